@@ -1,0 +1,38 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <utility>
+
+#include <tl/expected.hpp>
+
+namespace closewatch {
+
+/// What an error means to whoever has to decide what happens next.
+enum class ErrorKind {
+  kGone,         ///< The process, pod or namespace has ended meanwhile (ENOENT, ESRCH, ENODEV).
+  kDenied,       ///< A privilege is missing (EACCES, EPERM).
+  kInterrupted,  ///< The kernel's answer is inconsistent with itself; asking again may help.
+  kMalformed,    ///< Bytes that do not follow their format.
+  kUnsupported,  ///< This kernel or machine cannot do it.
+  kSystem,       ///< Any other failed system call.
+};
+
+/// One error type for everything below `main`. `what` is a sentence for the log: it names the thing
+/// and, where there is one, the remedy.
+struct Error {
+  ErrorKind kind;
+  std::string what;
+};
+
+template <typename T>
+using Result = tl::expected<T, Error>;
+
+inline tl::unexpected<Error> fail(ErrorKind kind, std::string what) {
+  return tl::unexpected<Error>(Error{kind, std::move(what)});
+}
+
+/// An Error out of an errno value: `doing` says what was attempted ("opening /proc/7/ns/net").
+tl::unexpected<Error> fail_errno(int error_number, std::string_view doing);
+
+}  // namespace closewatch

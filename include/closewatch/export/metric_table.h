@@ -1,0 +1,49 @@
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace closewatch {
+
+enum class MetricKind : std::uint8_t { kGauge, kCounter };
+
+/// Every metric that closewatch exposes, in the order of its exposition.
+enum class Metric : std::uint8_t {
+  kPodSockets,
+  kPodVisible,
+  kPodInfo,
+  kUnnamedPods,
+  kListenBacklogSockets,
+  kListenBacklogLimit,
+  kNodeSockets,
+  kScanDuration,
+  kScanCpu,
+  kScanInterval,
+  kScanTimestamp,
+  kScanErrors,
+  kBuildInfo,
+  kProcessCpu,
+  kProcessOpenFds,
+  kProcessMaxFds,
+  kProcessVirtualMemory,
+  kProcessResidentMemory,
+  kProcessStartTime,
+};
+inline constexpr std::size_t kMetricCount = 19;
+
+struct MetricDescription {
+  std::string_view name;
+  MetricKind kind;
+  std::string_view labels;  ///< for the documentation
+  std::string_view help;
+};
+
+const MetricDescription& describe(Metric metric);
+
+/// docs/metrics.md's table, so that it cannot tell anything else than the code.
+std::string metric_table_markdown();
+
+}  // namespace closewatch

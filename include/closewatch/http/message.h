@@ -1,0 +1,23 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+namespace closewatch::http {
+
+struct Request {
+  std::string method;  ///< "GET", "HEAD" …
+  std::string path;    ///< without the query
+};
+
+struct Response {
+  unsigned status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+};
+
+/// Answers a request. Called on the server's thread, one at a time; must not block. May throw: that
+/// is a 500.
+using Handler = std::function<Response(const Request&)>;
+
+}  // namespace closewatch::http

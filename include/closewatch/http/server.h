@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+
+#include "closewatch/base/result.h"
+#include "closewatch/http/listen_address.h"
+#include "closewatch/http/message.h"
+
+namespace boost::asio {
+class io_context;
+}  // namespace boost::asio
+
+namespace closewatch::http {
+
+/// An HTTP/1.1 server on somebody's io_context. It keeps connections alive, packs answers with gzip
+/// for whoever accepts it, and bounds what a client can hold: 64 connections, 8 KiB of headers, 10
+/// s for a request.
+class Server {
+ public:
+  Server() = default;
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+  virtual ~Server() = default;
+
+  /// Where it listens; tells the port where the kernel chose it.
+  [[nodiscard]] virtual ListenAddress address() const = 0;
+};
+
+/// Listens from now on; answers once `context` runs. Errors name the address and the remedy. The
+/// context must outlive the server.
+Result<std::unique_ptr<Server>> serve(boost::asio::io_context& context,
+                                      const ListenAddress& address, Handler handler);
+
+}  // namespace closewatch::http

@@ -1,0 +1,54 @@
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "closewatch/kernel/tcp_state.h"
+
+namespace closewatch {
+
+enum class AddressFamily : std::uint8_t { kIpv4, kIpv6 };
+
+/// An address in network byte order; IPv4 fills the first four bytes. A v4-mapped address of a
+/// dual-stack socket stays IPv6 here, as the kernel reports it.
+struct IpAddress {
+  AddressFamily family = AddressFamily::kIpv4;
+  std::array<std::uint8_t, 16> bytes{};
+
+  bool operator==(const IpAddress&) const = default;
+};
+
+struct Endpoint {
+  IpAddress address;
+  std::uint16_t port = 0;  ///< host byte order
+
+  bool operator==(const Endpoint&) const = default;
+};
+
+/// One TCP socket as the kernel describes it, with all that closewatch draws conclusions from.
+/// Source: struct inet_diag_msg and its attributes, linux/inet_diag.h.
+struct SocketRow {
+  TcpState state = TcpState::kClose;
+  Endpoint local;
+  Endpoint remote;
+  /// sock_gen_cookie(): unique among the sockets of its network namespace, not reused.
+  std::uint64_t cookie = 0;
+  /// Inode of the socket file; 0 while no process has accepted the connection, and for minisockets.
+  std::uint32_t inode = 0;
+  std::uint32_t uid = 0;
+  /// Unread bytes, a FIN counting as one; for LISTEN the connections that wait for accept().
+  std::uint32_t receive_queue = 0;
+  /// Unacknowledged bytes; for LISTEN the limit of the accept queue.
+  std::uint32_t send_queue = 0;
+  std::uint32_t interface_index = 0;
+  /// INET_DIAG_CGROUP_ID: cgroup v2 id of the creator (Linux 5.8+); nullopt where the kernel gives
+  /// none or does not know (it then says 1).
+  std::optional<std::uint64_t> cgroup_id;
+  /// tcpi_last_ack_recv: milliseconds since the last ACK came in; only when tcp_info was asked for.
+  std::optional<std::uint32_t> last_ack_received_ms;
+  /// tcpi_last_data_recv, likewise.
+  std::optional<std::uint32_t> last_data_received_ms;
+};
+
+}  // namespace closewatch

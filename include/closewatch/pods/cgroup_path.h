@@ -1,0 +1,37 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+/// What the folder names of the cgroup tree say about pods and containers. Pure text, no I/O.
+///
+/// Sources: kubelet's pkg/kubelet/cm (cgroup_manager_linux.go, pod_container_manager_linux.go) for
+/// pods; the runtimes' CRI code for containers.
+namespace closewatch {
+
+/// Where a folder of the cgroup tree stands. Empty strings mean "not in one".
+struct CgroupPosition {
+  bool below_kubepods = false;
+  bool ignored = false;      ///< a runtime's monitor (conmon) or a mount unit: no pod's process
+  std::string pod_uid;       ///< with dashes; 32 hexadecimal digits for a static pod
+  std::string container_id;  ///< 64 hexadecimal digits
+  std::string runtime;       ///< "cri-containerd", "crio", "docker" … where the name tells
+
+  bool operator==(const CgroupPosition&) const = default;
+};
+
+/// The position of the folder `name` inside a folder at `parent`. Below a pod's container
+/// everything belongs to that container, whatever it runs inside; outside pods the innermost
+/// container counts.
+CgroupPosition step_into(const CgroupPosition& parent, std::string_view name);
+
+/// The position of a whole path ("/kubepods/burstable/pod…/…").
+CgroupPosition locate(std::string_view path);
+
+/// Whether any line of /proc/PID/cgroup has `folder` as one of its path's folders.
+bool lists_folder(std::string_view proc_cgroup, std::string_view folder);
+
+/// The container that a process lives in by its /proc/PID/cgroup: a 64-digit id, or empty.
+std::string container_of(std::string_view proc_cgroup);
+
+}  // namespace closewatch

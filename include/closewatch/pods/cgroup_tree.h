@@ -1,0 +1,32 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "closewatch/base/result.h"
+#include "closewatch/pods/pod.h"
+
+namespace closewatch {
+
+/// A pod as the cgroup tree shows it: by its uid, not yet by name.
+struct PodCgroup {
+  std::string uid;
+  std::vector<Container> containers;
+};
+
+struct CgroupPods {
+  bool kubepods = false;  ///< a kubelet has been here, even if there is no pod
+  std::vector<PodCgroup> pods;
+  std::vector<Error> errors;  ///< folders that could not be looked into
+};
+
+/// The folders of the hierarchies in which a kubelet's pods are to be looked for, below `root`
+/// (/sys/fs/cgroup): the root itself for cgroup v2; for v1 one controller that the kubelet always
+/// fills; for the hybrid layout `unified` and that controller.
+std::vector<std::string> cgroup_hierarchies(const std::string& root);
+
+/// Finds the pods in the cgroup tree below `root`: O(folders outside containers). A folder that
+/// goes while it is walked is no error. An error means that there is no cgroup tree.
+Result<CgroupPods> find_pods(const std::string& root);
+
+}  // namespace closewatch

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "closewatch/base/result.h"
+
+namespace closewatch {
+
+/// What a pod is called, beyond what its cgroup tells.
+struct PodMetadata {
+  std::string pod_namespace;
+  std::string name;
+  std::string workload_kind;  ///< "Deployment" …; empty when not known
+  std::string workload;
+};
+
+/// Where names come from. Belongs to one thread.
+class MetadataSource {
+ public:
+  MetadataSource() = default;
+  MetadataSource(const MetadataSource&) = delete;
+  MetadataSource& operator=(const MetadataSource&) = delete;
+  virtual ~MetadataSource() = default;
+
+  /// Brings the names up to date. After an error the last known names stay.
+  virtual Result<void> refresh() = 0;
+  [[nodiscard]] virtual std::optional<PodMetadata> pod(std::string_view uid) const = 0;
+  [[nodiscard]] virtual std::optional<std::string> container_name(std::string_view id) const = 0;
+};
+
+}  // namespace closewatch

@@ -1,0 +1,45 @@
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "closewatch/base/result.h"
+#include "closewatch/base/unique_fd.h"
+#include "closewatch/pods/pod.h"
+#include "closewatch/pods/process.h"
+
+namespace closewatch {
+
+/// An open network namespace. It lives as long as this descriptor is open, so read it and let it
+/// go.
+struct OpenNamespace {
+  UniqueFd fd;
+  NamespaceId id;
+};
+
+struct PodNamespaces {
+  std::vector<OpenNamespace> own;  ///< each once, never the host's
+  bool host_network = false;       ///< its processes share the host's namespace and have no other
+  bool sandboxed = false;          ///< gVisor or Kata: `own` does not show the pod's sockets
+};
+
+/// Goes from a pod to its network namespaces by way of a living process, without ever taking a
+/// process for another one that got its number. Belongs to one thread.
+class NamespaceOpener {
+ public:
+  /// `proc` is the host's /proc.
+  explicit NamespaceOpener(std::string proc) : proc_(std::move(proc)) {}
+
+  /// Errors: kGone when no living process is left, kDenied without CAP_SYS_PTRACE or outside the
+  /// host's PID namespace. One denied container makes the pod denied: its namespace might be
+  /// another.
+  [[nodiscard]] Result<PodNamespaces> open(const Pod& pod,
+                                           const std::optional<NamespaceId>& node) const;
+  [[nodiscard]] Result<OpenNamespace> open(const NamespaceLocator& locator) const;
+
+ private:
+  std::string proc_;
+};
+
+}  // namespace closewatch

@@ -1,0 +1,83 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <compare>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "closewatch/base/result.h"
+
+namespace closewatch {
+
+/// Identifies a network namespace among those alive at one moment: the kernel reuses inode numbers
+/// at once, so never compare across scans.
+struct NamespaceId {
+  dev_t device = 0;
+  ino_t inode = 0;
+
+  auto operator<=>(const NamespaceId&) const = default;
+};
+
+struct Container {
+  std::string id;  ///< 64 hexadecimal digits; empty for a folder of the pod that names no container
+  std::string name;  ///< empty when unknown, as for the sandbox ("pause") container
+  std::vector<std::string> cgroup_folders;  ///< absolute; one for each cgroup hierarchy in use
+};
+
+/// A process, told apart from a later one of the same number by its start time.
+struct ProcessRef {
+  pid_t pid = 0;
+  std::optional<std::uint64_t> start_time;  ///< field 22 of /proc/PID/stat; nullopt: not checked
+};
+
+/// A file that a namespace is mounted on, as `ip netns add` makes them.
+struct NamespaceFile {
+  std::string path;
+};
+
+using NamespaceLocator = std::variant<ProcessRef, NamespaceFile>;
+
+/// A namespace that was seen somewhere a moment ago; `id` tells whether it still is what stands
+/// there.
+struct LocatedNamespace {
+  NamespaceLocator where;
+  NamespaceId id;
+};
+
+/// A pod of this node, or without Kubernetes a network namespace of this machine. A value: it holds
+/// no descriptor, so it keeps nothing alive.
+struct Pod {
+  std::string pod_namespace;  ///< never empty; "unknown" for a pod without a name
+  std::string name;           ///< never empty; the uid for a pod without a name
+  std::string uid;
+  bool named = true;  ///< false when no metadata source knows the uid
+  std::string workload_kind;
+  std::string workload;
+  std::vector<Container> containers;        ///< where its processes are, under Kubernetes
+  std::optional<LocatedNamespace> located;  ///< where its namespace is, without Kubernetes
+};
+
+struct PodList {
+  std::vector<Pod> pods;
+  Result<NamespaceLocator> node;   ///< the host's own namespace, or why nobody can tell
+  std::vector<Error> errors;       ///< what could not be looked at; the list may lack pods for it
+  std::vector<Error> name_errors;  ///< why names may be missing
+};
+
+/// Tells which pods are on this node. Belongs to one thread.
+class PodSource {
+ public:
+  PodSource() = default;
+  PodSource(const PodSource&) = delete;
+  PodSource& operator=(const PodSource&) = delete;
+  virtual ~PodSource() = default;
+
+  /// All pods of this moment. An error means that nothing can be said about any pod.
+  virtual Result<PodList> list() = 0;
+};
+
+}  // namespace closewatch

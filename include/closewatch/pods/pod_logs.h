@@ -1,0 +1,48 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "closewatch/pods/metadata_source.h"
+
+namespace closewatch {
+
+/// What the name of a folder in /var/log/pods tells: "NAMESPACE_NAME_UID" (kubelet's
+/// pkg/kubelet/kuberuntime/helpers.go, BuildPodLogsDirectory). None of the three can hold a "_".
+struct PodLogName {
+  std::string_view pod_namespace;
+  std::string_view name;
+  std::string_view uid;
+};
+std::optional<PodLogName> parse_pod_log_name(std::string_view folder);
+
+/// What the name of a link in /var/log/containers tells: "POD_NAMESPACE_CONTAINER-ID.log"
+/// (kubelet's pkg/kubelet/kuberuntime/legacy.go). nullopt also for names that the kubelet had to
+/// cut.
+struct ContainerLogName {
+  std::string_view container;
+  std::string_view id;
+};
+std::optional<ContainerLogName> parse_container_log_name(std::string_view link);
+
+/// Names from the log folders that the kubelet keeps: no API server, no token, no network. Knows no
+/// workloads.
+class PodLogs final : public MetadataSource {
+ public:
+  PodLogs(std::string pod_logs, std::string container_logs);
+
+  Result<void> refresh() override;
+  [[nodiscard]] std::optional<PodMetadata> pod(std::string_view uid) const override;
+  [[nodiscard]] std::optional<std::string> container_name(std::string_view id) const override;
+
+ private:
+  std::string pod_logs_;
+  std::string container_logs_;
+  std::map<std::string, PodMetadata, std::less<>> pods_;
+  std::map<std::string, std::string, std::less<>> containers_;
+};
+
+}  // namespace closewatch

@@ -1,0 +1,61 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "closewatch/base/result.h"
+#include "closewatch/base/unique_fd.h"
+#include "closewatch/pods/pod.h"
+
+namespace closewatch {
+
+/// The fields of /proc/PID/stat that tell who a process is, proc(5).
+struct ProcessStat {
+  std::string comm;
+  std::uint64_t start_time = 0;  ///< clock ticks since boot
+};
+/// Pure. kMalformed when a field is missing or no number.
+Result<ProcessStat> parse_process_stat(std::string_view text);
+
+/// Whether the command line of a process (its arguments, each ended by a null byte) is that of a
+/// sandbox's host side: gVisor's (runsc) or Kata Containers'. The sandbox has a network stack of
+/// its own, so the host's namespace shows zeros that are not the pod's.
+bool is_sandbox_command(std::string_view command_line);
+
+/// An open /proc/PID folder: everything read through it is of one process, and fails with kGone
+/// once that has ended, even if its number lives again. Belongs to one thread.
+class Process {
+ public:
+  static Result<Process> open(int proc, pid_t pid);
+
+  [[nodiscard]] Result<ProcessStat> stat() const;
+  /// /proc/PID/cgroup, as text.
+  [[nodiscard]] Result<std::string> cgroup() const;
+  /// /proc/PID/cmdline; empty for a zombie.
+  [[nodiscard]] Result<std::string> command_line() const;
+  /// Its network namespace, open. kGone for a zombie, kDenied without CAP_SYS_PTRACE.
+  [[nodiscard]] Result<UniqueFd> network_namespace() const;
+
+ private:
+  explicit Process(UniqueFd folder) : folder_(std::move(folder)) {}
+
+  [[nodiscard]] Result<std::string> read(const char* file) const;
+
+  UniqueFd folder_;
+};
+
+/// Identifies the network namespace of a process without opening it. Errors as network_namespace().
+Result<NamespaceId> network_namespace_id(int proc, pid_t pid);
+
+/// A process that stands in the host's network namespace: init, or where that may not be looked at
+/// (a security module protects it), the kernel's own kthreadd, which has never left it. kDenied
+/// without CAP_SYS_PTRACE.
+Result<ProcessRef> find_host_process(int proc);
+
+/// Identifies an open namespace.
+Result<NamespaceId> identify(const UniqueFd& network_namespace);
+
+}  // namespace closewatch

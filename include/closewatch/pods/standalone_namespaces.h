@@ -1,0 +1,24 @@
+#pragma once
+
+#include <string>
+
+#include "closewatch/pods/pod.h"
+
+namespace closewatch {
+
+/// Without Kubernetes: every network namespace of the machine but the host's, as a pod of the
+/// namespace "netns". Its name is its file's in /run/netns, else the first 12 digits of its
+/// container's id, else "comm-pid" of its oldest process. O(processes).
+class StandaloneNamespaces final : public PodSource {
+ public:
+  /// `netns` is the folder that `ip netns` mounts namespaces in; it may be missing.
+  StandaloneNamespaces(std::string proc, std::string netns);
+
+  Result<PodList> list() override;
+
+ private:
+  std::string proc_;
+  std::string netns_;
+};
+
+}  // namespace closewatch

@@ -1,0 +1,91 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "closewatch/scan/socket_tally.h"
+
+namespace closewatch {
+
+/// Whether a pod's sockets were counted, and why not.
+enum class Visibility : std::uint8_t {
+  kVisible,
+  kSandboxed,    ///< gVisor or Kata: its network stack is not the host kernel's
+  kNoProcess,    ///< no living process: being created, or gone in mid-scan
+  kDenied,       ///< a privilege is missing
+  kIncomplete,   ///< the kernel's answer was not whole
+  kHostNetwork,  ///< it shares the host's namespace, whose sockets are not its own
+  kStale,        ///< counted too long ago to be shown
+};
+
+/// The `reason` label: "" for kVisible.
+std::string_view reason_of(Visibility visibility);
+
+/// Where in a scan an error happened: the `stage` label.
+enum class ScanStage : std::uint8_t {
+  kDiscovery,  ///< finding pods
+  kMetadata,   ///< naming them
+  kNamespace,  ///< getting to a pod's network namespace
+  kSockets,    ///< entering it and reading its sockets
+  kDecode,     ///< understanding the kernel's answer
+};
+inline constexpr std::size_t kScanStageCount = 5;
+inline constexpr std::array<ScanStage, kScanStageCount> kScanStages = {
+    ScanStage::kDiscovery, ScanStage::kMetadata, ScanStage::kNamespace, ScanStage::kSockets,
+    ScanStage::kDecode};
+std::string_view name_of(ScanStage stage);
+
+/// One pod at one moment. `sums` has a meaning only while `visibility` is kVisible.
+struct PodSnapshot {
+  std::string pod_namespace;
+  std::string name;
+  std::string uid;
+  std::string workload_kind;
+  std::string workload;
+  bool named = true;
+  bool host_network = false;
+  Visibility visibility = Visibility::kNoProcess;
+  std::string detail;  ///< why it is not visible, as a sentence for the log
+  SocketSums sums;
+};
+
+/// What one scan saw. Immutable once published; everything that is shown comes out of one.
+struct Snapshot {
+  std::chrono::system_clock::time_point taken_at;         ///< when the scan ended
+  std::chrono::steady_clock::time_point taken_at_steady;  ///< likewise, for its age
+  std::chrono::nanoseconds duration{};                    ///< how long the scan took
+  std::chrono::nanoseconds cpu{};                         ///< what it cost the scanner's thread
+  std::chrono::nanoseconds cpu_total{};                   ///< what all scans have cost
+  std::chrono::nanoseconds interval{};                    ///< until the next scan
+  std::optional<StateCounts> node;                        ///< the host's namespace; nullopt: unseen
+  std::vector<PodSnapshot> pods;                          ///< by namespace, name, uid
+  std::array<std::uint64_t, kScanStageCount> errors{};    ///< since the start
+  std::vector<std::string> complaints;                    ///< this scan's errors that are no pod's
+
+  /// Whether it is too old at `now` to be shown as the truth: three intervals.
+  [[nodiscard]] bool stale_at(std::chrono::steady_clock::time_point now) const {
+    return now - taken_at_steady > 3 * interval;
+  }
+};
+
+/// The last snapshot. Thread-safe.
+class SnapshotStore {
+ public:
+  void publish(std::shared_ptr<const Snapshot> snapshot);
+  /// nullptr before the first scan.
+  [[nodiscard]] std::shared_ptr<const Snapshot> last() const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::shared_ptr<const Snapshot> snapshot_;
+};
+
+}  // namespace closewatch

@@ -1,0 +1,106 @@
+#include "closewatch/app/command_line.h"
+
+#include <cstdio>
+#include <map>
+#include <string>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+#include <fmt/format.h>
+
+#include "closewatch/app/build_info.h"
+#include "closewatch/app/commands.h"
+#include "closewatch/app/config_file.h"
+#include "closewatch/app/option_table.h"
+
+namespace closewatch {
+namespace {
+
+/// What was written on the command line, before it is understood.
+struct Given {
+  std::string config_file;
+  std::map<std::string, std::string> flags;  ///< by option name
+  PodFilter filter;
+  std::string state;
+  std::string output = "table";
+};
+
+void add_config_options(CLI::App& command, Given& given) {
+  command.add_option("--config", given.config_file, "YAML file with the keys below; flags win")
+      ->type_name("FILE");
+  for (const auto& option : option_table()) {
+    const std::string name(option.name);
+    command
+        .add_option_function<std::string>(
+            "--" + name, [&given, name](const std::string& text) { given.flags[name] = text; },
+            fmt::format("{} [{}]", option.help, option.initial))
+        ->type_name("VALUE")
+        ->group("Configuration");
+  }
+}
+
+std::vector<std::string> state_names() {
+  std::vector<std::string> names;
+  for (const auto state : kTcpStates) names.emplace_back(name_of(state));
+  return names;
+}
+
+void add_scan_options(CLI::App& command, Given& given) {
+  command.add_option("--namespace,-n", given.filter.pod_namespace, "only pods of this namespace");
+  command.add_option("--pod", given.filter.pod, "only the pod of this name");
+  command.add_option("--state", given.state, "only pods with sockets in this state")
+      ->check(CLI::IsMember(state_names()));
+  command.add_option("--output,-o", given.output, "table or json")
+      ->check(CLI::IsMember({"table", "json"}));
+}
+
+/// File first, flags over it. Prints every mistake.
+int read_config(const Given& given, Config& config) {
+  config = default_config();
+  if (!given.config_file.empty()) {
+    const auto mistakes = apply_config_file(given.config_file, config);
+    for (const auto& mistake : mistakes) fmt::print(stderr, "closewatch: {}\n", mistake);
+    if (!mistakes.empty()) return kExitFailure;
+  }
+  int status = kExitSuccess;
+  for (const auto& option : option_table()) {
+    const auto flag = given.flags.find(std::string(option.name));
+    if (flag == given.flags.end()) continue;
+    if (const auto set = option.set(config, flag->second); !set) {
+      fmt::print(stderr, "closewatch: --{}: {}\n", option.name, set.error().what);
+      status = kExitUsage;
+    }
+  }
+  return status;
+}
+
+}  // namespace
+
+int run_command_line(std::span<const char* const> arguments) {
+  Given given;
+  CLI::App app("Tells which pod on this node leaks TCP connections.", "closewatch");
+  app.require_subcommand(1);
+  app.set_version_flag("--version", std::string(build_version()));
+  auto* const serve_app = app.add_subcommand("serve", "scan for ever and serve the metrics");
+  auto* const scan_app = app.add_subcommand("scan", "scan once and print what was found");
+  auto* const check_app = app.add_subcommand("check-config", "say what is wrong with the settings");
+  for (auto* const command : {serve_app, scan_app, check_app}) add_config_options(*command, given);
+  add_scan_options(*scan_app, given);
+  try {
+    app.parse(static_cast<int>(arguments.size()), arguments.data());
+  } catch (const CLI::ParseError& error) {
+    return app.exit(error) == 0 ? kExitSuccess : kExitUsage;
+  }
+  Config config;
+  if (const int status = read_config(given, config); status != kExitSuccess) return status;
+  if (serve_app->parsed()) return serve(config);
+  if (check_app->parsed()) {
+    fmt::print("the configuration is valid\n");
+    return kExitSuccess;
+  }
+  if (!given.state.empty()) given.filter.state = tcp_state_named(given.state);
+  return scan(config, given.filter,
+              given.output == "json" ? OutputFormat::kJson : OutputFormat::kTable);
+}
+
+}  // namespace closewatch

@@ -1,0 +1,124 @@
+#include "closewatch/app/config_file.h"
+
+#include <algorithm>
+#include <set>
+
+#include <yaml-cpp/yaml.h>
+
+#include "closewatch/app/option_table.h"
+#include "closewatch/base/file.h"
+
+namespace closewatch {
+namespace {
+
+/// Reads a tree of YAML against the option table and keeps the mistakes.
+class Reader {
+ public:
+  Reader(std::string_view file, Config& config) : file_(file), config_(config) {}
+
+  /// `prefix` is "" or ends with a dot.
+  void section(const YAML::Node& node, const std::string& prefix) {
+    for (const auto& entry : node) {
+      if (!entry.first.IsScalar()) {
+        mistake(entry.first.Mark(), prefix + "?", "a key must be a word");
+        continue;
+      }
+      key(entry.first, entry.second, prefix + entry.first.Scalar());
+    }
+  }
+
+  void mistake(const YAML::Mark& mark, const std::string& key, const std::string& what) {
+    std::string text = file_;
+    if (!mark.is_null()) text += ":" + std::to_string(mark.line + 1);
+    mistakes_.push_back(text + ": " + (key.empty() ? "" : key + ": ") + what);
+  }
+
+  std::vector<std::string> result() && { return std::move(mistakes_); }
+
+ private:
+  void key(const YAML::Node& name, const YAML::Node& value, const std::string& path) {
+    if (!seen_.insert(path).second) {
+      mistake(name.Mark(), path, "is given twice");
+      return;
+    }
+    const auto options = option_table();
+    const auto option = std::find_if(options.begin(), options.end(),
+                                     [&](const Option& known) { return known.name == path; });
+    if (option != options.end()) {
+      set(*option, name, value);
+    } else if (is_section(path)) {
+      if (value.IsMap()) {
+        section(value, path + ".");
+      } else if (!value.IsNull()) {
+        mistake(name.Mark(), path, "must hold keys: " + known_below(path + "."));
+      }
+    } else {
+      const auto dot = path.rfind('.');
+      const auto prefix = dot == std::string::npos ? "" : path.substr(0, dot + 1);
+      mistake(name.Mark(), path, "unknown key; known here: " + known_below(prefix));
+    }
+  }
+
+  void set(const Option& option, const YAML::Node& name, const YAML::Node& value) {
+    if (!value.IsScalar()) {
+      mistake(name.Mark(), std::string(option.name), "must be " + std::string(option.takes));
+      return;
+    }
+    if (const auto done = option.set(config_, value.Scalar()); !done) {
+      mistake(value.Mark(), std::string(option.name), done.error().what);
+    }
+  }
+
+  static bool is_section(const std::string& path) {
+    const auto options = option_table();
+    return std::any_of(options.begin(), options.end(),
+                       [&](const Option& option) { return option.name.starts_with(path + "."); });
+  }
+
+  /// The next words of all options that begin with `prefix`.
+  static std::string known_below(const std::string& prefix) {
+    std::string names;
+    std::set<std::string_view> told;
+    for (const auto& option : option_table()) {
+      if (!option.name.starts_with(prefix)) continue;
+      const auto rest = option.name.substr(prefix.size());
+      const auto word = rest.substr(0, rest.find('.'));
+      if (!told.insert(word).second) continue;
+      names += (names.empty() ? "" : ", ") + std::string(word);
+    }
+    return names;
+  }
+
+  std::string file_;
+  Config& config_;
+  std::set<std::string> seen_;
+  std::vector<std::string> mistakes_;
+};
+
+}  // namespace
+
+std::vector<std::string> apply_config_text(std::string_view yaml, std::string_view file,
+                                           Config& config) {
+  Reader reader(file, config);
+  try {
+    const auto root = YAML::Load(std::string(yaml));
+    if (root.IsMap()) {
+      reader.section(root, "");
+    } else if (!root.IsNull()) {  // an empty file is a valid one
+      reader.mistake(root.Mark(), "", "must hold keys and values");
+    }
+  } catch (const YAML::Exception& error) {
+    reader.mistake(error.mark, "", "no valid YAML: " + error.msg);
+  }
+  return std::move(reader).result();
+}
+
+std::vector<std::string> apply_config_file(const std::string& file, Config& config) {
+  std::string text;
+  if (const auto read = read_file_at(kWorkingFolder, file.c_str(), text); !read) {
+    return {"configuration: " + read.error().what};
+  }
+  return apply_config_text(text, file, config);
+}
+
+}  // namespace closewatch

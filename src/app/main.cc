@@ -1,0 +1,18 @@
+#include <cstddef>
+#include <cstdio>
+#include <exception>
+#include <span>
+
+#include "closewatch/app/command_line.h"
+#include "closewatch/app/commands.h"
+
+int main(int argc, char** argv) {
+  try {
+    return closewatch::run_command_line({argv, static_cast<std::size_t>(argc)});
+  } catch (const std::exception& error) {
+    std::fputs("closewatch: ", stderr);
+    std::fputs(error.what(), stderr);
+    std::fputs("\n", stderr);
+    return closewatch::kExitFailure;
+  }
+}

@@ -1,0 +1,168 @@
+#include "closewatch/app/option_table.h"
+
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+namespace closewatch {
+namespace {
+
+using std::chrono::nanoseconds;
+
+tl::unexpected<Error> refuse(std::string_view text, std::string_view takes) {
+  return fail(ErrorKind::kMalformed, "'" + std::string(text) + "' is not " + std::string(takes));
+}
+
+/// "250ms", "10s", "5m", "1h": a whole number and its unit.
+std::optional<nanoseconds> parse_duration(std::string_view text) {
+  std::int64_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  constexpr std::int64_t kSane = 1'000'000;  // keeps every unit clear of overflow
+  if (parsed.ec != std::errc() || number < 0 || number > kSane) return std::nullopt;
+  const std::string_view unit(parsed.ptr, static_cast<std::size_t>(text.end() - parsed.ptr));
+  if (unit == "ms") return std::chrono::milliseconds(number);
+  if (unit == "s") return std::chrono::seconds(number);
+  if (unit == "m") return std::chrono::minutes(number);
+  if (unit == "h") return std::chrono::hours(number);
+  return std::nullopt;
+}
+
+std::optional<double> parse_number(std::string_view text) {
+  double number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size()) return std::nullopt;
+  return number;
+}
+
+template <typename Value, std::size_t N>
+Result<void> choose(Value& target, std::string_view text, std::string_view takes,
+                    const std::array<std::pair<std::string_view, Value>, N>& choices) {
+  for (const auto& [name, value] : choices) {
+    if (name == text) {
+      target = value;
+      return {};
+    }
+  }
+  return refuse(text, takes);
+}
+
+Result<void> set_path(std::string& target, std::string_view text) {
+  if (!text.starts_with('/')) return refuse(text, "an absolute path");
+  target = text;
+  return {};
+}
+
+constexpr std::string_view kInterval = "a duration from 1s to 1h";
+constexpr std::string_view kBudget = "a number from 0.0001 to 1";
+constexpr std::string_view kDiscovery = "one of auto, kubernetes, standalone";
+constexpr std::string_view kPath = "an absolute path";
+constexpr std::string_view kAddress = "an address: :PORT, IP:PORT or [IPv6]:PORT";
+constexpr std::string_view kLevel = "one of debug, info, warn, error";
+constexpr std::string_view kFormat = "one of text, json";
+
+Result<void> set_interval(Config& config, std::string_view text) {
+  using namespace std::chrono_literals;
+  const auto duration = parse_duration(text);
+  if (!duration || *duration < 1s || *duration > 1h) return refuse(text, kInterval);
+  config.scan.interval = *duration;
+  return {};
+}
+
+Result<void> set_cpu_budget(Config& config, std::string_view text) {
+  constexpr double kLeast = 0.0001;
+  const auto number = parse_number(text);
+  if (!number || !(*number >= kLeast && *number <= 1)) return refuse(text, kBudget);
+  config.scan.cpu_budget = *number;
+  return {};
+}
+
+Result<void> set_discovery(Config& config, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, PodDiscovery>, 3> kChoices = {{
+      {"auto", PodDiscovery::kAuto},
+      {"kubernetes", PodDiscovery::kKubernetes},
+      {"standalone", PodDiscovery::kStandalone},
+  }};
+  return choose(config.pods.discovery, text, kDiscovery, kChoices);
+}
+
+Result<void> set_listen_address(Config& config, std::string_view text) {
+  auto address = http::parse_listen_address(text);
+  if (!address) return tl::unexpected(address.error());
+  config.web.listen_address = std::move(*address);
+  return {};
+}
+
+Result<void> set_log_level(Config& config, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, LogLevel>, 4> kChoices = {{
+      {"debug", LogLevel::kDebug},
+      {"info", LogLevel::kInfo},
+      {"warn", LogLevel::kWarn},
+      {"error", LogLevel::kError},
+  }};
+  return choose(config.log.level, text, kLevel, kChoices);
+}
+
+Result<void> set_log_format(Config& config, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, LogFormat>, 2> kChoices = {{
+      {"text", LogFormat::kText},
+      {"json", LogFormat::kJson},
+  }};
+  return choose(config.log.format, text, kFormat, kChoices);
+}
+
+constexpr std::array<Option, 12> kOptions = {{
+    {"scan.interval", kInterval, "10s",
+     "Time between the starts of two scans, as long as they stay under the budget.", set_interval},
+    {"scan.cpu_budget", kBudget, "0.01",
+     "What scans may cost, as a share of one CPU core. The interval is stretched to keep to it.",
+     set_cpu_budget},
+    {"pods.discovery", kDiscovery, "auto",
+     "What counts as a pod: the pods of Kubernetes, or every network namespace of the machine. "
+     "auto "
+     "takes Kubernetes where a kubelet's cgroups are.",
+     set_discovery},
+    {"paths.proc", kPath, "/proc", "The host's /proc.",
+     [](Config& config, std::string_view text) { return set_path(config.paths.proc, text); }},
+    {"paths.cgroup", kPath, "/sys/fs/cgroup", "The host's cgroup tree: v2, v1 or both.",
+     [](Config& config, std::string_view text) { return set_path(config.paths.cgroup, text); }},
+    {"paths.pod_logs", kPath, "/var/log/pods", "The kubelet's folder that tells the pods' names.",
+     [](Config& config, std::string_view text) { return set_path(config.paths.pod_logs, text); }},
+    {"paths.container_logs", kPath, "/var/log/containers",
+     "The kubelet's folder that tells the containers' names.",
+     [](Config& config, std::string_view text) {
+       return set_path(config.paths.container_logs, text);
+     }},
+    {"paths.netns", kPath, "/run/netns", "Where `ip netns` mounts named network namespaces.",
+     [](Config& config, std::string_view text) { return set_path(config.paths.netns, text); }},
+    {"web.listen-address", kAddress, ":10088", "Where the HTTP server listens.",
+     set_listen_address},
+    {"web.telemetry-path", kPath, "/metrics", "The path of the metrics.",
+     [](Config& config, std::string_view text) {
+       return set_path(config.web.telemetry_path, text);
+     }},
+    {"log.level", kLevel, "info", "The least severe messages to log.", set_log_level},
+    {"log.format", kFormat, "text", "How to log, on standard error.", set_log_format},
+}};
+
+}  // namespace
+
+std::span<const Option> option_table() { return kOptions; }
+
+Config default_config() {
+  Config config;
+  // The table's own defaults are in range: a unit test sets every one.
+  for (const auto& option : kOptions) (void)option.set(config, option.initial);
+  return config;
+}
+
+std::string option_table_markdown() {
+  std::string table = "| key and flag | takes | default | what it does |\n|---|---|---|---|\n";
+  for (const auto& option : kOptions) {
+    table += "| `" + std::string(option.name) + "` | " + std::string(option.takes) + " | `" +
+             std::string(option.initial) + "` | " + std::string(option.help) + " |\n";
+  }
+  return table;
+}
+
+}  // namespace closewatch

@@ -1,0 +1,74 @@
+#include "closewatch/app/routes.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "closewatch/app/build_info.h"
+#include "closewatch/export/prometheus_text.h"
+
+namespace closewatch {
+namespace {
+
+http::Response metrics(const RouteSources& sources) {
+  const auto snapshot = sources.snapshots.last();
+  const AgentFacts agent{build_version(), build_compiler(), sources.started_at,
+                         read_process_stats()};
+  return {.content_type = kPrometheusContentType,
+          .body = prometheus_text(snapshot.get(), sources.clock.steady_now(), agent)};
+}
+
+http::Response healthz(const RouteSources& sources) {
+  if (sources.alive()) return {.body = "ok\n"};
+  return {.status = 503, .body = "the scan loop has stopped making progress\n"};
+}
+
+http::Response readyz(const RouteSources& sources) {
+  if (sources.snapshots.last() != nullptr) return {.body = "ok\n"};
+  return {.status = 503, .body = "the first scan is not done yet\n"};
+}
+
+http::Response landing_page(const RouteSources& sources) {
+  const auto snapshot = sources.snapshots.last();
+  const auto pods = snapshot == nullptr ? std::string("not done yet")
+                                        : fmt::format("{} pods", snapshot->pods.size());
+  constexpr const char* kPage = R"(<!DOCTYPE html>
+<html lang="en">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>closewatch</title></head>
+<body>
+<h1>closewatch {}</h1>
+<p>TCP socket states of every pod on this node.</p>
+<p>Last scan: {}.</p>
+<ul>
+<li><a href="{}">Metrics</a> for Prometheus</li>
+<li><a href="healthz">healthz</a>: the scan loop lives</li>
+<li><a href="readyz">readyz</a>: a first scan is done</li>
+</ul>
+</body>
+</html>
+)";
+  return {.content_type = "text/html; charset=utf-8",
+          // Relative, so that the links hold under a proxy's path prefix.
+          .body = fmt::format(kPage, build_version(), pods, sources.telemetry_path.substr(1))};
+}
+
+http::Response answer(const RouteSources& sources, const http::Request& request) {
+  if (request.method != "GET" && request.method != "HEAD") {
+    return {.status = 405, .body = "only GET and HEAD\n"};
+  }
+  if (request.path == sources.telemetry_path) return metrics(sources);
+  if (request.path == "/healthz") return healthz(sources);
+  if (request.path == "/readyz") return readyz(sources);
+  if (request.path == "/") return landing_page(sources);
+  return {.status = 404, .body = "not found; see /\n"};
+}
+
+}  // namespace
+
+http::Handler make_routes(RouteSources sources) {
+  return [sources = std::move(sources)](const http::Request& request) {
+    return answer(sources, request);
+  };
+}
+
+}  // namespace closewatch

@@ -1,0 +1,64 @@
+#include <algorithm>
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "closewatch/app/commands.h"
+#include "closewatch/export/snapshot_json.h"
+#include "closewatch/export/snapshot_table.h"
+#include "closewatch/kernel/inet_diag_source.h"
+#include "closewatch/pods/pod_logs.h"
+
+namespace closewatch {
+namespace {
+
+bool knows(const Snapshot& snapshot, const PodFilter& filter) {
+  const bool asks_for_all = filter.pod_namespace.empty() && filter.pod.empty();
+  return asks_for_all || std::any_of(snapshot.pods.begin(), snapshot.pods.end(),
+                                     [&](const PodSnapshot& pod) { return filter.names(pod); });
+}
+
+}  // namespace
+
+Result<std::unique_ptr<Scanner>> make_scanner(const Config& config, const Clock& clock) {
+  auto opener = make_netlink_opener();
+  if (!opener) return tl::unexpected(opener.error());
+  auto pods = std::make_unique<NodePods>(
+      config.pods.discovery,
+      std::make_unique<KubernetesPods>(
+          config.paths.proc, config.paths.cgroup,
+          std::make_unique<PodLogs>(config.paths.pod_logs, config.paths.container_logs)),
+      std::make_unique<StandaloneNamespaces>(config.paths.proc, config.paths.netns));
+  return std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc),
+                                   std::make_unique<InetDiagSource>(std::move(*opener)),
+                                   Pacer(config.scan.interval, config.scan.cpu_budget), clock);
+}
+
+int scan(const Config& config, const PodFilter& filter, OutputFormat format) {
+  const SystemClock clock;
+  const auto scanner = make_scanner(config, clock);
+  if (!scanner) {
+    fmt::print(stderr, "closewatch: {}\n", scanner.error().what);
+    return kExitFailure;
+  }
+  const auto snapshot = (*scanner)->scan([] { return true; });
+  for (const auto& complaint : snapshot->complaints) {
+    fmt::print(stderr, "closewatch: {}\n", complaint);
+  }
+  if (!knows(*snapshot, filter)) {
+    fmt::print(stderr, "closewatch: no pod here matches --namespace '{}' --pod '{}'\n",
+               filter.pod_namespace, filter.pod);
+    return kExitFailure;
+  }
+  const auto text = format == OutputFormat::kJson ? snapshot_json(*snapshot, filter)
+                                                  : snapshot_table(*snapshot, filter);
+  // A full disk or a closed pipe must not look like an answer.
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  const bool nothing_seen = snapshot->pods.empty() && !snapshot->node;
+  return written && !nothing_seen ? kExitSuccess : kExitFailure;
+}
+
+}  // namespace closewatch

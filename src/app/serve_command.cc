@@ -1,0 +1,53 @@
+#include <csignal>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
+#include "closewatch/app/build_info.h"
+#include "closewatch/app/capabilities.h"
+#include "closewatch/app/commands.h"
+#include "closewatch/app/logging.h"
+#include "closewatch/app/routes.h"
+#include "closewatch/app/scan_loop.h"
+#include "closewatch/http/server.h"
+
+namespace closewatch {
+
+int serve(const Config& config) {
+  const auto logger = make_logger(config.log.level, config.log.format);
+  const SystemClock clock;
+  const auto started_at = clock.wall_now();
+
+  for (const auto& missing : missing_capabilities()) logger->warn(missing);
+  auto scanner = make_scanner(config, clock);
+  if (!scanner) {
+    logger->error(scanner.error().what);
+    return kExitFailure;
+  }
+
+  boost::asio::io_context context(1);
+  boost::asio::signal_set signals(context, SIGTERM, SIGINT);
+  signals.async_wait([&](const boost::system::error_code& error, int number) {
+    if (error) return;
+    logger->info("signal {}: ending", number);
+    context.stop();
+  });
+
+  SnapshotStore snapshots;
+  std::unique_ptr<ScanLoop> loop;
+  const auto server =
+      http::serve(context, config.web.listen_address,
+                  make_routes({snapshots, clock, config.web.telemetry_path, started_at,
+                               [&loop] { return loop != nullptr && loop->alive(); }}));
+  if (!server) {
+    logger->error(server.error().what);
+    return kExitFailure;
+  }
+  loop = std::make_unique<ScanLoop>(std::move(*scanner), snapshots, logger, clock);
+  logger->info("closewatch {} serves on {}{}", build_version(), http::to_text((*server)->address()),
+               config.web.telemetry_path);
+  context.run();
+  return kExitSuccess;
+}
+
+}  // namespace closewatch

@@ -1,0 +1,72 @@
+#include "closewatch/base/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+namespace closewatch {
+
+static_assert(kWorkingFolder == AT_FDCWD);
+
+Result<UniqueFd> open_at(int folder, const char* path, int flags) {
+  UniqueFd fd(::openat(folder, path, flags | O_CLOEXEC));
+  if (!fd.valid()) return fail_errno(errno, std::string("opening ") + path);
+  return fd;
+}
+
+Result<void> read_file_at(int folder, const char* path, std::string& text, std::size_t limit) {
+  auto fd = open_at(folder, path, O_RDONLY);
+  if (!fd) return tl::unexpected(fd.error());
+  constexpr std::size_t kStep = 4096;
+  std::size_t used = 0;
+  while (true) {
+    text.resize(used + kStep);
+    const ssize_t got = ::read(fd->get(), text.data() + used, kStep);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) {
+      const int error_number = errno;
+      text.clear();
+      return fail_errno(error_number, std::string("reading ") + path);
+    }
+    used += static_cast<std::size_t>(got);
+    if (got == 0) break;
+    if (used > limit) {
+      text.clear();
+      return fail(ErrorKind::kMalformed, std::string("reading ") + path + ": larger than " +
+                                             std::to_string(limit) + " bytes");
+    }
+  }
+  text.resize(used);
+  return {};
+}
+
+Result<Folder> Folder::open(int folder, const char* path) {
+  auto fd = open_at(folder, path, O_RDONLY | O_DIRECTORY);
+  if (!fd) return tl::unexpected(fd.error());
+  DIR* stream = ::fdopendir(fd->get());
+  if (stream == nullptr) return fail_errno(errno, std::string("opening ") + path);
+  (void)fd->release();  // the stream has taken it over
+  return Folder(stream);
+}
+
+bool Folder::next(FolderEntry& entry) {
+  while (const dirent* found = ::readdir(stream_.get())) {
+    const std::string_view name = found->d_name;
+    if (name == "." || name == "..") continue;
+    bool is_folder = found->d_type == DT_DIR;
+    if (found->d_type == DT_UNKNOWN) {  // file systems need not fill d_type, says readdir(3)
+      struct stat status {};
+      is_folder = ::fstatat(fd(), found->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                  S_ISDIR(status.st_mode);
+    }
+    entry = {name, is_folder};
+    return true;
+  }
+  return false;
+}
+
+int Folder::fd() const { return ::dirfd(stream_.get()); }
+
+}  // namespace closewatch

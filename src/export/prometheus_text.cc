@@ -1,0 +1,213 @@
+#include "closewatch/export/prometheus_text.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+#include <span>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include "closewatch/export/metric_table.h"
+
+namespace closewatch {
+namespace {
+
+// Bounds the series of a pod that listens on thousands of ports.
+constexpr std::size_t kMaxListenPorts = 32;
+
+using Labels = std::vector<prometheus::ClientMetric::Label>;
+
+prometheus::ClientMetric::Label label(const char* name, std::string_view value) {
+  return {name, std::string(value)};
+}
+
+template <typename Clock>
+double unix_seconds(std::chrono::time_point<Clock> time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+double seconds(std::chrono::nanoseconds duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+/// All families of the table, filled sample by sample.
+class Exposition {
+ public:
+  Exposition() : families_(kMetricCount) {
+    for (std::size_t i = 0; i < kMetricCount; ++i) {
+      const auto& description = describe(static_cast<Metric>(i));
+      families_[i].name = description.name;
+      families_[i].help = description.help;
+      families_[i].type = description.kind == MetricKind::kCounter ? prometheus::MetricType::Counter
+                                                                   : prometheus::MetricType::Gauge;
+    }
+  }
+
+  template <typename Number>
+  void add(Metric metric, Labels labels, Number value) {
+    auto& family = families_.at(static_cast<std::size_t>(metric));
+    auto& sample = family.metric.emplace_back();
+    sample.label = std::move(labels);
+    const auto number = static_cast<double>(value);
+    if (family.type == prometheus::MetricType::Counter) {
+      sample.counter.value = number;
+    } else {
+      sample.gauge.value = number;
+    }
+  }
+
+  [[nodiscard]] std::string text() && {
+    std::erase_if(families_, [](const auto& family) { return family.metric.empty(); });
+    return prometheus::TextSerializer().Serialize(families_);
+  }
+
+ private:
+  std::vector<prometheus::MetricFamily> families_;
+};
+
+/// Pods that share namespace and name.
+using Namesakes = std::span<const PodSnapshot>;
+
+Labels pod_labels(const PodSnapshot& pod) {
+  return {label("namespace", pod.pod_namespace), label("pod", pod.name)};
+}
+
+Labels with(Labels labels, prometheus::ClientMetric::Label another) {
+  labels.push_back(std::move(another));
+  return labels;
+}
+
+/// Whether namesakes together were counted: a predecessor that has no process any more costs its
+/// successor nothing, any other gap would make the sum wrong.
+Visibility visibility_of(Namesakes pods) {
+  auto together = Visibility::kNoProcess;
+  for (const auto& pod : pods) {
+    if (pod.visibility == Visibility::kNoProcess) continue;
+    if (pod.visibility != Visibility::kVisible) return pod.visibility;
+    together = Visibility::kVisible;
+  }
+  return together;
+}
+
+SocketSums sums_of(Namesakes pods) {
+  SocketSums sums;
+  for (const auto& pod : pods) {
+    if (pod.visibility == Visibility::kVisible) sums.add(pod.sums);
+  }
+  return sums;
+}
+
+void add_backlog(Exposition& exposition, const Labels& pod, std::string_view port,
+                 const ListenBacklog& backlog) {
+  const auto labels = with(pod, label("port", port));
+  exposition.add(Metric::kListenBacklogSockets, labels, backlog.sockets);
+  exposition.add(Metric::kListenBacklogLimit, labels, backlog.limit);
+}
+
+void add_listeners(Exposition& exposition, const Labels& pod,
+                   std::vector<ListenBacklog> listeners) {
+  if (listeners.size() > kMaxListenPorts) {
+    std::stable_sort(
+        listeners.begin(), listeners.end(),
+        [](const ListenBacklog& a, const ListenBacklog& b) { return a.sockets > b.sockets; });
+    ListenBacklog other;
+    for (const auto& backlog : std::span(listeners).subspan(kMaxListenPorts)) {
+      other.sockets += backlog.sockets;
+      other.limit += backlog.limit;
+    }
+    listeners.resize(kMaxListenPorts);
+    add_backlog(exposition, pod, "other", other);
+  }
+  for (const auto& backlog : listeners) {
+    add_backlog(exposition, pod, std::to_string(backlog.port), backlog);
+  }
+}
+
+void add_pod_info(Exposition& exposition, Namesakes pods) {
+  std::set<std::string_view> told;  // one container can hold several namespaces of one uid
+  for (const auto& pod : pods) {
+    if (!told.insert(pod.uid).second) continue;
+    auto labels = pod_labels(pod);
+    labels.push_back(label("uid", pod.uid));
+    labels.push_back(label("workload_kind", pod.workload_kind));
+    labels.push_back(label("workload", pod.workload));
+    labels.push_back(label("host_network", pod.host_network ? "true" : "false"));
+    exposition.add(Metric::kPodInfo, std::move(labels), 1);
+  }
+}
+
+void add_pod(Exposition& exposition, Namesakes pods, bool stale) {
+  const auto labels = pod_labels(pods.front());
+  const auto visibility = stale ? Visibility::kStale : visibility_of(pods);
+  const bool visible = visibility == Visibility::kVisible;
+  exposition.add(Metric::kPodVisible, with(labels, label("reason", reason_of(visibility))),
+                 visible ? 1 : 0);
+  add_pod_info(exposition, pods);
+  if (!visible) return;
+  auto sums = sums_of(pods);
+  for (const auto state : kTcpStates) {
+    exposition.add(Metric::kPodSockets, with(labels, label("state", name_of(state))),
+                   sums.states.of(state));
+  }
+  add_listeners(exposition, labels, std::move(sums.listeners));
+}
+
+void add_pods(Exposition& exposition, std::span<const PodSnapshot> pods, bool stale) {
+  while (!pods.empty()) {
+    const auto& first = pods.front();
+    const auto next = std::find_if(pods.begin(), pods.end(), [&](const PodSnapshot& pod) {
+      return pod.pod_namespace != first.pod_namespace || pod.name != first.name;
+    });
+    const auto count = static_cast<std::size_t>(next - pods.begin());
+    add_pod(exposition, pods.first(count), stale);
+    pods = pods.subspan(count);
+  }
+}
+
+void add_snapshot(Exposition& exposition, const Snapshot& snapshot, bool stale) {
+  add_pods(exposition, snapshot.pods, stale);
+  exposition.add(Metric::kUnnamedPods, {},
+                 std::count_if(snapshot.pods.begin(), snapshot.pods.end(),
+                               [](const PodSnapshot& pod) { return !pod.named; }));
+  if (snapshot.node && !stale) {
+    for (const auto state : kTcpStates) {
+      exposition.add(Metric::kNodeSockets, {label("state", name_of(state))},
+                     snapshot.node->of(state));
+    }
+  }
+  exposition.add(Metric::kScanDuration, {}, seconds(snapshot.duration));
+  exposition.add(Metric::kScanCpu, {}, seconds(snapshot.cpu_total));
+  exposition.add(Metric::kScanInterval, {}, seconds(snapshot.interval));
+  exposition.add(Metric::kScanTimestamp, {}, unix_seconds(snapshot.taken_at));
+  for (const auto stage : kScanStages) {
+    exposition.add(Metric::kScanErrors, {label("stage", name_of(stage))},
+                   snapshot.errors.at(static_cast<std::size_t>(stage)));
+  }
+}
+
+void add_agent(Exposition& exposition, const AgentFacts& agent) {
+  exposition.add(Metric::kBuildInfo,
+                 {label("version", agent.version), label("compiler", agent.compiler)}, 1);
+  exposition.add(Metric::kProcessCpu, {}, agent.process.cpu_seconds);
+  exposition.add(Metric::kProcessOpenFds, {}, agent.process.open_fds);
+  exposition.add(Metric::kProcessMaxFds, {}, agent.process.max_fds);
+  exposition.add(Metric::kProcessVirtualMemory, {}, agent.process.virtual_bytes);
+  exposition.add(Metric::kProcessResidentMemory, {}, agent.process.resident_bytes);
+  exposition.add(Metric::kProcessStartTime, {}, unix_seconds(agent.started_at));
+}
+
+}  // namespace
+
+std::string prometheus_text(const Snapshot* snapshot, std::chrono::steady_clock::time_point now,
+                            const AgentFacts& agent) {
+  Exposition exposition;
+  if (snapshot != nullptr) add_snapshot(exposition, *snapshot, snapshot->stale_at(now));
+  add_agent(exposition, agent);
+  return std::move(exposition).text();
+}
+
+}  // namespace closewatch

@@ -1,0 +1,226 @@
+#include "closewatch/http/server.h"
+
+#include <chrono>
+#include <exception>
+#include <optional>
+#include <string_view>
+#include <utility>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+
+#include "closewatch/http/gzip.h"
+
+namespace closewatch::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace wire = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr std::size_t kMaxConnections = 64;
+constexpr std::uint32_t kMaxHeaderBytes = 8U << 10U;
+constexpr std::uint64_t kMaxBodyBytes = 1U << 10U;  // no route takes a body
+constexpr std::chrono::seconds kRequestTimeout{10};
+constexpr std::chrono::seconds kIdleTimeout{120};  // longer than a usual scrape interval
+constexpr std::chrono::milliseconds kAcceptRetry{100};
+constexpr std::size_t kWorthPacking = 1024;  // below, one packet carries it anyway
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+bool accepts_gzip(const wire::request<wire::string_body>& request) {
+  for (const auto& [coding, parameters] : wire::ext_list(request[wire::field::accept_encoding])) {
+    if (!beast::iequals(coding, "gzip")) continue;
+    for (const auto& [name, value] : parameters) {
+      if (beast::iequals(name, "q") && (value == "0" || value == "0.0")) return false;
+    }
+    return true;
+  }
+  return false;
+}
+
+Response answer_safely(const Handler& handler, const Request& request) {
+  try {
+    return handler(request);
+  } catch (const std::exception& error) {
+    return {.status = 500, .body = std::string("internal error: ") + error.what() + "\n"};
+  }
+}
+
+using WireResponse = wire::response<wire::string_body>;
+
+WireResponse to_wire(const wire::request<wire::string_body>& request, Response response) {
+  WireResponse answer(static_cast<wire::status>(response.status), request.version());
+  answer.set(wire::field::content_type, response.content_type);
+  answer.set("X-Content-Type-Options", "nosniff");
+  if (answer.result() == wire::status::method_not_allowed) {
+    answer.set(wire::field::allow, "GET, HEAD");
+  }
+  answer.set(wire::field::vary, "Accept-Encoding");
+  if (response.body.size() >= kWorthPacking && accepts_gzip(request)) {
+    if (auto packed = gzip(response.body); !packed.empty()) {
+      answer.set(wire::field::content_encoding, "gzip");
+      response.body = std::move(packed);
+    }
+  }
+  answer.keep_alive(request.keep_alive());
+  answer.content_length(response.body.size());
+  if (request.method() != wire::verb::head) answer.body() = std::move(response.body);
+  return answer;
+}
+
+/// One connection: reads a request, answers, again. Kept alive by its own pending operations.
+class Session : public std::enable_shared_from_this<Session> {
+ public:
+  Session(tcp::socket socket, const Handler& handler, std::size_t& sessions)
+      : stream_(std::move(socket)), handler_(handler), sessions_(sessions) {
+    ++sessions_;
+  }
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+  Session(Session&&) = delete;
+  Session& operator=(Session&&) = delete;
+  ~Session() { --sessions_; }
+
+  void start() { read(kRequestTimeout); }
+
+ private:
+  void read(std::chrono::seconds timeout) {
+    parser_.emplace();
+    parser_->header_limit(kMaxHeaderBytes);
+    parser_->body_limit(kMaxBodyBytes);
+    stream_.expires_after(timeout);
+    wire::async_read(
+        stream_, buffer_, *parser_,
+        [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
+  }
+
+  void on_read(error_code error) {
+    // Whatever went wrong (closed, timed out, too large, no HTTP), there is nobody left to answer.
+    if (error) return;
+    const auto& message = parser_->get();
+    const auto target = view(message.target());
+    const Request request{std::string(view(message.method_string())),
+                          std::string(target.substr(0, target.find('?')))};
+    response_ = to_wire(message, answer_safely(handler_, request));
+    stream_.expires_after(kRequestTimeout);
+    wire::async_write(
+        stream_, response_,
+        [self = shared_from_this()](error_code failed, std::size_t) { self->on_written(failed); });
+  }
+
+  void on_written(error_code error) {
+    if (error) return;
+    if (response_.need_eof()) {
+      error_code ignored;
+      stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+      return;
+    }
+    response_ = {};
+    read(kIdleTimeout);
+  }
+
+  beast::tcp_stream stream_;
+  beast::flat_buffer buffer_{kMaxHeaderBytes + kMaxBodyBytes};
+  std::optional<wire::request_parser<wire::string_body>> parser_;
+  WireResponse response_;
+  const Handler& handler_;
+  std::size_t& sessions_;
+};
+
+class BeastServer final : public Server {
+ public:
+  BeastServer(asio::io_context& context, Handler handler)
+      : acceptor_(context), retry_(context), handler_(std::move(handler)) {}
+
+  error_code open(const tcp::endpoint& endpoint, bool both_families) {
+    error_code error;
+    acceptor_.open(endpoint.protocol(), error);
+    if (error) return error;
+    acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error && both_families) acceptor_.set_option(asio::ip::v6_only(false), error);
+    if (!error) acceptor_.bind(endpoint, error);
+    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
+    if (error) {
+      error_code ignored;
+      acceptor_.close(ignored);
+    }
+    return error;
+  }
+
+  void start() { accept(); }
+
+  [[nodiscard]] ListenAddress address() const override {
+    error_code error;
+    const auto endpoint = acceptor_.local_endpoint(error);
+    return {endpoint.address().is_unspecified() ? "" : endpoint.address().to_string(),
+            endpoint.port()};
+  }
+
+ private:
+  void accept() {
+    acceptor_.async_accept([this](error_code error, tcp::socket socket) {
+      if (error == asio::error::operation_aborted) return;
+      if (error) {
+        accept_later();  // out of descriptors, most likely; they come back
+        return;
+      }
+      if (sessions_ < kMaxConnections) {
+        std::make_shared<Session>(std::move(socket), handler_, sessions_)->start();
+      }
+      accept();
+    });
+  }
+
+  void accept_later() {
+    retry_.expires_after(kAcceptRetry);
+    retry_.async_wait([this](error_code error) {
+      if (!error) accept();
+    });
+  }
+
+  tcp::acceptor acceptor_;
+  asio::steady_timer retry_;
+  Handler handler_;
+  std::size_t sessions_ = 0;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<Server>> serve(asio::io_context& context, const ListenAddress& address,
+                                      Handler handler) {
+  auto server = std::make_unique<BeastServer>(context, std::move(handler));
+  error_code error;
+  if (address.host.empty()) {
+    error = server->open({tcp::v6(), address.port}, true);
+    // A kernel without IPv6 is normal.
+    if (error == asio::error::address_family_not_supported ||
+        error ==
+            asio::error::make_error_code(static_cast<asio::error::basic_errors>(EADDRNOTAVAIL))) {
+      error = server->open({tcp::v4(), address.port}, false);
+    }
+  } else {
+    const auto host = asio::ip::make_address(address.host, error);
+    if (!error) error = server->open({host, address.port}, false);
+  }
+  if (error == asio::error::address_in_use) {
+    return fail(ErrorKind::kSystem, "cannot listen on " + to_text(address) +
+                                        ": another program does; end it or choose another with "
+                                        "--web.listen-address");
+  }
+  if (error) {
+    return fail(ErrorKind::kSystem,
+                "cannot listen on " + to_text(address) + ": " + error.message());
+  }
+  server->start();
+  return server;
+}
+
+}  // namespace closewatch::http

@@ -1,0 +1,170 @@
+#include "closewatch/pods/cgroup_path.h"
+
+#include <algorithm>
+#include <optional>
+
+namespace closewatch {
+namespace {
+
+constexpr std::size_t kContainerIdLength = 64;
+
+bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
+
+bool is_container_id(std::string_view text) {
+  return text.size() == kContainerIdLength && std::all_of(text.begin(), text.end(), is_hex);
+}
+
+bool is_uid(std::string_view text) {
+  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
+    return is_hex(c) || (c >= 'g' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+  });
+}
+
+std::string_view without_suffix(std::string_view text, std::string_view suffix) {
+  if (text.ends_with(suffix)) text.remove_suffix(suffix.size());
+  return text;
+}
+
+/// "kubepods-burstable-pod1234_5678.slice" → "1234-5678". systemd reads "-" as a level of the tree,
+/// so the kubelet writes a uid's dashes as underscores.
+std::optional<std::string> uid_of_slice(std::string_view name) {
+  constexpr std::string_view kMark = "-pod";
+  if (!name.ends_with(".slice") || name.find("kubepods") == std::string_view::npos) {
+    return std::nullopt;
+  }
+  name = without_suffix(name, ".slice");
+  const auto mark = name.rfind(kMark);
+  if (mark == std::string_view::npos) return std::nullopt;
+  std::string uid(name.substr(mark + kMark.size()));
+  std::replace(uid.begin(), uid.end(), '_', '-');
+  if (!is_uid(uid)) return std::nullopt;
+  return uid;
+}
+
+/// "pod1234-5678" → "1234-5678", the cgroupfs driver's form.
+std::optional<std::string> uid_of_folder(std::string_view name) {
+  constexpr std::string_view kPrefix = "pod";
+  if (!name.starts_with(kPrefix) || !is_uid(name.substr(kPrefix.size()))) return std::nullopt;
+  return std::string(name.substr(kPrefix.size()));
+}
+
+CgroupPosition position_of_pod(const std::string& uid) {
+  CgroupPosition position;
+  position.below_kubepods = true;
+  position.pod_uid = uid;
+  return position;
+}
+
+struct ContainerName {
+  std::string_view id;
+  std::string_view runtime;
+};
+
+/// "cri-containerd-ID.scope", "crio-ID", "ID" → runtime and ID.
+std::optional<ContainerName> container_named(std::string_view name) {
+  name = without_suffix(name, ".scope");
+  if (name.size() < kContainerIdLength) return std::nullopt;
+  const auto id = name.substr(name.size() - kContainerIdLength);
+  if (!is_container_id(id)) return std::nullopt;
+  auto runtime = name.substr(0, name.size() - id.size());
+  if (runtime.empty()) return ContainerName{id, runtime};
+  if (!runtime.ends_with('-')) return std::nullopt;
+  runtime.remove_suffix(1);
+  return ContainerName{id, runtime};
+}
+
+/// "kubepods-pod1234.slice:cri-containerd:ID": what a runtime with the cgroupfs driver makes of the
+/// path that a kubelet with the systemd driver asks for, literally, anywhere in the tree.
+std::optional<CgroupPosition> mismatched_driver(std::string_view name) {
+  const auto first = name.find(".slice:");
+  if (first == std::string_view::npos) return std::nullopt;
+  const auto slice = name.substr(0, first + std::string_view(".slice").size());
+  const auto rest = name.substr(slice.size() + 1);
+  const auto colon = rest.find(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  const auto uid = uid_of_slice(slice);
+  const auto id = rest.substr(colon + 1);
+  if (!uid || !is_container_id(id)) return std::nullopt;
+  auto position = position_of_pod(*uid);
+  position.container_id = id;
+  position.runtime = rest.substr(0, colon);
+  return position;
+}
+
+std::optional<std::string> pod_uid_of(const CgroupPosition& parent, std::string_view name) {
+  if (auto uid = uid_of_slice(name)) return uid;
+  if (parent.below_kubepods) return uid_of_folder(name);
+  return std::nullopt;
+}
+
+/// Calls `use(line's path)` for each line "N:controllers:/path" until it returns true.
+template <typename Use>
+bool any_path(std::string_view proc_cgroup, Use use) {
+  while (!proc_cgroup.empty()) {
+    const auto line = proc_cgroup.substr(0, proc_cgroup.find('\n'));
+    proc_cgroup.remove_prefix(std::min(line.size() + 1, proc_cgroup.size()));
+    const auto slash = line.find(":/");
+    if (slash != std::string_view::npos && use(line.substr(slash + 1))) return true;
+  }
+  return false;
+}
+
+/// Calls `use(folder)` for each folder of a path until it returns true.
+template <typename Use>
+bool any_folder(std::string_view path, Use use) {
+  while (!path.empty()) {
+    const auto folder = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(folder.size() + 1, path.size()));
+    if (!folder.empty() && use(folder)) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+CgroupPosition step_into(const CgroupPosition& parent, std::string_view name) {
+  if (parent.ignored || (!parent.pod_uid.empty() && !parent.container_id.empty())) return parent;
+  CgroupPosition here = parent;
+  if (name.ends_with(".mount")) {
+    here.ignored = true;
+    return here;
+  }
+  if (auto position = mismatched_driver(name)) return *position;
+  if (auto uid = pod_uid_of(parent, name)) {
+    return position_of_pod(*uid);
+  }
+  if (const auto container = container_named(name)) {
+    here.ignored = container->runtime.ends_with("conmon");
+    here.container_id = container->id;
+    here.runtime = container->runtime;
+    return here;
+  }
+  here.below_kubepods |= name.find("kubepods") != std::string_view::npos;
+  return here;
+}
+
+CgroupPosition locate(std::string_view path) {
+  CgroupPosition position;
+  any_folder(path, [&](std::string_view folder) {
+    position = step_into(position, folder);
+    return false;
+  });
+  return position;
+}
+
+bool lists_folder(std::string_view proc_cgroup, std::string_view folder) {
+  return any_path(proc_cgroup, [&](std::string_view path) {
+    return any_folder(path, [&](std::string_view found) { return found == folder; });
+  });
+}
+
+std::string container_of(std::string_view proc_cgroup) {
+  std::string id;
+  any_path(proc_cgroup, [&](std::string_view path) {
+    id = locate(path).container_id;
+    return !id.empty();
+  });
+  return id;
+}
+
+}  // namespace closewatch

@@ -1,0 +1,119 @@
+#include "closewatch/pods/cgroup_tree.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <array>
+#include <map>
+#include <utility>
+
+#include "closewatch/base/file.h"
+#include "closewatch/pods/cgroup_path.h"
+
+namespace closewatch {
+namespace {
+
+// Deeper than any runtime nests; bounds the recursion whatever the tree looks like.
+constexpr int kMaxDepth = 32;
+
+/// kernfs counts a folder's subfolders in its link count (kernfs_refresh_inode() in
+/// fs/kernfs/inode.c), so a leaf shows without reading its 60 files. File systems that do not count
+/// say 1.
+bool may_have_subfolders(int folder) {
+  constexpr nlink_t kLeaf = 2;
+  struct stat status {};
+  return ::fstat(folder, &status) == 0 && status.st_nlink != kLeaf;
+}
+
+class Walk {
+ public:
+  void hierarchy(const std::string& path) {
+    visit(kWorkingFolder, path.c_str(), path, CgroupPosition{}, 0);
+  }
+
+  CgroupPods result() && {
+    for (auto& [uid, containers] : pods_) {
+      PodCgroup pod{uid, {}};
+      for (auto& [id, container] : containers) pod.containers.push_back(std::move(container));
+      found_.pods.push_back(std::move(pod));
+    }
+    return std::move(found_);
+  }
+
+ private:
+  void visit(int parent, const char* name, const std::string& path, const CgroupPosition& position,
+             int depth) {
+    auto folder = Folder::open(parent, name);
+    if (!folder) {
+      if (folder.error().kind != ErrorKind::kGone) found_.errors.push_back(folder.error());
+      return;
+    }
+    if (!may_have_subfolders(folder->fd())) return;
+    if (depth == kMaxDepth) {
+      found_.errors.push_back({ErrorKind::kMalformed, "cgroup tree too deep below " + path});
+      return;
+    }
+    FolderEntry entry{};
+    while (folder->next(entry)) {
+      if (entry.is_folder) enter(folder->fd(), std::string(entry.name), path, position, depth);
+    }
+  }
+
+  void enter(int parent_folder, const std::string& name, const std::string& parent_path,
+             const CgroupPosition& parent, int depth) {
+    const auto here = step_into(parent, name);
+    if (here.ignored) return;
+    const std::string path = parent_path + "/" + name;
+    found_.kubepods |= here.below_kubepods;
+    const bool is_container_folder = !here.container_id.empty() || parent.pod_uid == here.pod_uid;
+    if (here.pod_uid.empty() || !is_container_folder) {
+      if (!here.pod_uid.empty()) pods_.try_emplace(here.pod_uid);
+      visit(parent_folder, name.c_str(), path, here, depth + 1);
+      return;
+    }
+    // A container, or a folder of the pod that names none, such as a Kata sandbox's: then the path
+    // tells it apart. What lies below is for whoever looks for its processes.
+    auto& container = pods_[here.pod_uid][here.container_id.empty() ? path : here.container_id];
+    container.id = here.container_id;
+    container.cgroup_folders.push_back(path);
+  }
+
+  using Containers = std::map<std::string, Container>;
+
+  CgroupPods found_;
+  std::map<std::string, Containers> pods_;
+};
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+}  // namespace
+
+std::vector<std::string> cgroup_hierarchies(const std::string& root) {
+  // cgroup.controllers is in the root of every cgroup v2 hierarchy and in no v1 one.
+  if (exists(root + "/cgroup.controllers")) return {root};
+  std::vector<std::string> hierarchies;
+  if (exists(root + "/unified/cgroup.controllers")) hierarchies.push_back(root + "/unified");
+  // One v1 controller is enough: the kubelet makes a pod's folder in all of those it requires
+  // (expectedCgroups of pkg/kubelet/cm/cgroup_manager_linux.go).
+  constexpr std::array kControllers = {"memory", "cpu", "cpu,cpuacct", "pids", "systemd"};
+  for (const auto* const controller : kControllers) {
+    if (!exists(root + "/" + controller)) continue;
+    hierarchies.push_back(root + "/" + controller);
+    break;
+  }
+  return hierarchies;
+}
+
+Result<CgroupPods> find_pods(const std::string& root) {
+  const auto hierarchies = cgroup_hierarchies(root);
+  if (hierarchies.empty()) {
+    return fail(ErrorKind::kUnsupported, "no cgroup hierarchy in " + root +
+                                             ": mount the host's /sys/fs/cgroup there, or set "
+                                             "paths.cgroup");
+  }
+  Walk walk;
+  for (const auto& hierarchy : hierarchies) walk.hierarchy(hierarchy);
+  return std::move(walk).result();
+}
+
+}  // namespace closewatch

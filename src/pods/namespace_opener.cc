@@ -1,0 +1,197 @@
+#include "closewatch/pods/namespace_opener.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <string_view>
+#include <utility>
+
+#include "closewatch/base/file.h"
+#include "closewatch/pods/cgroup_path.h"
+
+namespace closewatch {
+namespace {
+
+constexpr int kMaxDepth = 32;  // of folders below a container's
+
+Result<OpenNamespace> opened(Result<UniqueFd> fd) {
+  if (!fd) return tl::unexpected(fd.error());
+  auto id = identify(*fd);
+  if (!id) return tl::unexpected(id.error());
+  return OpenNamespace{std::move(*fd), *id};
+}
+
+Result<OpenNamespace> open_process(int proc, const ProcessRef& wanted) {
+  auto process = Process::open(proc, wanted.pid);
+  if (!process) return tl::unexpected(process.error());
+  if (wanted.start_time) {
+    const auto stat = process->stat();
+    if (!stat) return tl::unexpected(stat.error());
+    if (stat->start_time != *wanted.start_time) {
+      return fail(ErrorKind::kGone, "process " + std::to_string(wanted.pid) + " is another by now");
+    }
+  }
+  return opened(process->network_namespace());
+}
+
+/// The numbers in cgroup.procs, the lowest first: a container's first process, unless that has
+/// gone.
+std::vector<pid_t> parse_pids(std::string_view text) {
+  std::vector<pid_t> pids;
+  const char* at = text.data();
+  const char* const end = at + text.size();
+  while (at < end) {
+    pid_t pid = 0;
+    const auto parsed = std::from_chars(at, end, pid);
+    if (parsed.ec == std::errc()) pids.push_back(pid);
+    at = std::find(parsed.ptr, end, '\n');
+    if (at != end) ++at;
+  }
+  std::sort(pids.begin(), pids.end());
+  return pids;
+}
+
+/// Collects the namespaces of one pod.
+class PodVisit {
+ public:
+  PodVisit(int proc, const std::optional<NamespaceId>& node) : proc_(proc), node_(node) {}
+
+  void container(const Container& container) {
+    for (const auto& folder : container.cgroup_folders) {
+      const auto name = std::string_view(folder).substr(folder.rfind('/') + 1);
+      visit(kWorkingFolder, folder.c_str(), name, 0);
+    }
+  }
+
+  void take(Result<OpenNamespace> found) {
+    if (!found) {
+      fail_with(found.error());
+    } else if (node_ && found->id == *node_) {
+      at_host_ = true;
+    } else if (std::none_of(found_.own.begin(), found_.own.end(),
+                            [&](const OpenNamespace& known) { return known.id == found->id; })) {
+      found_.own.push_back(std::move(*found));
+    }
+  }
+
+  Result<PodNamespaces> result() && {
+    const bool any = at_host_ || !found_.own.empty();
+    // What was denied might be yet another namespace, so the sum would not be the pod's. Processes
+    // that ended meanwhile take nothing along that the others do not have.
+    if (error_ && (!any || error_->kind != ErrorKind::kGone)) return tl::unexpected(*error_);
+    if (!any) return fail(ErrorKind::kGone, "no living process in the pod's cgroups");
+    found_.host_network = found_.own.empty();
+    return std::move(found_);
+  }
+
+ private:
+  void fail_with(const Error& error) {
+    if (!error_ || error_->kind == ErrorKind::kGone) error_ = error;
+  }
+
+  /// One process of each folder speaks for it; subfolders may hold other namespaces.
+  void visit(int parent, const char* path, std::string_view container_folder, int depth) {
+    auto folder = open_at(parent, path, O_RDONLY | O_DIRECTORY);
+    if (!folder) {
+      fail_with(folder.error());
+      return;
+    }
+    if (auto read = read_file_at(folder->get(), "cgroup.procs", text_); read) {
+      first_living(parse_pids(text_), container_folder);
+    } else {
+      fail_with(read.error());
+    }
+    constexpr nlink_t kLeaf = 2;  // kernfs counts subfolders in st_nlink
+    struct stat status {};
+    if (::fstat(folder->get(), &status) == 0 && status.st_nlink == kLeaf) return;
+    if (depth == kMaxDepth) {
+      fail_with({ErrorKind::kMalformed, "cgroups nested too deep below " + std::string(path)});
+      return;
+    }
+    auto entries = Folder::open(folder->get(), ".");
+    if (!entries) return;  // gone between the two calls
+    FolderEntry entry{};
+    while (entries->next(entry)) {
+      if (entry.is_folder) {
+        visit(entries->fd(), std::string(entry.name).c_str(), container_folder, depth + 1);
+      }
+    }
+  }
+
+  void first_living(const std::vector<pid_t>& pids, std::string_view container_folder) {
+    for (const auto pid : pids) {
+      if (pid == 0) {
+        fail_with({ErrorKind::kDenied,
+                   "the pod's processes are outside this PID namespace: run with hostPID: true"});
+        return;
+      }
+      auto found = open_member(pid, container_folder);
+      const bool gone = !found && found.error().kind == ErrorKind::kGone;
+      take(std::move(found));
+      if (!gone) return;
+    }
+  }
+
+  /// The namespace of a process that was listed in the container's cgroup, if it still is that one.
+  Result<OpenNamespace> open_member(pid_t pid, std::string_view container_folder) {
+    auto process = Process::open(proc_, pid);
+    if (!process) return tl::unexpected(process.error());
+    // Ourselves we cannot have mistaken, and in a cgroup namespace of our own our path is just "/".
+    if (pid != ::getpid()) {
+      const auto cgroup = process->cgroup();
+      if (!cgroup) return tl::unexpected(cgroup.error());
+      if (!lists_folder(*cgroup, container_folder)) {
+        return fail(ErrorKind::kGone, "process " + std::to_string(pid) + " is another by now");
+      }
+    }
+    const auto command_line = process->command_line();
+    if (command_line && is_sandbox_command(*command_line)) found_.sandboxed = true;
+    return opened(process->network_namespace());
+  }
+
+  int proc_;
+  const std::optional<NamespaceId>& node_;
+  PodNamespaces found_;
+  bool at_host_ = false;
+  std::optional<Error> error_;
+  std::string text_;
+};
+
+/// The process may have moved on since, the file may have been unmounted or mounted anew.
+Result<OpenNamespace> open_located(const NamespaceOpener& opener, const LocatedNamespace& located) {
+  auto found = opener.open(located.where);
+  if (found && found->id != located.id) {
+    return fail(ErrorKind::kGone, "the network namespace has gone from where it was seen");
+  }
+  return found;
+}
+
+Result<UniqueFd> open_proc(const std::string& proc) {
+  return open_at(kWorkingFolder, proc.c_str(), O_PATH | O_DIRECTORY);
+}
+
+}  // namespace
+
+Result<OpenNamespace> NamespaceOpener::open(const NamespaceLocator& locator) const {
+  if (const auto* const file = std::get_if<NamespaceFile>(&locator)) {
+    return opened(open_at(kWorkingFolder, file->path.c_str(), O_RDONLY));
+  }
+  auto proc = open_proc(proc_);
+  if (!proc) return tl::unexpected(proc.error());
+  return open_process(proc->get(), std::get<ProcessRef>(locator));
+}
+
+Result<PodNamespaces> NamespaceOpener::open(const Pod& pod,
+                                            const std::optional<NamespaceId>& node) const {
+  auto proc = open_proc(proc_);
+  if (!proc) return tl::unexpected(proc.error());
+  PodVisit visit(proc->get(), node);
+  if (pod.located) visit.take(open_located(*this, *pod.located));
+  for (const auto& container : pod.containers) visit.container(container);
+  return std::move(visit).result();
+}
+
+}  // namespace closewatch

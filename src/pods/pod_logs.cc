@@ -1,0 +1,84 @@
+#include "closewatch/pods/pod_logs.h"
+
+#include <utility>
+
+#include "closewatch/base/file.h"
+
+namespace closewatch {
+namespace {
+
+constexpr std::size_t kContainerIdLength = 64;
+
+/// Splits at the first `separator`: (before, after), nullopt without one.
+std::optional<std::pair<std::string_view, std::string_view>> split(std::string_view text,
+                                                                   char separator) {
+  const auto at = text.find(separator);
+  if (at == std::string_view::npos) return std::nullopt;
+  return std::pair{text.substr(0, at), text.substr(at + 1)};
+}
+
+}  // namespace
+
+std::optional<PodLogName> parse_pod_log_name(std::string_view folder) {
+  const auto first = split(folder, '_');
+  if (!first) return std::nullopt;
+  const auto second = split(first->second, '_');
+  if (!second || second->second.find('_') != std::string_view::npos) return std::nullopt;
+  if (first->first.empty() || second->first.empty() || second->second.empty()) return std::nullopt;
+  return PodLogName{first->first, second->first, second->second};
+}
+
+std::optional<ContainerLogName> parse_container_log_name(std::string_view link) {
+  constexpr std::string_view kSuffix = ".log";
+  if (!link.ends_with(kSuffix)) return std::nullopt;
+  link.remove_suffix(kSuffix.size());
+  const auto pod = split(link, '_');
+  if (!pod) return std::nullopt;
+  const auto pod_namespace = split(pod->second, '_');
+  if (!pod_namespace) return std::nullopt;
+  const auto rest = pod_namespace->second;
+  if (rest.size() < kContainerIdLength + 2) return std::nullopt;
+  const auto container = rest.substr(0, rest.size() - kContainerIdLength - 1);
+  if (rest[container.size()] != '-') return std::nullopt;
+  return ContainerLogName{container, rest.substr(container.size() + 1)};
+}
+
+PodLogs::PodLogs(std::string pod_logs, std::string container_logs)
+    : pod_logs_(std::move(pod_logs)), container_logs_(std::move(container_logs)) {}
+
+Result<void> PodLogs::refresh() {
+  auto pods = Folder::open(kWorkingFolder, pod_logs_.c_str());
+  if (!pods) return tl::unexpected(pods.error());
+  auto containers = Folder::open(kWorkingFolder, container_logs_.c_str());
+  if (!containers) return tl::unexpected(containers.error());
+
+  pods_.clear();
+  containers_.clear();
+  FolderEntry entry{};
+  while (pods->next(entry)) {
+    if (const auto name = parse_pod_log_name(entry.name)) {
+      pods_.insert_or_assign(std::string(name->uid), PodMetadata{std::string(name->pod_namespace),
+                                                                 std::string(name->name), "", ""});
+    }
+  }
+  while (containers->next(entry)) {
+    if (const auto name = parse_container_log_name(entry.name)) {
+      containers_.insert_or_assign(std::string(name->id), std::string(name->container));
+    }
+  }
+  return {};
+}
+
+std::optional<PodMetadata> PodLogs::pod(std::string_view uid) const {
+  const auto found = pods_.find(uid);
+  if (found == pods_.end()) return std::nullopt;
+  return found->second;
+}
+
+std::optional<std::string> PodLogs::container_name(std::string_view id) const {
+  const auto found = containers_.find(id);
+  if (found == containers_.end()) return std::nullopt;
+  return found->second;
+}
+
+}  // namespace closewatch

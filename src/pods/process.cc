@@ -1,0 +1,114 @@
+#include "closewatch/pods/process.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <cerrno>
+#include <charconv>
+#include <utility>
+
+#include "closewatch/base/file.h"
+
+namespace closewatch {
+namespace {
+
+constexpr const char* kNamespaceLink = "ns/net";
+
+tl::unexpected<Error> denied_namespace() {
+  return fail(ErrorKind::kDenied,
+              "a process's network namespace: CAP_SYS_PTRACE is missing; add SYS_PTRACE to the "
+              "container's capabilities, or run as root");
+}
+
+}  // namespace
+
+Result<ProcessStat> parse_process_stat(std::string_view text) {
+  const auto malformed = [] { return fail(ErrorKind::kMalformed, "/proc/PID/stat is malformed"); };
+  // "PID (comm) state ppid …": comm may hold anything, parentheses and spaces too.
+  const auto open = text.find('(');
+  const auto close = text.rfind(')');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open) {
+    return malformed();
+  }
+  ProcessStat stat;
+  stat.comm = text.substr(open + 1, close - open - 1);
+  constexpr int kFieldsToStartTime = 20;  // from state (3) to starttime (22), a space before each
+  auto rest = text.substr(close + 1);
+  for (int field = 0; field < kFieldsToStartTime; ++field) {
+    const auto space = rest.find(' ');
+    if (space == std::string_view::npos) return malformed();
+    rest.remove_prefix(space + 1);
+  }
+  const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), stat.start_time);
+  if (parsed.ec != std::errc()) return malformed();
+  return stat;
+}
+
+bool is_sandbox_command(std::string_view command_line) {
+  const auto program = command_line.substr(0, command_line.find('\0'));
+  const auto name = program.substr(program.rfind('/') + 1);  // npos + 1 is 0
+  if (name.starts_with("runsc") || name.starts_with("containerd-shim-kata")) return true;
+  // Kata's hypervisors and virtiofsd all have their sockets and shares in one of these folders.
+  return command_line.find("/run/vc/") != std::string_view::npos ||
+         command_line.find("/run/kata-containers/") != std::string_view::npos;
+}
+
+Result<Process> Process::open(int proc, pid_t pid) {
+  auto folder = open_at(proc, std::to_string(pid).c_str(), O_PATH | O_DIRECTORY);
+  if (!folder) return tl::unexpected(folder.error());
+  return Process(std::move(*folder));
+}
+
+Result<std::string> Process::read(const char* file) const {
+  std::string text;
+  if (auto done = read_file_at(folder_.get(), file, text); !done) {
+    return tl::unexpected(done.error());
+  }
+  return text;
+}
+
+Result<ProcessStat> Process::stat() const { return read("stat").and_then(parse_process_stat); }
+
+Result<std::string> Process::cgroup() const { return read("cgroup"); }
+
+Result<std::string> Process::command_line() const { return read("cmdline"); }
+
+Result<UniqueFd> Process::network_namespace() const {
+  auto opened = open_at(folder_.get(), kNamespaceLink, O_RDONLY);
+  if (!opened && opened.error().kind == ErrorKind::kDenied) return denied_namespace();
+  return opened;
+}
+
+Result<NamespaceId> network_namespace_id(int proc, pid_t pid) {
+  struct stat status {};
+  const auto path = std::to_string(pid) + "/" + kNamespaceLink;
+  if (::fstatat(proc, path.c_str(), &status, 0) < 0) {
+    if (errno == EACCES || errno == EPERM) return denied_namespace();
+    return fail_errno(errno, "looking at /proc/" + path);
+  }
+  return NamespaceId{status.st_dev, status.st_ino};
+}
+
+Result<ProcessRef> find_host_process(int proc) {
+  constexpr pid_t kInit = 1;
+  constexpr pid_t kKthreadd = 2;  // in the first PID namespace only; elsewhere 2 is anybody
+  auto init = network_namespace_id(proc, kInit);
+  if (init) return ProcessRef{.pid = kInit, .start_time = {}};
+  const auto kthreadd = Process::open(proc, kKthreadd);
+  if (!kthreadd) return tl::unexpected(init.error());
+  const auto stat = kthreadd->stat();
+  if (!stat || stat->comm != "kthreadd" || !network_namespace_id(proc, kKthreadd)) {
+    return tl::unexpected(init.error());
+  }
+  return ProcessRef{.pid = kKthreadd, .start_time = {}};
+}
+
+Result<NamespaceId> identify(const UniqueFd& network_namespace) {
+  struct stat status {};
+  if (::fstat(network_namespace.get(), &status) < 0) {
+    return fail_errno(errno, "identifying a network namespace");
+  }
+  return NamespaceId{status.st_dev, status.st_ino};
+}
+
+}  // namespace closewatch

@@ -1,0 +1,196 @@
+#include "closewatch/pods/standalone_namespaces.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "closewatch/base/file.h"
+#include "closewatch/pods/cgroup_path.h"
+#include "closewatch/pods/process.h"
+
+namespace closewatch {
+namespace {
+
+constexpr const char* kPodNamespace = "netns";
+constexpr std::size_t kShortIdLength = 12;  // as `docker ps` and `podman ps` show it
+constexpr pid_t kInit = 1;
+
+/// The process that a namespace without a name of its own is known by.
+struct OldestProcess {
+  pid_t pid = 0;
+  ProcessStat stat;
+};
+
+/// What is known of one namespace.
+struct Found {
+  std::string file;  ///< its name in /run/netns, empty without
+  std::optional<OldestProcess> oldest;
+};
+using FoundNamespaces = std::map<NamespaceId, Found>;
+
+std::optional<pid_t> pid_from(std::string_view name) {
+  pid_t pid = 0;
+  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
+  if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size()) return std::nullopt;
+  return pid;
+}
+
+/// nullopt for a file that no namespace is mounted on: `ip netns` is about to, or failed to.
+std::optional<NamespaceId> mounted_namespace(int folder, const std::string& name) {
+  auto fd = open_at(folder, name.c_str(), O_RDONLY | O_NONBLOCK);
+  if (!fd) return std::nullopt;
+  struct statfs file_system {};
+  if (::fstatfs(fd->get(), &file_system) < 0 || file_system.f_type != NSFS_MAGIC) {
+    return std::nullopt;
+  }
+  const auto id = identify(*fd);
+  if (!id) return std::nullopt;
+  return *id;
+}
+
+void find_named(const std::string& netns, FoundNamespaces& found, std::vector<Error>& errors) {
+  auto folder = Folder::open(kWorkingFolder, netns.c_str());
+  if (!folder) {
+    if (folder.error().kind != ErrorKind::kGone) errors.push_back(folder.error());
+    return;  // a machine where `ip netns` was never used has no such folder
+  }
+  FolderEntry entry{};
+  while (folder->next(entry)) {
+    std::string name(entry.name);
+    const auto id = mounted_namespace(folder->fd(), name);
+    if (!id) continue;
+    auto& file = (*found.try_emplace(*id).first).second.file;
+    if (file.empty() || name < file) file = std::move(name);
+  }
+}
+
+bool is_older(const ProcessStat& stat, pid_t pid, const OldestProcess& than) {
+  return std::pair(stat.start_time, pid) < std::pair(than.stat.start_time, than.pid);
+}
+
+/// Takes note of a process whose namespace is not the host's.
+Result<void> note_process(int proc, pid_t pid, const NamespaceId& node, FoundNamespaces& found) {
+  const auto glance = network_namespace_id(proc, pid);
+  if (!glance) return tl::unexpected(glance.error());
+  if (*glance == node) return {};
+  // Namespace and start time through one descriptor, so that they are of one process.
+  auto process = Process::open(proc, pid);
+  if (!process) return tl::unexpected(process.error());
+  auto stat = process->stat();
+  if (!stat) return tl::unexpected(stat.error());
+  const auto id = process->network_namespace().and_then(
+      [](const UniqueFd& fd) -> Result<NamespaceId> { return identify(fd); });
+  if (!id) return tl::unexpected(id.error());
+  if (*id == node) return {};
+  auto& oldest = (*found.try_emplace(*id).first).second.oldest;
+  if (!oldest || is_older(*stat, pid, *oldest)) oldest = OldestProcess{pid, std::move(*stat)};
+  return {};
+}
+
+Result<void> find_by_process(int proc, const NamespaceId& node, FoundNamespaces& found,
+                             std::vector<Error>& errors) {
+  auto folder = Folder::open(proc, ".");
+  if (!folder) return tl::unexpected(folder.error());
+  std::size_t denied = 0;
+  FolderEntry entry{};
+  while (folder->next(entry)) {
+    const auto pid = pid_from(entry.name);
+    if (!pid || *pid == kInit) continue;  // init is of the host, even where it may not be looked at
+    const auto noted = note_process(proc, *pid, node, found);
+    if (noted || noted.error().kind == ErrorKind::kGone) continue;
+    if (noted.error().kind == ErrorKind::kDenied) {
+      ++denied;
+    } else {
+      errors.push_back(noted.error());
+    }
+  }
+  if (denied > 0) {
+    errors.push_back({ErrorKind::kDenied,
+                      std::to_string(denied) +
+                          " processes do not tell their network namespace, so some may be missing "
+                          "here: is CAP_SYS_PTRACE missing? run as root"});
+  }
+  return {};
+}
+
+/// Whoever may not look at the host's processes still stands in a namespace of his own: the only
+/// one he can call the machine's.
+ProcessRef process_of_node(int proc, std::vector<Error>& errors) {
+  auto host = find_host_process(proc);
+  if (host) return *host;
+  errors.push_back(host.error());
+  return ProcessRef{.pid = ::getpid(), .start_time = {}};
+}
+
+/// The container of a process, checked to be still the same process; empty without one.
+std::string container_id(int proc, const OldestProcess& oldest) {
+  const auto process = Process::open(proc, oldest.pid);
+  if (!process) return {};
+  const auto cgroup = process->cgroup();
+  const auto stat = process->stat();
+  if (!cgroup || !stat || stat->start_time != oldest.stat.start_time) return {};
+  return container_of(*cgroup);
+}
+
+/// comm and file names may hold any byte, a label only UTF-8: one bad byte and Prometheus refuses
+/// the whole scrape.
+std::string printable(std::string text) {
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
+  return text;
+}
+
+Pod pod_from(int proc, const std::string& netns, const NamespaceId& id, const Found& found) {
+  Pod pod;
+  pod.pod_namespace = kPodNamespace;
+  pod.uid = std::to_string(id.inode);  // as lsns(8) shows it
+  if (!found.file.empty()) {
+    pod.name = printable(found.file);
+    pod.located = LocatedNamespace{NamespaceFile{netns + "/" + found.file}, id};
+    return pod;
+  }
+  const auto& oldest = *found.oldest;
+  pod.located = LocatedNamespace{ProcessRef{oldest.pid, oldest.stat.start_time}, id};
+  if (auto container = container_id(proc, oldest); !container.empty()) {
+    pod.name = container.substr(0, kShortIdLength);
+    pod.uid = std::move(container);
+  } else {
+    pod.name = printable(oldest.stat.comm) + "-" + std::to_string(oldest.pid);
+  }
+  return pod;
+}
+
+}  // namespace
+
+StandaloneNamespaces::StandaloneNamespaces(std::string proc, std::string netns)
+    : proc_(std::move(proc)), netns_(std::move(netns)) {}
+
+Result<PodList> StandaloneNamespaces::list() {
+  auto proc = open_at(kWorkingFolder, proc_.c_str(), O_RDONLY | O_DIRECTORY);
+  if (!proc) return tl::unexpected(proc.error());
+  PodList list;
+  const auto node_process = process_of_node(proc->get(), list.errors);
+  const auto node = network_namespace_id(proc->get(), node_process.pid);
+  if (!node) return tl::unexpected(node.error());
+  list.node = node_process;
+
+  FoundNamespaces found;
+  find_named(netns_, found, list.errors);
+  if (auto done = find_by_process(proc->get(), *node, found, list.errors); !done) {
+    return tl::unexpected(done.error());
+  }
+  found.erase(*node);
+  for (const auto& [id, what] : found) {
+    list.pods.push_back(pod_from(proc->get(), netns_, id, what));
+  }
+  return list;
+}
+
+}  // namespace closewatch
