@@ -1,0 +1,48 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+
+#include "tests/support/fake_tree.h"
+
+namespace closewatch::testing {
+
+/// A made-up /proc: processes with a cgroup, a command and a network namespace, which is a plain
+/// file here, shared as a hard link.
+class FakeProc {
+ public:
+  FakeProc() { process(1, "init", "0::/init.scope\n", "host"); }
+
+  void process(pid_t pid, const std::string& command, const std::string& cgroup,
+               const std::string& network_namespace) const {
+    const auto folder = "proc/" + std::to_string(pid) + "/";
+    tree_.add(folder + "cgroup", cgroup);
+    tree_.add(folder + "cmdline", command + '\0');
+    tree_.add(folder + "stat", std::to_string(pid) + " (" + command + ") S" + zeros() + "100 0");
+    const auto file = "namespaces/" + network_namespace;
+    if (!std::filesystem::exists(tree_.path(file))) tree_.add(file);
+    tree_.add_same(folder + "ns/net", file);
+  }
+
+  /// A zombie: its folder is there, its namespace is not.
+  void zombie(pid_t pid, const std::string& cgroup) const {
+    const auto folder = "proc/" + std::to_string(pid) + "/";
+    tree_.add(folder + "cgroup", cgroup);
+    tree_.add(folder + "cmdline", "");
+  }
+
+  [[nodiscard]] std::string path() const { return tree_.path("proc"); }
+  [[nodiscard]] const FakeTree& tree() const { return tree_; }
+
+ private:
+  static std::string zeros() {  // fields 4 to 21 of /proc/PID/stat
+    std::string text;
+    for (int i = 0; i < 18; ++i) text += " 0";
+    return text + " ";
+  }
+
+  FakeTree tree_;
+};
+
+}  // namespace closewatch::testing

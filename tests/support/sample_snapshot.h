@@ -1,0 +1,60 @@
+#pragma once
+
+#include <chrono>
+
+#include "closewatch/scan/snapshot.h"
+
+namespace closewatch::testing {
+
+/// A made-up snapshot with a pod of each kind that the formats have to tell apart.
+inline Snapshot sample_snapshot() {
+  using namespace std::chrono_literals;
+  Snapshot snapshot;
+  snapshot.taken_at = std::chrono::system_clock::time_point(1'700'000'010s);
+  snapshot.taken_at_steady = std::chrono::steady_clock::time_point(1h);
+  snapshot.duration = 31ms;
+  snapshot.cpu = 28ms;
+  snapshot.cpu_total = 56ms;
+  snapshot.interval = 10s;
+  snapshot.errors = {0, 1, 2, 0, 0};
+  snapshot.node.emplace();
+  snapshot.node->add(TcpState::kListen, 4);
+  snapshot.node->add(TcpState::kEstablished, 9);
+
+  const auto pod = [&](const char* space, const char* name, const char* uid) -> PodSnapshot& {
+    auto& added = snapshot.pods.emplace_back();
+    added.pod_namespace = space;
+    added.name = name;
+    added.uid = uid;
+    added.visibility = Visibility::kVisible;
+    return added;
+  };
+
+  auto& proxy = pod("kube-system", "proxy", "uid-proxy");
+  proxy.host_network = true;
+  proxy.visibility = Visibility::kHostNetwork;
+  proxy.detail = "it shares the host's network namespace";
+
+  auto& cart = pod("shop", "cart-0", "uid-cart");
+  cart.workload_kind = "StatefulSet";
+  cart.workload = "cart";
+  cart.sums.states.add(TcpState::kCloseWait, 1201);
+  cart.sums.states.add(TcpState::kEstablished, 17);
+  cart.sums.states.add(TcpState::kListen, 2);
+  cart.sums.listeners = {{8080, 3, 128}, {9090, 0, 128}};
+
+  auto& ending = pod("shop", "web-0", "uid-old");
+  ending.visibility = Visibility::kNoProcess;
+  ending.detail = "no living process in the pod's cgroups";
+
+  auto& web = pod("shop", "web-0", "uid-new");
+  web.sums.states.add(TcpState::kEstablished, 5);
+
+  auto& nameless = pod("unknown", "uid-nameless", "uid-nameless");
+  nameless.named = false;
+  nameless.visibility = Visibility::kDenied;
+  nameless.detail = "CAP_SYS_ADMIN is missing";
+  return snapshot;
+}
+
+}  // namespace closewatch::testing

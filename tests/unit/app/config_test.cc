@@ -1,0 +1,114 @@
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "closewatch/app/config_file.h"
+#include "closewatch/app/option_table.h"
+
+namespace closewatch {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+TEST(OptionTable, DefaultsAreInRange) {
+  for (const auto& option : option_table()) {
+    Config config;
+    EXPECT_TRUE(option.set(config, option.initial)) << option.name;
+  }
+  EXPECT_EQ(default_config().scan.interval, 10s);
+  EXPECT_EQ(default_config().scan.cpu_budget, 0.01);
+  EXPECT_EQ(http::to_text(default_config().web.listen_address), ":10088");
+}
+
+TEST(ConfigText, SetsWhatItSays) {
+  auto config = default_config();
+  const auto mistakes = apply_config_text(
+      "scan:\n  interval: 30s\n  cpu_budget: 0.5\npods: {discovery: standalone}\n"
+      "web:\n  listen-address: '[::1]:9'\nlog:\n  format: json\n  level: debug\n"
+      "paths:\n  proc: /host/proc\n",
+      "c.yaml", config);
+  EXPECT_THAT(mistakes, IsEmpty());
+  EXPECT_EQ(config.scan.interval, 30s);
+  EXPECT_EQ(config.scan.cpu_budget, 0.5);
+  EXPECT_EQ(config.pods.discovery, PodDiscovery::kStandalone);
+  EXPECT_EQ(config.web.listen_address, (http::ListenAddress{"::1", 9}));
+  EXPECT_EQ(config.log.format, LogFormat::kJson);
+  EXPECT_EQ(config.log.level, LogLevel::kDebug);
+  EXPECT_EQ(config.paths.proc, "/host/proc");
+  EXPECT_EQ(config.paths.cgroup, "/sys/fs/cgroup");
+}
+
+TEST(ConfigText, MayBeEmpty) {
+  auto config = default_config();
+  EXPECT_THAT(apply_config_text("", "c.yaml", config), IsEmpty());
+  EXPECT_THAT(apply_config_text("# nothing\n", "c.yaml", config), IsEmpty());
+  EXPECT_THAT(apply_config_text("scan:\n", "c.yaml", config), IsEmpty());
+}
+
+struct Mistake {
+  const char* name;
+  const char* yaml;
+  const char* says;
+};
+
+void PrintTo(const Mistake& mistake, std::ostream* out) { *out << mistake.name; }
+
+class ConfigMistake : public ::testing::TestWithParam<Mistake> {};
+
+TEST_P(ConfigMistake, NamesFileLineAndKey) {
+  auto config = default_config();
+  EXPECT_THAT(apply_config_text(GetParam().yaml, "c.yaml", config),
+              ElementsAre(HasSubstr(GetParam().says)));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Table, ConfigMistake,
+    ::testing::Values(
+        Mistake{"Typo", "scan:\n  intervall: 10s\n",
+                "c.yaml:2: scan.intervall: unknown key; known here: interval, cpu_budget"},
+        Mistake{"UnknownSection", "\nscam:\n  interval: 10s\n",
+                "c.yaml:2: scam: unknown key; known here: scan, pods, paths, web, log"},
+        Mistake{"UnknownSectionInSection", "scan:\n  deep:\n    interval: 1s\n",
+                "c.yaml:2: scan.deep: unknown key"},
+        Mistake{"NoUnit", "scan:\n  interval: 10\n",
+                "c.yaml:2: scan.interval: '10' is not a duration from 1s to 1h"},
+        Mistake{"Word", "scan:\n  cpu_budget: lots\n",
+                "c.yaml:2: scan.cpu_budget: 'lots' is not a number from 0.0001 to 1"},
+        Mistake{"NotANumber", "scan:\n  cpu_budget: nan\n", "c.yaml:2: scan.cpu_budget: 'nan'"},
+        Mistake{"List", "scan:\n  interval: [1s]\n",
+                "c.yaml:2: scan.interval: must be a duration from 1s to 1h"},
+        Mistake{"Empty", "scan:\n  interval:\n", "c.yaml:2: scan.interval: must be"},
+        Mistake{"SectionIsAWord", "scan: fast\n", "c.yaml:1: scan: must hold keys: interval"},
+        Mistake{"TooShort", "scan:\n  interval: 999ms\n", "c.yaml:2: scan.interval: '999ms'"},
+        Mistake{"TooLong", "scan:\n  interval: 61m\n", "c.yaml:2: scan.interval: '61m'"},
+        Mistake{"Negative", "scan:\n  interval: -5s\n", "c.yaml:2: scan.interval: '-5s'"},
+        Mistake{"TooMuch", "\n\nscan:\n  cpu_budget: 1.5\n", "c.yaml:4: scan.cpu_budget: '1.5'"},
+        Mistake{"Nothing", "scan:\n  cpu_budget: 0\n", "c.yaml:2: scan.cpu_budget: '0'"},
+        Mistake{"Choice", "log:\n  level: loud\n",
+                "c.yaml:2: log.level: 'loud' is not one of debug, info, warn, error"},
+        Mistake{"RelativePath", "paths:\n  proc: proc\n",
+                "c.yaml:2: paths.proc: 'proc' is not an absolute path"},
+        Mistake{"Address", "web:\n  listen-address: localhost:80\n",
+                "c.yaml:2: web.listen-address: 'localhost:80' is no address"},
+        Mistake{"Twice", "scan:\n  interval: 1s\n  interval: 2s\n",
+                "c.yaml:3: scan.interval: is given twice"},
+        Mistake{"NoMap", "- 1\n", "c.yaml:1: must hold keys"},
+        Mistake{"NoYaml", "scan:\n  a: [\n", "c.yaml:3: no valid YAML"}),
+    [](const auto& tested) { return std::string(tested.param.name); });
+
+TEST(ConfigText, TellsEveryMistakeAtOnce) {
+  auto config = default_config();
+  EXPECT_EQ(apply_config_text("scan:\n  a: 1\n  b: 2\nlog:\n  level: x\n", "c.yaml", config).size(),
+            3U);
+}
+
+TEST(ConfigFile, SaysWhenItCannotBeRead) {
+  auto config = default_config();
+  EXPECT_THAT(apply_config_file("/nowhere/c.yaml", config),
+              ElementsAre(HasSubstr("/nowhere/c.yaml: No such file")));
+}
+
+}  // namespace
+}  // namespace closewatch

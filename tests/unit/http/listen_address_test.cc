@@ -1,0 +1,28 @@
+#include "closewatch/http/listen_address.h"
+
+#include <gtest/gtest.h>
+
+namespace closewatch::http {
+namespace {
+
+TEST(ListenAddress, TakesPortsAndAddresses) {
+  EXPECT_EQ(parse_listen_address(":10088"), (ListenAddress{"", 10088}));
+  EXPECT_EQ(parse_listen_address("127.0.0.1:80"), (ListenAddress{"127.0.0.1", 80}));
+  EXPECT_EQ(parse_listen_address("[::1]:0"), (ListenAddress{"::1", 0}));
+}
+
+TEST(ListenAddress, RefusesAnythingElse) {
+  for (const auto* const wrong : {"", "80", ":", ":x", ":65536", ":-1", "localhost:80", "::1:80",
+                                  "[::1]", "[127.0.0.1]:80", "1.2.3:80", ":80 "}) {
+    EXPECT_FALSE(parse_listen_address(wrong)) << wrong;
+  }
+}
+
+TEST(ListenAddress, IsWrittenAsItIsRead) {
+  for (const auto* const text : {":10088", "127.0.0.1:80", "[::1]:443"}) {
+    EXPECT_EQ(to_text(*parse_listen_address(text)), text);
+  }
+}
+
+}  // namespace
+}  // namespace closewatch::http

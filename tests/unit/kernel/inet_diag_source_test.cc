@@ -1,0 +1,185 @@
+#include "closewatch/kernel/inet_diag_source.h"
+
+#include <deque>
+#include <memory>
+#include <utility>
+
+#include "tests/support/collecting_sink.h"
+#include "tests/support/netlink_messages.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace closewatch {
+namespace {
+
+using inet_diag::Dump;
+using inet_diag::Exchange;
+using testing::CollectingSink;
+using testing::Datagram;
+using testing::socket_message;
+
+constexpr std::uint32_t kPortId = 4242;
+constexpr std::uint8_t kCloseWait = 8;
+constexpr std::uint64_t kNamespaceCookie = 77;
+
+/// What the fake kernel answers to one dump: datagrams, given what was asked.
+using Datagrams = std::vector<std::vector<std::byte>>;
+using Answer = std::function<Datagrams(const Exchange&)>;
+
+/// A kernel that answers by script: one answer for each channel that is opened.
+struct FakeKernel {
+  std::deque<Answer> answers;
+  std::vector<std::uint16_t> asked;  ///< the types of the requests
+  std::size_t opened = 0;
+};
+
+class FakeChannel final : public NetlinkChannel {
+ public:
+  explicit FakeChannel(FakeKernel& kernel) : kernel_(kernel) {}
+
+  [[nodiscard]] std::uint32_t port_id() const override { return kPortId; }
+  [[nodiscard]] std::optional<std::uint64_t> namespace_cookie() const override {
+    return kNamespaceCookie;
+  }
+
+  Result<void> send(Bytes request) override {
+    const auto header = read_as<nlmsghdr>(request);
+    kernel_.asked.push_back(header->nlmsg_type);
+    const auto family = read_as<std::uint8_t>(request.subspan(NLMSG_HDRLEN));
+    const auto dump = header->nlmsg_type == TCPDIAG_GETSOCK ? Dump::kBothFamilies
+                      : *family == AF_INET                  ? Dump::kIpv4
+                                                            : Dump::kIpv6;
+    datagrams_ = kernel_.answers.front()({dump, header->nlmsg_seq, kPortId});
+    kernel_.answers.pop_front();
+    return {};
+  }
+
+  Result<std::size_t> receive(std::span<std::byte> buffer) override {
+    if (next_ == datagrams_.size()) return fail(ErrorKind::kSystem, "nothing comes");
+    const auto& datagram = datagrams_[next_++];
+    std::memcpy(buffer.data(), datagram.data(), datagram.size());
+    return datagram.size();
+  }
+
+ private:
+  FakeKernel& kernel_;
+  Datagrams datagrams_;
+  std::size_t next_ = 0;
+};
+
+class FakeOpener final : public NetlinkOpener {
+ public:
+  explicit FakeOpener(FakeKernel& kernel) : kernel_(kernel) {}
+  Result<std::unique_ptr<NetlinkChannel>> open(int) override {
+    ++kernel_.opened;
+    return std::make_unique<FakeChannel>(kernel_);
+  }
+
+ private:
+  FakeKernel& kernel_;
+};
+
+Answer rows(std::size_t count) {
+  return [count](const Exchange& exchange) {
+    Datagram datagram(exchange);
+    for (std::size_t i = 0; i < count; ++i) datagram.row(socket_message(kCloseWait));
+    return Datagrams{datagram.bytes(), Datagram(exchange).done().bytes()};
+  };
+}
+
+Answer refusal(int error) {
+  return [error](const Exchange& exchange) {
+    return Datagrams{Datagram(exchange).refusal(-error).bytes()};
+  };
+}
+
+/// One row, then a message that says that the table changed.
+Answer interruption() {
+  return [](const Exchange& exchange) {
+    Datagram datagram(exchange);
+    datagram.row(socket_message(kCloseWait)).done();
+    datagram.last_header().nlmsg_flags |= NLM_F_DUMP_INTR;
+    return Datagrams{datagram.bytes()};
+  };
+}
+
+class InetDiagSourceTest : public ::testing::Test {
+ protected:
+  Result<SocketReading> read() { return source_.read(-1, SocketQuery{}, sink_); }
+
+  FakeKernel kernel_;
+  CollectingSink sink_;
+  InetDiagSource source_{std::make_unique<FakeOpener>(kernel_)};
+};
+
+TEST_F(InetDiagSourceTest, ReadsBothFamiliesInOneDump) {
+  kernel_.answers = {rows(3)};
+  const auto reading = read();
+  ASSERT_TRUE(reading) << reading.error().what;
+  EXPECT_EQ(sink_.rows.size(), 3U);
+  EXPECT_EQ(reading->namespace_cookie, kNamespaceCookie);
+  EXPECT_EQ(reading->repeats, 0U);
+  EXPECT_EQ(kernel_.opened, 1U);
+}
+
+TEST_F(InetDiagSourceTest, TakesAFreshSocketForEachRepeatAndDropsWhatItHad) {
+  kernel_.answers = {interruption(), interruption(), rows(2)};
+  const auto reading = read();
+  ASSERT_TRUE(reading) << reading.error().what;
+  EXPECT_EQ(sink_.rows.size(), 2U);
+  EXPECT_EQ(sink_.restarts, 3U);
+  EXPECT_EQ(reading->repeats, 2U);
+  EXPECT_EQ(kernel_.opened, 3U);
+}
+
+TEST_F(InetDiagSourceTest, GivesUpAfterTheAllowedRepeats) {
+  for (unsigned i = 0; i <= InetDiagSource::kMaxRepeats; ++i) {
+    kernel_.answers.push_back(interruption());
+  }
+  const auto reading = read();
+  ASSERT_FALSE(reading);
+  EXPECT_EQ(reading.error().kind, ErrorKind::kInterrupted);
+  EXPECT_EQ(kernel_.opened, InetDiagSource::kMaxRepeats + 1);
+}
+
+TEST_F(InetDiagSourceTest, FallsBackToADumpForEachFamilyForGood) {
+  kernel_.answers = {refusal(EINVAL), rows(2), rows(1), rows(4), rows(0)};
+  ASSERT_TRUE(read());
+  EXPECT_EQ(sink_.rows.size(), 3U);
+  ASSERT_TRUE(read());
+  EXPECT_EQ(sink_.rows.size(), 4U);
+  EXPECT_THAT(kernel_.asked, ::testing::ElementsAre(18, 20, 20, 20, 20));
+}
+
+TEST_F(InetDiagSourceTest, TakesAKernelWithoutIpv6AsOneWithoutIpv6Sockets) {
+  kernel_.answers = {refusal(ENOENT), rows(2), refusal(ENOENT)};
+  const auto reading = read();
+  ASSERT_TRUE(reading) << reading.error().what;
+  EXPECT_EQ(sink_.rows.size(), 2U);
+}
+
+TEST_F(InetDiagSourceTest, SaysWhenTheKernelHasNoTcpDiagAndAsksAgainNextTime) {
+  kernel_.answers = {refusal(ENOENT), refusal(ENOENT), rows(1)};
+  const auto reading = read();
+  ASSERT_FALSE(reading);
+  EXPECT_EQ(reading.error().kind, ErrorKind::kUnsupported);
+  EXPECT_THAT(reading.error().what, ::testing::HasSubstr("modprobe tcp_diag"));
+  EXPECT_TRUE(read());
+}
+
+TEST_F(InetDiagSourceTest, DoesNotTakeARefusedPrivilegeForAMissingFeature) {
+  kernel_.answers = {refusal(EPERM)};
+  const auto reading = read();
+  ASSERT_FALSE(reading);
+  EXPECT_EQ(reading.error().kind, ErrorKind::kDenied);
+}
+
+TEST_F(InetDiagSourceTest, NeverTakesADumpWithoutItsEndForWhole) {
+  kernel_.answers = {[](const Exchange& exchange) {
+    return Datagrams{Datagram(exchange).row(socket_message(kCloseWait)).bytes()};
+  }};
+  EXPECT_FALSE(read());
+}
+
+}  // namespace
+}  // namespace closewatch

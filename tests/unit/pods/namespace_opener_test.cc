@@ -1,0 +1,182 @@
+#include "closewatch/pods/namespace_opener.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "tests/support/fake_proc.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace closewatch {
+namespace {
+
+using testing::FakeProc;
+using testing::FakeTree;
+
+const std::string kA = "a" + std::string(63, '1');
+const std::string kB = "b" + std::string(63, '1');
+
+/// A pod of two containers in a made-up cgroup tree, over a made-up /proc.
+class NamespaceOpenerTest : public ::testing::Test {
+ protected:
+  void procs(const std::string& folder, const std::string& pids) const {
+    cgroups_.add("pod/" + folder + "/cgroup.procs", pids);
+  }
+
+  static std::string cgroup_of(const std::string& folder) {
+    return "0::/kubepods/pod/" + folder + "\n";
+  }
+
+  [[nodiscard]] Pod pod() const {
+    Pod pod;
+    pod.containers.resize(2);
+    pod.containers[0].cgroup_folders = {cgroups_.path("pod/" + kA)};
+    pod.containers[1].cgroup_folders = {cgroups_.path("pod/" + kB)};
+    return pod;
+  }
+
+  [[nodiscard]] NamespaceId id(const std::string& network_namespace) const {
+    struct stat status {};
+    EXPECT_EQ(::stat(proc_.tree().path("namespaces/" + network_namespace).c_str(), &status), 0);
+    return {status.st_dev, status.st_ino};
+  }
+
+  [[nodiscard]] Result<PodNamespaces> open() const {
+    return NamespaceOpener(proc_.path()).open(pod(), id("host"));
+  }
+
+  FakeProc proc_;
+  FakeTree cgroups_{{{"pod/" + kA + "/", ""}, {"pod/" + kB + "/", ""}}};
+};
+
+TEST_F(NamespaceOpenerTest, OpensASharedNamespaceOnce) {
+  procs(kA, "10\n");
+  procs(kB, "20\n21\n");
+  proc_.process(10, "pause", cgroup_of(kA), "pod");
+  proc_.process(20, "app", cgroup_of(kB), "pod");
+  const auto opened = open();
+  ASSERT_TRUE(opened) << opened.error().what;
+  ASSERT_EQ(opened->own.size(), 1U);
+  EXPECT_EQ(opened->own[0].id, id("pod"));
+  EXPECT_FALSE(opened->host_network);
+  EXPECT_FALSE(opened->sandboxed);
+}
+
+TEST_F(NamespaceOpenerTest, OpensEachDistinctNamespaceBelowAContainerToo) {
+  procs(kA, "10\n");
+  procs(kB, "");
+  procs(kB + "/docker/inner", "30\n");
+  proc_.process(10, "pause", cgroup_of(kA), "pod");
+  proc_.process(30, "nested", cgroup_of(kB + "/docker/inner"), "inner");
+  const auto opened = open();
+  ASSERT_TRUE(opened) << opened.error().what;
+  ASSERT_EQ(opened->own.size(), 2U);
+  EXPECT_EQ(opened->own[1].id, id("inner"));
+}
+
+TEST_F(NamespaceOpenerTest, PassesOverZombiesAndTheDead) {
+  procs(kA, "8\n9\n10\n");
+  procs(kB, "");
+  proc_.zombie(9, cgroup_of(kA));
+  proc_.process(10, "pause", cgroup_of(kA), "pod");
+  const auto opened = open();
+  ASSERT_TRUE(opened) << opened.error().what;
+  EXPECT_EQ(opened->own.size(), 1U);
+}
+
+TEST_F(NamespaceOpenerTest, IsNotTakenInByAReusedNumber) {
+  procs(kA, "10\n");
+  procs(kB, "");
+  proc_.process(10, "stranger", "0::/system.slice/other.service\n", "other");
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::kGone);
+}
+
+TEST_F(NamespaceOpenerTest, KnowsItselfEvenInACgroupNamespaceOfItsOwn) {
+  procs(kA, std::to_string(::getpid()) + "\n");
+  procs(kB, "");
+  proc_.process(::getpid(), "closewatch", "0::/\n", "pod");
+  EXPECT_TRUE(open());
+}
+
+TEST_F(NamespaceOpenerTest, SeesAHostNetworkPod) {
+  procs(kA, "10\n");
+  procs(kB, "20\n");
+  proc_.process(10, "pause", cgroup_of(kA), "host");
+  proc_.process(20, "app", cgroup_of(kB), "host");
+  const auto opened = open();
+  ASSERT_TRUE(opened);
+  EXPECT_TRUE(opened->host_network);
+  EXPECT_TRUE(opened->own.empty());
+}
+
+TEST_F(NamespaceOpenerTest, NeverCountsTheHostsNamespaceAmongAPodsOwn) {
+  procs(kA, "10\n");
+  procs(kB, "20\n");
+  proc_.process(10, "pause", cgroup_of(kA), "pod");
+  proc_.process(20, "nsenter", cgroup_of(kB), "host");
+  const auto opened = open();
+  ASSERT_TRUE(opened);
+  EXPECT_FALSE(opened->host_network);
+  ASSERT_EQ(opened->own.size(), 1U);
+  EXPECT_EQ(opened->own[0].id, id("pod"));
+}
+
+TEST_F(NamespaceOpenerTest, SeesASandbox) {
+  procs(kA, "10\n");
+  procs(kB, "");
+  proc_.process(10, "runsc-sandbox", cgroup_of(kA), "pod");
+  const auto opened = open();
+  ASSERT_TRUE(opened);
+  EXPECT_TRUE(opened->sandboxed);
+}
+
+TEST_F(NamespaceOpenerTest, SaysThatNobodyIsLeft) {
+  procs(kA, "");
+  procs(kB, "20\n");
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::kGone);
+}
+
+TEST_F(NamespaceOpenerTest, AContainerThatHasGoneTakesNothingAlong) {
+  procs(kA, "10\n");
+  cgroups_.remove("pod/" + kB);
+  proc_.process(10, "pause", cgroup_of(kA), "pod");
+  EXPECT_TRUE(open());
+}
+
+TEST_F(NamespaceOpenerTest, NamesTheRemedyOutsideTheHostsPidNamespace) {
+  procs(kA, "0\n");
+  procs(kB, "");
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::kDenied);
+  EXPECT_THAT(opened.error().what, ::testing::HasSubstr("hostPID"));
+}
+
+TEST_F(NamespaceOpenerTest, TakesOnlyTheProcessThatWasSeen) {
+  proc_.process(10, "sleep", "0::/\n", "pod");
+  const NamespaceOpener opener(proc_.path());
+  EXPECT_TRUE(opener.open(ProcessRef{.pid = 10, .start_time = 100}));
+  const auto another = opener.open(ProcessRef{.pid = 10, .start_time = 99});
+  ASSERT_FALSE(another);
+  EXPECT_EQ(another.error().kind, ErrorKind::kGone);
+}
+
+TEST_F(NamespaceOpenerTest, TakesOnlyTheNamespaceThatWasSeen) {
+  proc_.process(10, "sleep", "0::/\n", "pod");
+  proc_.process(11, "sleep", "0::/\n", "other");
+  const NamespaceOpener opener(proc_.path());
+  Pod pod;
+  pod.located = LocatedNamespace{ProcessRef{.pid = 10, .start_time = 100}, id("pod")};
+  EXPECT_TRUE(opener.open(pod, id("host")));
+  pod.located->id = id("other");
+  const auto moved = opener.open(pod, id("host"));
+  ASSERT_FALSE(moved);
+  EXPECT_EQ(moved.error().kind, ErrorKind::kGone);
+}
+
+}  // namespace
+}  // namespace closewatch

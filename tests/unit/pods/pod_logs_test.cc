@@ -1,0 +1,82 @@
+#include "closewatch/pods/pod_logs.h"
+
+#include "tests/support/fake_tree.h"
+#include <gtest/gtest.h>
+
+namespace closewatch {
+namespace {
+
+using testing::FakeTree;
+
+const std::string kId = "a" + std::string(63, '1');
+
+TEST(ParsePodLogName, SplitsAtTheUnderscores) {
+  const auto name = parse_pod_log_name("shop_cart-5d9c.v2_0f4e5d6c-7b8a");
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->pod_namespace, "shop");
+  EXPECT_EQ(name->name, "cart-5d9c.v2");
+  EXPECT_EQ(name->uid, "0f4e5d6c-7b8a");
+}
+
+TEST(ParsePodLogName, RefusesAnythingElse) {
+  for (const auto* const wrong : {"", "shop", "shop_cart", "_cart_1", "shop__1", "shop_cart_",
+                                  "shop_cart_1_2", "lost+found"}) {
+    EXPECT_FALSE(parse_pod_log_name(wrong)) << wrong;
+  }
+}
+
+TEST(ParseContainerLogName, TakesTheNameBeforeTheId) {
+  const auto link = "cart-0_shop_istio-proxy-" + kId + ".log";
+  const auto name = parse_container_log_name(link);
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->container, "istio-proxy");
+  EXPECT_EQ(name->id, kId);
+}
+
+TEST(ParseContainerLogName, RefusesAnythingElse) {
+  for (const auto& wrong :
+       {std::string(), "cart_shop_app-" + kId, "cart_shop_app-" + kId.substr(1) + ".log",
+        "cart_app-" + kId + ".log", "cart_shop_-" + kId + ".log", "cart_shop_app" + kId + ".log"}) {
+    EXPECT_FALSE(parse_container_log_name(wrong)) << wrong;
+  }
+}
+
+TEST(PodLogs, NamesPodsAndContainers) {
+  const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""},
+                       {"pods/kube-system_etcd-node_1234567890abcdef1234567890abcdef/", ""},
+                       {"containers/cart-0_shop_app-" + kId + ".log", ""}});
+  PodLogs logs(tree.path("pods"), tree.path("containers"));
+  ASSERT_TRUE(logs.refresh());
+  const auto pod = logs.pod("uid-1");
+  ASSERT_TRUE(pod);
+  EXPECT_EQ(pod->pod_namespace, "shop");
+  EXPECT_EQ(pod->name, "cart-0");
+  EXPECT_EQ(pod->workload, "");
+  EXPECT_EQ(logs.pod("1234567890abcdef1234567890abcdef")->name, "etcd-node");
+  EXPECT_EQ(logs.container_name(kId), "app");
+  EXPECT_EQ(logs.pod("uid-2"), std::nullopt);
+  EXPECT_EQ(logs.container_name("x"), std::nullopt);
+}
+
+TEST(PodLogs, ForgetsAPodWhoseFolderHasGone) {
+  const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""}, {"containers/", ""}});
+  PodLogs logs(tree.path("pods"), tree.path("containers"));
+  ASSERT_TRUE(logs.refresh());
+  tree.remove("pods/shop_cart-0_uid-1");
+  ASSERT_TRUE(logs.refresh());
+  EXPECT_FALSE(logs.pod("uid-1"));
+}
+
+TEST(PodLogs, KeepsTheLastNamesWhenTheFolderCannotBeRead) {
+  const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""}, {"containers/", ""}});
+  PodLogs logs(tree.path("pods"), tree.path("containers"));
+  ASSERT_TRUE(logs.refresh());
+  tree.remove("containers");
+  const auto refreshed = logs.refresh();
+  ASSERT_FALSE(refreshed);
+  EXPECT_NE(refreshed.error().what.find("containers"), std::string::npos);
+  EXPECT_TRUE(logs.pod("uid-1"));
+}
+
+}  // namespace
+}  // namespace closewatch
