@@ -79,7 +79,7 @@ int read_config(const Given& given, Config& config) {
 int run_command_line(std::span<const char* const> arguments) {
   Given given;
   CLI::App app("Tells which pod on this node leaks TCP connections.", "closewatch");
-  app.require_subcommand(1);
+  app.require_subcommand(0, 1);
   app.set_version_flag("--version", std::string(build_version()));
   auto* const serve_app = app.add_subcommand("serve", "scan for ever and serve the metrics");
   auto* const scan_app = app.add_subcommand("scan", "scan once and print what was found");
@@ -90,6 +90,10 @@ int run_command_line(std::span<const char* const> arguments) {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
   } catch (const CLI::ParseError& error) {
     return app.exit(error) == 0 ? kExitSuccess : kExitUsage;
+  }
+  if (app.get_subcommands().empty()) {
+    fmt::print(stderr, "{}", app.help());
+    return kExitUsage;
   }
   Config config;
   if (const int status = read_config(given, config); status != kExitSuccess) return status;

@@ -16,6 +16,14 @@ class Reader {
  public:
   Reader(std::string_view file, Config& config) : file_(file), config_(config) {}
 
+  void document(const YAML::Node& root) {
+    if (root.IsMap()) {
+      section(root, "");
+    } else if (!root.IsNull()) {
+      mistake(root.Mark(), "", "must hold keys and values");
+    }
+  }
+
   /// `prefix` is "" or ends with a dot.
   void section(const YAML::Node& node, const std::string& prefix) {
     for (const auto& entry : node) {
@@ -101,11 +109,11 @@ std::vector<std::string> apply_config_text(std::string_view yaml, std::string_vi
                                            Config& config) {
   Reader reader(file, config);
   try {
-    const auto root = YAML::Load(std::string(yaml));
-    if (root.IsMap()) {
-      reader.section(root, "");
-    } else if (!root.IsNull()) {  // an empty file is a valid one
-      reader.mistake(root.Mark(), "", "must hold keys and values");
+    const auto documents = YAML::LoadAll(std::string(yaml));  // none for an empty file
+    if (documents.size() > 1) {
+      reader.mistake(documents[1].Mark(), "", "a second document; there must be one only");
+    } else if (!documents.empty()) {
+      reader.document(documents.front());
     }
   } catch (const YAML::Exception& error) {
     reader.mistake(error.mark, "", "no valid YAML: " + error.msg);

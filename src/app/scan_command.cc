@@ -57,6 +57,7 @@ int scan(const Config& config, const PodFilter& filter, OutputFormat format) {
   // A full disk or a closed pipe must not look like an answer.
   const bool written =
       std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!written) fmt::print(stderr, "closewatch: the output could not be written\n");
   const bool nothing_seen = snapshot->pods.empty() && !snapshot->node;
   return written && !nothing_seen ? kExitSuccess : kExitFailure;
 }

@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <exception>
+#include <list>
 #include <optional>
 #include <string_view>
 #include <utility>
@@ -76,23 +77,30 @@ WireResponse to_wire(const wire::request<wire::string_body>& request, Response r
   return answer;
 }
 
+class Session;
+/// Those alive, the one that has waited longest for a request first.
+using Sessions = std::list<Session*>;
+
 /// One connection: reads a request, answers, again. Kept alive by its own pending operations.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, const Handler& handler, std::size_t& sessions)
-      : stream_(std::move(socket)), handler_(handler), sessions_(sessions) {
-    ++sessions_;
-  }
+  Session(tcp::socket socket, const Handler& handler, Sessions& sessions)
+      : stream_(std::move(socket)),
+        handler_(handler),
+        sessions_(sessions),
+        place_(sessions.insert(sessions.end(), this)) {}
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   Session(Session&&) = delete;
   Session& operator=(Session&&) = delete;
-  ~Session() { --sessions_; }
+  ~Session() { sessions_.erase(place_); }
 
   void start() { read(kRequestTimeout); }
+  void close() { stream_.close(); }
 
  private:
   void read(std::chrono::seconds timeout) {
+    sessions_.splice(sessions_.end(), sessions_, place_);
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(kMaxBodyBytes);
@@ -132,7 +140,8 @@ class Session : public std::enable_shared_from_this<Session> {
   std::optional<wire::request_parser<wire::string_body>> parser_;
   WireResponse response_;
   const Handler& handler_;
-  std::size_t& sessions_;
+  Sessions& sessions_;
+  Sessions::iterator place_;
 };
 
 class BeastServer final : public Server {
@@ -172,9 +181,9 @@ class BeastServer final : public Server {
         accept_later();  // out of descriptors, most likely; they come back
         return;
       }
-      if (sessions_ < kMaxConnections) {
-        std::make_shared<Session>(std::move(socket), handler_, sessions_)->start();
-      }
+      // Whoever holds connections without asking makes room for whoever wants to.
+      if (sessions_.size() >= kMaxConnections) sessions_.front()->close();
+      std::make_shared<Session>(std::move(socket), handler_, sessions_)->start();
       accept();
     });
   }
@@ -189,7 +198,7 @@ class BeastServer final : public Server {
   tcp::acceptor acceptor_;
   asio::steady_timer retry_;
   Handler handler_;
-  std::size_t sessions_ = 0;
+  Sessions sessions_;
 };
 
 }  // namespace
@@ -210,14 +219,11 @@ Result<std::unique_ptr<Server>> serve(asio::io_context& context, const ListenAdd
     const auto host = asio::ip::make_address(address.host, error);
     if (!error) error = server->open({host, address.port}, false);
   }
-  if (error == asio::error::address_in_use) {
-    return fail(ErrorKind::kSystem, "cannot listen on " + to_text(address) +
-                                        ": another program does; end it or choose another with "
-                                        "--web.listen-address");
-  }
   if (error) {
-    return fail(ErrorKind::kSystem,
-                "cannot listen on " + to_text(address) + ": " + error.message());
+    const bool in_use = error == asio::error::address_in_use;
+    return fail(ErrorKind::kSystem, "cannot listen on " + to_text(address) + ": " +
+                                        (in_use ? "another program does" : error.message()) +
+                                        "; choose another address with --web.listen-address");
   }
   server->start();
   return server;

@@ -7,6 +7,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <string>
@@ -219,15 +220,19 @@ Result<Progress> decode_datagram(Bytes datagram, const Exchange& exchange, RowSi
   if (reinterpret_cast<std::uintptr_t>(datagram.data()) % MNL_ALIGNTO != 0) {
     return malformed("a buffer that is not aligned");
   }
-  auto left = static_cast<int>(datagram.size());
-  const auto* header = reinterpret_cast<const nlmsghdr*>(datagram.data());
-  while (left > 0) {
-    if (!mnl_nlmsg_ok(header, left)) return malformed("a message's length lies");
-    const auto progress = read_message(*header, exchange, sink);
+  while (!datagram.empty()) {
+    // Not mnl_nlmsg_ok(): it compares lengths as signed numbers, so one of 2 GiB passes.
+    const auto header = read_as<nlmsghdr>(datagram);
+    if (!header || header->nlmsg_len < sizeof(nlmsghdr) || header->nlmsg_len > datagram.size()) {
+      return malformed("a message's length lies");
+    }
+    const auto& message = *reinterpret_cast<const nlmsghdr*>(datagram.data());
+    const auto progress = read_message(message, exchange, sink);
     if (!progress) return progress;
-    header = mnl_nlmsg_next(header, &left);
+    const auto taken = std::size_t{NLMSG_ALIGN(header->nlmsg_len)};
+    datagram = datagram.subspan(std::min(taken, datagram.size()));
     if (*progress == Progress::kDone) {
-      if (left > 0) return malformed("bytes after the end of the dump");
+      if (!datagram.empty()) return malformed("bytes after the end of the dump");
       return Progress::kDone;
     }
   }

@@ -125,7 +125,7 @@ bool any_folder(std::string_view path, Use use) {
 CgroupPosition step_into(const CgroupPosition& parent, std::string_view name) {
   if (parent.ignored || (!parent.pod_uid.empty() && !parent.container_id.empty())) return parent;
   CgroupPosition here = parent;
-  if (name.ends_with(".mount")) {
+  if (name.ends_with(".mount") || name == "conmon") {
     here.ignored = true;
     return here;
   }

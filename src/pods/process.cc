@@ -1,7 +1,9 @@
 #include "closewatch/pods/process.h"
 
 #include <fcntl.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
@@ -13,11 +15,29 @@ namespace closewatch {
 namespace {
 
 constexpr const char* kNamespaceLink = "ns/net";
+constexpr pid_t kKthreadd = 2;  // in the first PID namespace; elsewhere 2 is anybody
 
 tl::unexpected<Error> denied_namespace() {
   return fail(ErrorKind::kDenied,
               "a process's network namespace: CAP_SYS_PTRACE is missing; add SYS_PTRACE to the "
               "container's capabilities, or run as root");
+}
+
+bool is_kthreadd(int proc) {
+  const auto process = Process::open(proc, kKthreadd);
+  if (!process) return false;
+  const auto stat = process->stat();
+  return stat && stat->comm == "kthreadd";
+}
+
+/// The kernel makes its first namespace's cookie before any other (net_ns_init() in
+/// net/core/net_namespace.c), so that is number 1; asking for one's own takes no privilege.
+bool stands_in_first_namespace() {
+  constexpr int kSoNetnsCookie = 71;  // Linux 5.14; spelt here for older headers
+  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  std::uint64_t cookie = 0;
+  socklen_t size = sizeof(cookie);
+  return ::getsockopt(socket.get(), SOL_SOCKET, kSoNetnsCookie, &cookie, &size) == 0 && cookie == 1;
 }
 
 }  // namespace
@@ -91,16 +111,13 @@ Result<NamespaceId> network_namespace_id(int proc, pid_t pid) {
 
 Result<ProcessRef> find_host_process(int proc) {
   constexpr pid_t kInit = 1;
-  constexpr pid_t kKthreadd = 2;  // in the first PID namespace only; elsewhere 2 is anybody
-  auto init = network_namespace_id(proc, kInit);
-  if (init) return ProcessRef{.pid = kInit, .start_time = {}};
-  const auto kthreadd = Process::open(proc, kKthreadd);
-  if (!kthreadd) return tl::unexpected(init.error());
-  const auto stat = kthreadd->stat();
-  if (!stat || stat->comm != "kthreadd" || !network_namespace_id(proc, kKthreadd)) {
-    return tl::unexpected(init.error());
+  const auto init = network_namespace_id(proc, kInit);
+  if (init) return ProcessRef{kInit, {}};
+  if (is_kthreadd(proc) && network_namespace_id(proc, kKthreadd)) return ProcessRef{kKthreadd, {}};
+  if (stands_in_first_namespace() && network_namespace_id(proc, ::getpid())) {
+    return ProcessRef{::getpid(), {}};
   }
-  return ProcessRef{.pid = kKthreadd, .start_time = {}};
+  return tl::unexpected(init.error());
 }
 
 Result<NamespaceId> identify(const UniqueFd& network_namespace) {

@@ -120,15 +120,6 @@ Result<void> find_by_process(int proc, const NamespaceId& node, FoundNamespaces&
   return {};
 }
 
-/// Whoever may not look at the host's processes still stands in a namespace of his own: the only
-/// one he can call the machine's.
-ProcessRef process_of_node(int proc, std::vector<Error>& errors) {
-  auto host = find_host_process(proc);
-  if (host) return *host;
-  errors.push_back(host.error());
-  return ProcessRef{.pid = ::getpid(), .start_time = {}};
-}
-
 /// The container of a process, checked to be still the same process; empty without one.
 std::string container_id(int proc, const OldestProcess& oldest) {
   const auto process = Process::open(proc, oldest.pid);
@@ -176,17 +167,21 @@ Result<PodList> StandaloneNamespaces::list() {
   auto proc = open_at(kWorkingFolder, proc_.c_str(), O_RDONLY | O_DIRECTORY);
   if (!proc) return tl::unexpected(proc.error());
   PodList list;
-  const auto node_process = process_of_node(proc->get(), list.errors);
-  const auto node = network_namespace_id(proc->get(), node_process.pid);
-  if (!node) return tl::unexpected(node.error());
-  list.node = node_process;
-
   FoundNamespaces found;
   find_named(netns_, found, list.errors);
-  if (auto done = find_by_process(proc->get(), *node, found, list.errors); !done) {
-    return tl::unexpected(done.error());
+  const auto host = find_host_process(proc->get());
+  if (host) {
+    list.node = *host;
+    const auto node = network_namespace_id(proc->get(), host->pid);
+    if (!node) return tl::unexpected(node.error());
+    if (auto done = find_by_process(proc->get(), *node, found, list.errors); !done) {
+      return tl::unexpected(done.error());
+    }
+    found.erase(*node);
+  } else {
+    // Then any process may stand in the host's namespace; only the named ones are others for sure.
+    list.node = tl::unexpected(host.error());
   }
-  found.erase(*node);
   for (const auto& [id, what] : found) {
     list.pods.push_back(pod_from(proc->get(), netns_, id, what));
   }

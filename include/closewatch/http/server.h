@@ -13,8 +13,8 @@ class io_context;
 namespace closewatch::http {
 
 /// An HTTP/1.1 server on somebody's io_context. It keeps connections alive, packs answers with gzip
-/// for whoever accepts it, and bounds what a client can hold: 64 connections, 8 KiB of headers, 10
-/// s for a request.
+/// for whoever accepts it, and bounds what a client can hold: 64 connections (the one that has been
+/// idle longest makes room for the next), 8 KiB of headers, 10 s for a request.
 class Server {
  public:
   Server() = default;

@@ -94,6 +94,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "c.yaml:2: web.listen-address: 'localhost:80' is no address"},
         Mistake{"Twice", "scan:\n  interval: 1s\n  interval: 2s\n",
                 "c.yaml:3: scan.interval: is given twice"},
+        Mistake{"TwoDocuments", "scan: {interval: 5s}\n---\nfoo: 3\n",
+                "c.yaml:3: a second document"},
         Mistake{"NoMap", "- 1\n", "c.yaml:1: must hold keys"},
         Mistake{"NoYaml", "scan:\n  a: [\n", "c.yaml:3: no valid YAML"}),
     [](const auto& tested) { return std::string(tested.param.name); });

@@ -187,7 +187,7 @@ INSTANTIATE_TEST_SUITE_P(
             ErrorKind::kMalformed, "length lies"},
         Hostile{"LengthNegativeAsInt",
                 [] { return altered(one_row(), [](auto& d) { d.last_header().nlmsg_len = ~0U; }); },
-                ErrorKind::kMalformed, "length lies"},
+                ErrorKind::kMalformed, "a message's length lies"},
         Hostile{"Truncated",
                 [] { return altered(one_row(), [](auto& d) { d.cut_to(d.bytes().size() - 4); }); },
                 ErrorKind::kMalformed, "length lies"},

@@ -83,7 +83,8 @@ Answer rows(std::size_t count) {
   return [count](const Exchange& exchange) {
     Datagram datagram(exchange);
     for (std::size_t i = 0; i < count; ++i) datagram.row(socket_message(kCloseWait));
-    return Datagrams{datagram.bytes(), Datagram(exchange).done().bytes()};
+    const auto done = Datagram(exchange).done().bytes();
+    return count == 0 ? Datagrams{done} : Datagrams{datagram.bytes(), done};
   };
 }
 

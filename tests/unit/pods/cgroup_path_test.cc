@@ -107,6 +107,7 @@ INSTANTIATE_TEST_SUITE_P(
              "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/crio-conmon-" ID_A ".scope", "",
              "", "", true},
         Case{"CrioConmonCgroupfs", "/kubepods/pod" UID "/crio-conmon-" ID_A, "", "", "", true},
+        Case{"ConmonCgroupfs", "/kubepods/pod" UID "/conmon", "", "", "", true},
         Case{"PodmanConmon", "/machine.slice/libpod-conmon-" ID_A ".scope", "", "", "", true},
         Case{"Mount", "/system.slice/run-netns-cni.mount", "", "", "", true},
         Case{"MountOfAContainer",

@@ -102,7 +102,10 @@ TEST_F(NodePodsTest, NamesANamespaceByItsOldestProcess) {
 }
 
 TEST_F(NodePodsTest, MakesAProcessNameFitForALabel) {
-  proc_.process(20, "b\xFF\x01d", "0::/\n", "odd");
+  proc_.process(20,
+                "b\xFF\x01"
+                "d",
+                "0::/\n", "odd");
   const auto list = source(PodDiscovery::kStandalone).list();
   ASSERT_TRUE(list);
   EXPECT_EQ(list->pods.at(0).name, "b??d-20");

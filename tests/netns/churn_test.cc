@@ -1,0 +1,123 @@
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <linux/veth.h>
+#include <net/if.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <deque>
+#include <filesystem>
+#include <optional>
+#include <thread>
+
+#include "tests/support/agent_scanner.h"
+#include "tests/support/network_namespace.h"
+#include "tests/support/tcp_sockets.h"
+#include <gtest/gtest.h>
+
+namespace closewatch {
+namespace {
+
+using testing::AgentScanner;
+using testing::NetworkNamespace;
+using testing::wait_until;
+using testing::Wire;
+
+std::ptrdiff_t open_descriptors() {
+  return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});
+}
+
+/// A namespace whose name tells how many CLOSE_WAIT sockets it has: all of them for as long as it
+/// has the name, and as long after as it takes scans to forget it.
+class Tenant {
+ public:
+  Tenant(std::size_t number, std::size_t count)
+      : space_(std::in_place, "churn" + std::to_string(number) + "x" + std::to_string(count),
+               [&] { sockets_ = testing::many_in_close_wait(count, 20); }) {}
+
+  void lose_name(std::size_t scans) {
+    space_.reset();
+    nameless_since_ = scans;
+  }
+  /// Whether a scan that could still know the name has ended.
+  [[nodiscard]] bool is_forgotten(std::size_t scans) const { return scans >= nameless_since_ + 2; }
+
+ private:
+  std::vector<UniqueFd> sockets_;
+  std::optional<NetworkNamespace> space_;
+  std::size_t nameless_since_ = 0;
+};
+
+std::size_t count_told_by(const std::string& name) {
+  return std::stoul(name.substr(name.rfind('x') + 1));
+}
+
+/// How many tenants the snapshot shows; each must have the sockets of its own, to the last.
+std::size_t check_tenants(const Snapshot& snapshot, const std::string& prefix) {
+  std::size_t seen = 0;
+  for (const auto& pod : snapshot.pods) {
+    if (!pod.name.starts_with(prefix) || pod.visibility != Visibility::kVisible) continue;
+    EXPECT_EQ(pod.sums.states.of(TcpState::kCloseWait), count_told_by(pod.name)) << pod.name;
+    ++seen;
+  }
+  return seen;
+}
+
+TEST(Churn, HundredsOfNamespacesComeAndGoUnderAScanLoop) {
+  constexpr std::size_t kTenants = 400;
+  constexpr std::size_t kAlive = 20;
+  const auto prefix = "cw" + std::to_string(::getpid()) + "-churn";
+  AgentScanner scanner;
+  scanner.scan();
+  const auto descriptors_before = open_descriptors();
+
+  std::atomic<bool> done = false;
+  std::atomic<std::size_t> scans = 0;
+  std::thread landlord([&] {
+    std::deque<Tenant> tenants;
+    std::deque<Tenant> leaving;
+    for (std::size_t i = 0; i < kTenants || !leaving.empty(); ++i) {
+      if (i < kTenants) tenants.emplace_back(i, i % 13 + 1);
+      if (!tenants.empty() && (tenants.size() > kAlive || i >= kTenants)) {
+        tenants.front().lose_name(scans);
+        leaving.push_back(std::move(tenants.front()));
+        tenants.pop_front();
+      }
+      while (!leaving.empty() && leaving.front().is_forgotten(scans)) leaving.pop_front();
+      std::this_thread::yield();
+    }
+    done = true;
+  });
+  std::size_t sightings = 0;
+  while (!done) {
+    sightings += check_tenants(scanner.scan(), prefix);
+    ++scans;
+  }
+  landlord.join();
+
+  EXPECT_GT(sightings, kTenants);
+  for (const auto& pod : scanner.scan().pods) EXPECT_FALSE(pod.name.starts_with(prefix));
+  EXPECT_EQ(open_descriptors(), descriptors_before);
+}
+
+// One end of a veth pair in the namespace, the other outside: the kernel takes both away when, and
+// only when, the namespace has ended.
+TEST(Churn, NoNamespaceIsKeptAliveByAScan) {
+  const auto outside = "cwv" + std::to_string(::getpid() % 100'000);
+  AgentScanner scanner;
+  {
+    const NetworkNamespace space("veth");
+    const auto command =
+        "ip link add " + outside + " type veth peer name inside netns " + space.name();
+    ASSERT_EQ(std::system(command.c_str()), 0);  // NOLINT(cert-env33-c)
+    ASSERT_NE(::if_nametoindex(outside.c_str()), 0U);
+    scanner.scan();
+    ASSERT_NE(scanner.last_pod(space.name()), nullptr);
+  }
+  // The scanner is still there, and its last snapshot still has the pod.
+  wait_until("the veth pair is gone", [&] { return ::if_nametoindex(outside.c_str()) == 0; });
+}
+
+}  // namespace
+}  // namespace closewatch

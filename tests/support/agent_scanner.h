@@ -1,0 +1,58 @@
+#pragma once
+
+#include <memory>
+#include <stdexcept>
+#include <string>
+
+#include "closewatch/app/commands.h"
+#include "closewatch/app/option_table.h"
+#include "closewatch/base/clock.h"
+#include "closewatch/scan/scanner.h"
+
+namespace closewatch::testing {
+
+/// The agent's own scanner over this machine's network namespaces, as `closewatch scan` uses it.
+class AgentScanner {
+ public:
+  AgentScanner() {
+    auto config = default_config();
+    config.pods.discovery = PodDiscovery::kStandalone;
+    auto scanner = make_scanner(config, clock_);
+    if (!scanner) throw std::runtime_error(scanner.error().what);
+    scanner_ = std::move(*scanner);
+  }
+
+  const Snapshot& scan() {
+    snapshot_ = scanner_->scan([] { return true; });
+    return *snapshot_;
+  }
+
+  /// The pod of the namespace called `name` in the last scan; nullptr when it is not there.
+  [[nodiscard]] const PodSnapshot* last_pod(const std::string& name) const {
+    for (const auto& pod : snapshot_->pods) {
+      if (pod.name == name) return &pod;
+    }
+    return nullptr;
+  }
+
+  [[nodiscard]] const SocketSums& last_sums_of(const std::string& name) const {
+    const auto* const pod = last_pod(name);
+    if (pod == nullptr) throw std::runtime_error("no pod " + name);
+    if (pod->visibility != Visibility::kVisible)
+      throw std::runtime_error(name + ": " + pod->detail);
+    return pod->sums;
+  }
+
+  /// After a scan of its own. Throws when the pod is not visible.
+  const SocketSums& sums_of(const std::string& name) {
+    scan();
+    return last_sums_of(name);
+  }
+
+ private:
+  SystemClock clock_;
+  std::unique_ptr<Scanner> scanner_;
+  std::shared_ptr<const Snapshot> snapshot_;
+};
+
+}  // namespace closewatch::testing

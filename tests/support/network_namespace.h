@@ -1,0 +1,39 @@
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "closewatch/base/unique_fd.h"
+
+namespace closewatch::testing {
+
+/// A real, named network namespace with its loopback up, as `ip netns add` makes it. Its name is
+/// gone from /run/netns with the object; the namespace itself lives as long as sockets in it.
+class NetworkNamespace {
+ public:
+  /// `furnish` runs inside, before the namespace gets its name: whoever sees the name sees it all.
+  explicit NetworkNamespace(const std::string& name, const std::function<void()>& furnish = {});
+  NetworkNamespace(NetworkNamespace&& other) noexcept;
+  NetworkNamespace& operator=(NetworkNamespace&&) = delete;
+  NetworkNamespace(const NetworkNamespace&) = delete;
+  NetworkNamespace& operator=(const NetworkNamespace&) = delete;
+  ~NetworkNamespace();
+
+  /// With this process's number in it, so that tests can run side by side.
+  [[nodiscard]] const std::string& name() const { return name_; }
+  [[nodiscard]] std::string path() const { return "/run/netns/" + name_; }
+  [[nodiscard]] UniqueFd open() const;
+
+  /// Runs `work` on a thread of its own inside the namespace, to its end.
+  void run(const std::function<void()>& work) const;
+  /// Writes a file of /proc/sys as the namespace sees it; `key` as "net.ipv4.tcp_syncookies".
+  void sysctl(const std::string& key, const std::string& value) const;
+
+ private:
+  std::string name_;
+};
+
+/// Polls until `condition` holds; throws after a generous while, naming what it waited for.
+void wait_until(const std::string& what, const std::function<bool()>& condition);
+
+}  // namespace closewatch::testing

@@ -1,0 +1,51 @@
+#include "tests/support/ss.h"
+
+#include <array>
+#include <cstdio>
+#include <map>
+#include <memory>
+#include <sstream>
+#include <stdexcept>
+
+namespace closewatch::testing {
+namespace {
+
+TcpState state_called(const std::string& name) {
+  static const std::map<std::string, TcpState> kNames = {
+      {"ESTAB", TcpState::kEstablished},   {"SYN-SENT", TcpState::kSynSent},
+      {"SYN-RECV", TcpState::kSynRecv},    {"FIN-WAIT-1", TcpState::kFinWait1},
+      {"FIN-WAIT-2", TcpState::kFinWait2}, {"TIME-WAIT", TcpState::kTimeWait},
+      {"UNCONN", TcpState::kClose},        {"CLOSE-WAIT", TcpState::kCloseWait},
+      {"LAST-ACK", TcpState::kLastAck},    {"LISTEN", TcpState::kListen},
+      {"CLOSING", TcpState::kClosing},
+  };
+  return kNames.at(name);
+}
+
+SocketRow parse(const std::string& line) {
+  std::istringstream fields(line);
+  std::string state;
+  std::string local;
+  SocketRow row;
+  fields >> state >> row.receive_queue >> row.send_queue >> local;
+  row.state = state_called(state);
+  row.local.port = static_cast<std::uint16_t>(std::stoul(local.substr(local.rfind(':') + 1)));
+  return row;
+}
+
+}  // namespace
+
+SocketSums ss_counts(const std::string& network_namespace) {
+  const auto command = "ss -N " + network_namespace + " -tanH";
+  const std::unique_ptr<FILE, int (*)(FILE*)> output(::popen(command.c_str(), "r"), &::pclose);
+  if (output == nullptr) throw std::runtime_error("cannot run ss");
+  SocketTally tally;
+  tally.restart();
+  std::array<char, 1024> line{};
+  while (std::fgets(line.data(), line.size(), output.get()) != nullptr) {
+    tally.row(parse(line.data()));
+  }
+  return tally.sums();
+}
+
+}  // namespace closewatch::testing

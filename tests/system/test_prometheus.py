@@ -1,0 +1,160 @@
+"""The real Prometheus on the real agent: what it stores is what `ss` counts."""
+
+import contextlib
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+import urllib.parse
+import urllib.request
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from agent import (DEADLINE_SECONDS, Agent, Namespace, cleaned_up, free_port,  # noqa: E402
+                   require, wait_for)
+
+CONFIGURATION = """\
+global:
+  scrape_interval: 1s
+  scrape_timeout: 1s
+scrape_configs:
+  - job_name: closewatch
+    static_configs:
+      - targets: ['127.0.0.1:{port}']
+"""
+
+
+class Prometheus(contextlib.ExitStack):
+    """A server that scrapes one port every second and forgets everything at the end."""
+
+    def __init__(self, scraped_port):
+        super().__init__()
+        self._scraped_port = scraped_port
+        self._process = None
+        self._log = None
+        self.port = None
+
+    def __enter__(self):
+        super().__enter__()
+        require("prometheus")
+        folder = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory()))
+        configuration = folder / "prometheus.yml"
+        configuration.write_text(CONFIGURATION.format(port=self._scraped_port), encoding="ascii")
+        self._log = self.enter_context(open(folder / "log", "w+", encoding="utf-8"))
+        self.enter_context(cleaned_up(self.stop))
+        self.port = free_port()
+        self._process = subprocess.Popen(
+            ["prometheus", f"--config.file={configuration}",
+             f"--storage.tsdb.path={folder / 'data'}",
+             f"--web.listen-address=127.0.0.1:{self.port}"],
+            stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT,
+        )
+        try:
+            wait_for(self._is_ready, "Prometheus to be ready")
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def _is_ready(self):
+        if self._process.poll() is not None:
+            self._log.seek(0)
+            raise AssertionError(f"Prometheus ended:\n{self._log.read()}")
+        with contextlib.suppress(OSError):  # refused or 503 until then
+            return bool(self._read("/-/ready"))
+        return False
+
+    def _read(self, path):
+        url = f"http://127.0.0.1:{self.port}{path}"
+        with urllib.request.urlopen(url, timeout=DEADLINE_SECONDS) as answer:
+            return answer.read()
+
+    def query(self, expression):
+        """An instant query: list of (labels, value)."""
+        question = urllib.parse.urlencode({"query": expression})
+        answer = json.loads(self._read(f"/api/v1/query?{question}"))
+        return [(sample["metric"], float(sample["value"][1]))
+                for sample in answer["data"]["result"]]
+
+    def value(self, expression):
+        """The value of the only sample, None without one."""
+        samples = self.query(expression)
+        return samples[0][1] if len(samples) == 1 else None
+
+    def stop(self):
+        """Safe to call again."""
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(DEADLINE_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class ScrapeTest(unittest.TestCase):
+    """From the kernel's sockets to a query's answer."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.agent = cls.enterClassContext(Agent())
+        cls.prometheus = cls.enterClassContext(Prometheus(cls.agent.port))
+
+    def test_the_target_is_up(self):
+        wait_for(lambda: self.prometheus.value('up{job="closewatch"}') == 1, "the target up")
+
+    def test_stored_counts_are_those_of_ss(self):
+        namespace = self.enterContext(Namespace("stored", close_wait=6, connections=2))
+        expected = namespace.states()
+        self.assertEqual(6, expected["close_wait"])
+        series = f'closewatch_pod_sockets{{pod="{namespace.name}"}}'
+
+        def stored():
+            return {labels["state"]: value for labels, value in self.prometheus.query(series)}
+
+        wait_for(lambda: stored() == expected, f"{series} to be {expected}")
+        leak = f'closewatch_pod_sockets{{pod="{namespace.name}",state="close_wait"}}'
+        ((labels, value),) = self.prometheus.query(leak)
+        self.assertEqual(6, value)
+        self.assertEqual("netns", labels["namespace"])
+        self.assertFalse([label for label in labels if label.startswith("exported_")])
+
+    def test_a_namespace_that_is_gone_is_stale_at_once(self):
+        """Without the marker of a scrape that lacks it, a series stays for five minutes more."""
+        with Namespace("stale", close_wait=1) as namespace:
+            leak = f'closewatch_pod_sockets{{pod="{namespace.name}",state="close_wait"}}'
+            wait_for(lambda: self.prometheus.value(leak) == 1, "the leak to be stored")
+        wait_for(lambda: not self.prometheus.query(leak), "the series to become stale")
+        self.assertEqual(1, self.prometheus.value('up{job="closewatch"}'))
+        history = f'count_over_time(closewatch_pod_sockets{{pod="{namespace.name}"}}[5m])'
+        self.assertEqual(11, len(self.prometheus.query(history)), "what was stored stays stored")
+
+    def test_no_sample_of_a_scrape_is_dropped(self):
+        """Prometheus refuses a sample that is given twice, and only its own log tells."""
+        self.enterContext(Namespace("all", close_wait=1, connections=1, queued=1))
+        expected = len(self.agent.fresh_metrics())
+        wait_for(lambda: self.prometheus.value("scrape_samples_scraped") == expected,
+                 f"{expected} samples in a scrape")
+        self.assertEqual(expected, self.prometheus.value("scrape_samples_post_metric_relabeling"))
+
+
+class PromtoolTest(unittest.TestCase):
+    """The linter of the text format."""
+
+    def test_promtool_has_nothing_to_say(self):
+        require("promtool")
+        self.enterContext(Namespace("lint", close_wait=1, queued=1))
+        agent = self.enterContext(Agent())
+        agent.fresh_metrics()
+        done = subprocess.run(
+            ["promtool", "check", "metrics"], input=agent.metrics_text(),
+            capture_output=True, text=True, timeout=DEADLINE_SECONDS,
+        )
+        self.assertEqual((0, "", ""), (done.returncode, done.stdout, done.stderr))
+
+
+if __name__ == "__main__":
+    unittest.main()
