@@ -1,1 +1,64 @@
-int main() {}
+// Writes the tables of docs/ out of the tables in the code: what stands between a file's
+// "<!-- generated:NAME -->" and "<!-- end -->" lines. `--check` only says whether something
+// differs.
+
+#include <cstdio>
+#include <fstream>
+#include <map>
+#include <sstream>
+#include <string>
+#include <string_view>
+
+#include "closewatch/app/option_table.h"
+#include "closewatch/export/metric_table.h"
+
+namespace {
+
+/// `text` with each generated part written anew.
+std::string regenerate(const std::string& text, const std::map<std::string, std::string>& parts) {
+  constexpr std::string_view kBegin = "<!-- generated:";
+  std::istringstream in(text);
+  std::string out;
+  std::string line;
+  bool inside = false;
+  while (std::getline(in, line)) {
+    if (line == "<!-- end -->") inside = false;
+    if (inside) continue;
+    out += line + "\n";
+    if (!line.starts_with(kBegin)) continue;
+    const auto name = line.substr(kBegin.size(), line.find(' ', kBegin.size()) - kBegin.size());
+    out += parts.at(name);
+    inside = true;
+  }
+  return out;
+}
+
+std::string read(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::stringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  const std::map<std::string, std::string> parts = {
+      {"metrics", closewatch::metric_table_markdown()},
+      {"options", closewatch::option_table_markdown()},
+  };
+  const bool check = argc > 1 && std::string_view(argv[1]) == "--check";
+  int status = 0;
+  for (int i = check ? 2 : 1; i < argc; ++i) {
+    const auto before = read(argv[i]);
+    const auto after = regenerate(before, parts);
+    if (before == after) continue;
+    if (check) {
+      std::fprintf(stderr, "%s does not tell what the code does: run scripts/generate\n", argv[i]);
+      status = 1;
+    } else {
+      std::ofstream(argv[i], std::ios::binary) << after;
+    }
+  }
+  return status;
+}

@@ -1,5 +1,6 @@
 #include "closewatch/http/server.h"
 
+#include <algorithm>
 #include <chrono>
 #include <exception>
 #include <list>
@@ -39,10 +40,10 @@ std::string_view view(beast::string_view text) { return {text.data(), text.size(
 bool accepts_gzip(const wire::request<wire::string_body>& request) {
   for (const auto& [coding, parameters] : wire::ext_list(request[wire::field::accept_encoding])) {
     if (!beast::iequals(coding, "gzip")) continue;
-    for (const auto& [name, value] : parameters) {
-      if (beast::iequals(name, "q") && (value == "0" || value == "0.0")) return false;
-    }
-    return true;
+    return std::none_of(parameters.begin(), parameters.end(), [](const auto& parameter) {
+      const auto& [name, value] = parameter;
+      return beast::iequals(name, "q") && (value == "0" || value == "0.0");
+    });
   }
   return false;
 }
@@ -78,29 +79,32 @@ WireResponse to_wire(const wire::request<wire::string_body>& request, Response r
 }
 
 class Session;
-/// Those alive, the one that has waited longest for a request first.
-using Sessions = std::list<Session*>;
+
+/// What server and sessions share; sessions may outlive the server, in the context's queue.
+struct Shared {
+  Handler handler;
+  std::list<Session*> sessions;  ///< the one that has waited longest for a request first
+};
 
 /// One connection: reads a request, answers, again. Kept alive by its own pending operations.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, const Handler& handler, Sessions& sessions)
+  Session(tcp::socket socket, std::shared_ptr<Shared> shared)
       : stream_(std::move(socket)),
-        handler_(handler),
-        sessions_(sessions),
-        place_(sessions.insert(sessions.end(), this)) {}
+        shared_(std::move(shared)),
+        place_(shared_->sessions.insert(shared_->sessions.end(), this)) {}
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   Session(Session&&) = delete;
   Session& operator=(Session&&) = delete;
-  ~Session() { sessions_.erase(place_); }
+  ~Session() { shared_->sessions.erase(place_); }
 
   void start() { read(kRequestTimeout); }
   void close() { stream_.close(); }
 
  private:
   void read(std::chrono::seconds timeout) {
-    sessions_.splice(sessions_.end(), sessions_, place_);
+    shared_->sessions.splice(shared_->sessions.end(), shared_->sessions, place_);
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(kMaxBodyBytes);
@@ -117,7 +121,7 @@ class Session : public std::enable_shared_from_this<Session> {
     const auto target = view(message.target());
     const Request request{std::string(view(message.method_string())),
                           std::string(target.substr(0, target.find('?')))};
-    response_ = to_wire(message, answer_safely(handler_, request));
+    response_ = to_wire(message, answer_safely(shared_->handler, request));
     stream_.expires_after(kRequestTimeout);
     wire::async_write(
         stream_, response_,
@@ -139,15 +143,16 @@ class Session : public std::enable_shared_from_this<Session> {
   beast::flat_buffer buffer_{kMaxHeaderBytes + kMaxBodyBytes};
   std::optional<wire::request_parser<wire::string_body>> parser_;
   WireResponse response_;
-  const Handler& handler_;
-  Sessions& sessions_;
-  Sessions::iterator place_;
+  std::shared_ptr<Shared> shared_;
+  std::list<Session*>::iterator place_;
 };
 
 class BeastServer final : public Server {
  public:
   BeastServer(asio::io_context& context, Handler handler)
-      : acceptor_(context), retry_(context), handler_(std::move(handler)) {}
+      : acceptor_(context),
+        retry_(context),
+        shared_(std::make_shared<Shared>(Shared{std::move(handler), {}})) {}
 
   error_code open(const tcp::endpoint& endpoint, bool both_families) {
     error_code error;
@@ -182,8 +187,9 @@ class BeastServer final : public Server {
         return;
       }
       // Whoever holds connections without asking makes room for whoever wants to.
-      if (sessions_.size() >= kMaxConnections) sessions_.front()->close();
-      std::make_shared<Session>(std::move(socket), handler_, sessions_)->start();
+      auto& sessions = shared_->sessions;
+      if (sessions.size() >= kMaxConnections) sessions.front()->close();
+      std::make_shared<Session>(std::move(socket), shared_)->start();
       accept();
     });
   }
@@ -197,8 +203,7 @@ class BeastServer final : public Server {
 
   tcp::acceptor acceptor_;
   asio::steady_timer retry_;
-  Handler handler_;
-  Sessions sessions_;
+  std::shared_ptr<Shared> shared_;
 };
 
 }  // namespace

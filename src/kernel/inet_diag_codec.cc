@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -54,11 +55,11 @@ T copy_from(const void* payload) {
   return value;
 }
 
-Endpoint endpoint(std::uint8_t family, const __be32 (&address)[4], __be16 port) {
+Endpoint endpoint(std::uint8_t family, Bytes address, __be16 port) {
   Endpoint result;
   const bool is_ipv4 = family == AF_INET;
   result.address.family = is_ipv4 ? AddressFamily::kIpv4 : AddressFamily::kIpv6;
-  std::memcpy(result.address.bytes.data(), &address[0], is_ipv4 ? 4 : 16);
+  std::memcpy(result.address.bytes.data(), address.data(), is_ipv4 ? 4 : address.size());
   result.port = ntohs(port);
   return result;
 }
@@ -71,8 +72,10 @@ Result<SocketRow> row_from(const inet_diag_msg& message) {
   }
   SocketRow row;
   row.state = *state;
-  row.local = endpoint(message.idiag_family, message.id.idiag_src, message.id.idiag_sport);
-  row.remote = endpoint(message.idiag_family, message.id.idiag_dst, message.id.idiag_dport);
+  row.local = endpoint(message.idiag_family, std::as_bytes(std::span(message.id.idiag_src)),
+                       message.id.idiag_sport);
+  row.remote = endpoint(message.idiag_family, std::as_bytes(std::span(message.id.idiag_dst)),
+                        message.id.idiag_dport);
   row.cookie = (std::uint64_t{message.id.idiag_cookie[1]} << 32U) | message.id.idiag_cookie[0];
   row.inode = message.idiag_inode;
   row.uid = message.idiag_uid;
@@ -227,7 +230,7 @@ Result<Progress> decode_datagram(Bytes datagram, const Exchange& exchange, RowSi
       return malformed("a message's length lies");
     }
     const auto& message = *reinterpret_cast<const nlmsghdr*>(datagram.data());
-    const auto progress = read_message(message, exchange, sink);
+    auto progress = read_message(message, exchange, sink);
     if (!progress) return progress;
     const auto taken = std::size_t{NLMSG_ALIGN(header->nlmsg_len)};
     datagram = datagram.subspan(std::min(taken, datagram.size()));

@@ -1,9 +1,7 @@
 #include "closewatch/pods/process.h"
 
 #include <fcntl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <cerrno>
 #include <charconv>
@@ -28,16 +26,6 @@ bool is_kthreadd(int proc) {
   if (!process) return false;
   const auto stat = process->stat();
   return stat && stat->comm == "kthreadd";
-}
-
-/// The kernel makes its first namespace's cookie before any other (net_ns_init() in
-/// net/core/net_namespace.c), so that is number 1; asking for one's own takes no privilege.
-bool stands_in_first_namespace() {
-  constexpr int kSoNetnsCookie = 71;  // Linux 5.14; spelt here for older headers
-  const UniqueFd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
-  std::uint64_t cookie = 0;
-  socklen_t size = sizeof(cookie);
-  return ::getsockopt(socket.get(), SOL_SOCKET, kSoNetnsCookie, &cookie, &size) == 0 && cookie == 1;
 }
 
 }  // namespace
@@ -114,9 +102,6 @@ Result<ProcessRef> find_host_process(int proc) {
   const auto init = network_namespace_id(proc, kInit);
   if (init) return ProcessRef{kInit, {}};
   if (is_kthreadd(proc) && network_namespace_id(proc, kKthreadd)) return ProcessRef{kKthreadd, {}};
-  if (stands_in_first_namespace() && network_namespace_id(proc, ::getpid())) {
-    return ProcessRef{::getpid(), {}};
-  }
   return tl::unexpected(init.error());
 }
 

@@ -181,6 +181,8 @@ Result<PodList> StandaloneNamespaces::list() {
   } else {
     // Then any process may stand in the host's namespace; only the named ones are others for sure.
     list.node = tl::unexpected(host.error());
+    list.errors.push_back(
+        {host.error().kind, "only named namespaces are listed: " + host.error().what});
   }
   for (const auto& [id, what] : found) {
     list.pods.push_back(pod_from(proc->get(), netns_, id, what));

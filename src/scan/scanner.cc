@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <tuple>
 #include <utility>
+#include <variant>
 
 namespace closewatch {
 namespace {
@@ -36,6 +37,10 @@ PodSnapshot identity(const Pod& pod) {
   snapshot.workload = pod.workload;
   snapshot.named = pod.named;
   return snapshot;
+}
+
+bool has_named_namespace(const Pod& pod) {
+  return pod.located && std::holds_alternative<NamespaceFile>(pod.located->where);
 }
 
 void sort_by_name(std::vector<PodSnapshot>& pods) {
@@ -110,7 +115,7 @@ PodSnapshot Scanner::read_pod(const Pod& pod, const Node& node) {
   auto snapshot = identity(pod);
   // Who does not know the host's namespace cannot tell a pod's own from it, and would blame the
   // pod.
-  if (node.error) {
+  if (node.error && !has_named_namespace(pod)) {
     mark_unseen(snapshot, ScanStage::kNamespace, *node.error);
     return snapshot;
   }

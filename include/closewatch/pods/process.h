@@ -50,10 +50,9 @@ class Process {
 /// Identifies the network namespace of a process without opening it. Errors as network_namespace().
 Result<NamespaceId> network_namespace_id(int proc, pid_t pid);
 
-/// A process that stands in the host's network namespace: init; where that may not be looked at (a
-/// security module protects it), the kernel's own kthreadd, which has never left it; this process
-/// itself where it stands in the kernel's first network namespace. kDenied when nobody can tell,
-/// for lack of CAP_SYS_PTRACE.
+/// A process that stands in the host's network namespace: init, or where that may not be looked at
+/// (a security module protects it), the kernel's own kthreadd, which has never left it. kDenied
+/// when nobody can tell, for lack of CAP_SYS_PTRACE.
 Result<ProcessRef> find_host_process(int proc);
 
 /// Identifies an open namespace.
