@@ -1,16 +1,8 @@
-#include <fcntl.h>
-#include <signal.h>
-#include <sys/wait.h>
-#include <unistd.h>
-
 #include <array>
-#include <cstdio>
-#include <map>
-#include <memory>
-#include <stdexcept>
 
 #include "tests/support/agent_scanner.h"
 #include "tests/support/network_namespace.h"
+#include "tests/support/socket_holder.h"
 #include "tests/support/ss.h"
 #include "tests/support/tcp_sockets.h"
 #include <gmock/gmock.h>
@@ -135,56 +127,18 @@ TEST(ExactCounts, TwoHundredAndFiftyNamespacesAtOnce) {
   }
 }
 
-/// A child process that holds sockets of its own, as this one has too few descriptors for all.
-class Holder {
- public:
-  Holder(const NetworkNamespace& space, std::size_t count, std::uint8_t network) {
-    std::array<int, 2> ready{};
-    if (::pipe2(ready.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe");
-    pid_ = ::fork();
-    if (pid_ == 0) {
-      try {
-        std::vector<UniqueFd> sockets;
-        space.run([&] { sockets = testing::many_in_close_wait(count, network); });
-        const char byte = 0;
-        if (::write(ready[1], &byte, 1) == 1) ::pause();
-      } catch (const std::exception& error) {
-        std::fprintf(stderr, "%s\n", error.what());
-      }
-      ::_exit(1);
-    }
-    ::close(ready[1]);
-    ready_ = UniqueFd(ready[0]);
-  }
-  Holder(const Holder&) = delete;
-  Holder& operator=(const Holder&) = delete;
-  Holder(Holder&&) = delete;
-  Holder& operator=(Holder&&) = delete;
-  ~Holder() {
-    ::kill(pid_, SIGKILL);
-    ::waitpid(pid_, nullptr, 0);
-  }
-
-  void wait_until_ready() const {
-    char byte = 0;
-    if (::read(ready_.get(), &byte, 1) != 1) throw std::runtime_error("a holder failed");
-  }
-
- private:
-  pid_t pid_ = -1;
-  UniqueFd ready_;
-};
-
 TEST(ExactCounts, FiftyThousandInOneNamespace) {
   constexpr std::size_t kHolders = 3;
   constexpr std::size_t kEach = 17'000;
   const NetworkNamespace space("many");
   space.sysctl("net.ipv4.ip_local_port_range", "1024 65535");
-  std::vector<std::unique_ptr<Holder>> holders;
+  std::vector<testing::SocketHolder> holders;
   for (std::uint8_t i = 0; i < kHolders; ++i) {
-    holders.push_back(std::make_unique<Holder>(space, kEach, static_cast<std::uint8_t>(10 + i)));
+    holders.emplace_back(space, [i] {
+      return testing::many_in_close_wait(kEach, static_cast<std::uint8_t>(10 + i));
+    });
   }
-  for (const auto& holder : holders) holder->wait_until_ready();
+  for (const auto& holder : holders) holder.wait_until_ready();
   AgentScanner scanner;
   wait_until("all 51,000 are in CLOSE_WAIT", [&] {
     return scanner.sums_of(space.name()).states.of(TcpState::kCloseWait) == kHolders * kEach;
