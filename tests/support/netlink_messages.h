@@ -60,7 +60,9 @@ class Datagram {
   nlmsghdr& last_header() { return *reinterpret_cast<nlmsghdr*>(bytes_.data() + last_); }
   std::byte* last_payload() { return bytes_.data() + last_ + NLMSG_HDRLEN; }
 
-  void cut_to(std::size_t size) { bytes_.resize(size); }
+  void cut_to(std::size_t size) {
+    bytes_.erase(bytes_.begin() + static_cast<std::ptrdiff_t>(size), bytes_.end());
+  }
 
   [[nodiscard]] const std::vector<std::byte>& bytes() const { return bytes_; }
 
