@@ -5,7 +5,6 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <spawn.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -15,6 +14,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
@@ -139,7 +139,7 @@ void print_cost(std::size_t namespaces, std::size_t connections) {
   fmt::print("| {} × {} | {} | {} | {} | {} | {:.1f} | {:.1f} | {} |\n", namespaces, connections,
              namespaces * (2 * connections + 1), milliseconds(ours), milliseconds(text),
              milliseconds(ss), text / ours, ss / ours, allocated);
-  std::fflush(stdout);
+  (void)std::fflush(stdout);
 }
 
 /// A `closewatch serve` of its own, on a port of its own.
@@ -159,7 +159,7 @@ class Agent {
   }
 
   /// A connection to it, once it has done a scan.
-  [[nodiscard]] UniqueFd connect_when_ready() const {
+  static UniqueFd connect_when_ready() {
     UniqueFd connection;
     testing::wait_until("the agent is ready", [&] {
       connection = connect();
@@ -171,7 +171,7 @@ class Agent {
   /// One whole answer over a connection that is kept alive.
   static std::string get(const UniqueFd& connection, const std::string& path) {
     const auto request = "GET " + path + " HTTP/1.1\r\nHost: bench\r\n\r\n";
-    (void)!::write(connection.get(), request.data(), request.size());
+    if (::write(connection.get(), request.data(), request.size()) < 0) return {};
     std::string answer;
     std::size_t whole = std::string::npos;
     std::array<char, 1 << 16> piece{};
@@ -223,7 +223,7 @@ void print_memory(const std::string& binary) {
   constexpr std::size_t kScans = 20;
   const Tenants tenants(110, 100);  // 200 sockets each, and a listener
   const Agent agent(binary);
-  const auto connection = agent.connect_when_ready();
+  const auto connection = Agent::connect_when_ready();
   std::string last;
   for (std::size_t scans = 0; scans < kScans;) {
     const auto now =
@@ -241,8 +241,9 @@ void print_latency(const std::string& binary) {
   constexpr std::size_t kScrapes = 2'000;
   const Tenants tenants(250, 10);
   const Agent agent(binary);
-  const auto connection = agent.connect_when_ready();
+  const auto connection = Agent::connect_when_ready();
   std::vector<double> latencies;
+  latencies.reserve(kScrapes);
   std::size_t bytes = 0;
   for (std::size_t i = 0; i < kScrapes; ++i) {
     const auto start = std::chrono::steady_clock::now();
@@ -273,7 +274,7 @@ void print_all(const std::string& binary) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::fputs("usage: closewatch-bench AGENT_BINARY\n", stderr);
+    (void)std::fputs("usage: closewatch-bench AGENT_BINARY\n", stderr);
     return 2;
   }
   try {

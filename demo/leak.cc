@@ -70,7 +70,7 @@ int main(int argc, char** argv) {
   const auto per_minute = argc == 3 ? number(argv[1]) : std::nullopt;
   const auto limit = argc == 3 ? number(argv[2]) : std::nullopt;
   if (!per_minute || !limit) {
-    std::fputs("usage: closewatch-demo-leak SOCKETS_PER_MINUTE LIMIT\n", stderr);
+    (void)std::fputs("usage: closewatch-demo-leak SOCKETS_PER_MINUTE LIMIT\n", stderr);
     return 2;
   }
   auto address = loopback();

@@ -1,5 +1,6 @@
 #include "closewatch/app/command_line.h"
 
+#include <algorithm>
 #include <cstdio>
 #include <map>
 #include <string>
@@ -40,8 +41,9 @@ void add_config_options(CLI::App& command, Given& given) {
 }
 
 std::vector<std::string> state_names() {
-  std::vector<std::string> names;
-  for (const auto state : kTcpStates) names.emplace_back(name_of(state));
+  std::vector<std::string> names(kTcpStateCount);
+  std::transform(kTcpStates.begin(), kTcpStates.end(), names.begin(),
+                 [](TcpState state) { return std::string(name_of(state)); });
   return names;
 }
 

@@ -10,9 +10,9 @@ int main(int argc, char** argv) {
   try {
     return closewatch::run_command_line({argv, static_cast<std::size_t>(argc)});
   } catch (const std::exception& error) {
-    std::fputs("closewatch: ", stderr);
-    std::fputs(error.what(), stderr);
-    std::fputs("\n", stderr);
+    (void)std::fputs("closewatch: ", stderr);
+    (void)std::fputs(error.what(), stderr);
+    (void)std::fputs("\n", stderr);
     return closewatch::kExitFailure;
   }
 }

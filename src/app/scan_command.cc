@@ -1,15 +1,13 @@
 #include <algorithm>
 #include <cstdio>
 #include <string>
-#include <utility>
 
 #include <fmt/format.h>
 
 #include "closewatch/app/commands.h"
+#include "closewatch/app/make_scanner.h"
 #include "closewatch/export/snapshot_json.h"
 #include "closewatch/export/snapshot_table.h"
-#include "closewatch/kernel/inet_diag_source.h"
-#include "closewatch/pods/pod_logs.h"
 
 namespace closewatch {
 namespace {
@@ -21,20 +19,6 @@ bool knows(const Snapshot& snapshot, const PodFilter& filter) {
 }
 
 }  // namespace
-
-Result<std::unique_ptr<Scanner>> make_scanner(const Config& config, const Clock& clock) {
-  auto opener = make_netlink_opener();
-  if (!opener) return tl::unexpected(opener.error());
-  auto pods = std::make_unique<NodePods>(
-      config.pods.discovery,
-      std::make_unique<KubernetesPods>(
-          config.paths.proc, config.paths.cgroup,
-          std::make_unique<PodLogs>(config.paths.pod_logs, config.paths.container_logs)),
-      std::make_unique<StandaloneNamespaces>(config.paths.proc, config.paths.netns));
-  return std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc),
-                                   std::make_unique<InetDiagSource>(std::move(*opener)),
-                                   Pacer(config.scan.interval, config.scan.cpu_budget), clock);
-}
 
 int scan(const Config& config, const PodFilter& filter, OutputFormat format) {
   const SystemClock clock;

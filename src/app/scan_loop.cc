@@ -1,8 +1,8 @@
 #include "closewatch/app/scan_loop.h"
 
 #include <pthread.h>
-#include <signal.h>
 
+#include <csignal>
 #include <exception>
 #include <utility>
 

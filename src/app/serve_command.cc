@@ -7,6 +7,7 @@
 #include "closewatch/app/capabilities.h"
 #include "closewatch/app/commands.h"
 #include "closewatch/app/logging.h"
+#include "closewatch/app/make_scanner.h"
 #include "closewatch/app/routes.h"
 #include "closewatch/app/scan_loop.h"
 #include "closewatch/http/server.h"

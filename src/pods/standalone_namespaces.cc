@@ -98,7 +98,7 @@ Result<void> find_by_process(int proc, const NamespaceId& node, FoundNamespaces&
                              std::vector<Error>& errors) {
   auto folder = Folder::open(proc, ".");
   if (!folder) return tl::unexpected(folder.error());
-  std::size_t denied = 0;
+  bool denied = false;
   FolderEntry entry{};
   while (folder->next(entry)) {
     const auto pid = pid_from(entry.name);
@@ -106,16 +106,15 @@ Result<void> find_by_process(int proc, const NamespaceId& node, FoundNamespaces&
     const auto noted = note_process(proc, *pid, node, found);
     if (noted || noted.error().kind == ErrorKind::kGone) continue;
     if (noted.error().kind == ErrorKind::kDenied) {
-      ++denied;
+      denied = true;
     } else {
       errors.push_back(noted.error());
     }
   }
-  if (denied > 0) {
+  if (denied) {
     errors.push_back({ErrorKind::kDenied,
-                      std::to_string(denied) +
-                          " processes do not tell their network namespace, so some may be missing "
-                          "here: is CAP_SYS_PTRACE missing? run as root"});
+                      "some processes do not tell their network namespace, so some may be missing "
+                      "here: is CAP_SYS_PTRACE missing? run as root"});
   }
   return {};
 }

@@ -4,7 +4,7 @@
 #include <stdexcept>
 #include <string>
 
-#include "closewatch/app/commands.h"
+#include "closewatch/app/make_scanner.h"
 #include "closewatch/app/option_table.h"
 #include "closewatch/base/clock.h"
 #include "closewatch/scan/scanner.h"

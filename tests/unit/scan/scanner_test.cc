@@ -209,6 +209,35 @@ TEST_F(ScannerTest, ASandboxedPodShowsNoFalseZeros) {
   EXPECT_EQ(pod(*scan(), "boxed").visibility, Visibility::kSandboxed);
 }
 
+TEST_F(ScannerTest, APodWithOneUnreadableNamespaceHasNoPartialSum) {
+  proc_.tree().add("cgroup/one/cgroup.procs", "50\n");
+  proc_.tree().add("cgroup/two/cgroup.procs", "51\n");
+  proc_.process(50, "one", "0::/one\n", "one-ns");
+  proc_.process(51, "two", "0::/two\n", "two-ns");
+  Pod both;
+  both.pod_namespace = "shop";
+  both.name = "both";
+  both.containers.resize(1);
+  both.containers[0].cgroup_folders = {proc_.tree().path("cgroup/one"),
+                                       proc_.tree().path("cgroup/two")};
+  pods_.pods.push_back(both);
+  sockets_.rows[inode("one-ns")] = {TcpState::kCloseWait};
+  sockets_.rows[inode("two-ns")] = {TcpState::kCloseWait};
+  EXPECT_EQ(pod(*scan(), "both").sums.states.of(TcpState::kCloseWait), 2U);
+  sockets_.failures.emplace(inode("two-ns"), Error{ErrorKind::kInterrupted, "changed"});
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "both").visibility, Visibility::kIncomplete);
+  EXPECT_EQ(pod(*snapshot, "both").sums, SocketSums{});
+}
+
+TEST_F(ScannerTest, ANamedNamespaceIsAnotherThanTheHostsForSure) {
+  pods_.node_failure = Error{ErrorKind::kDenied, "CAP_SYS_PTRACE is missing"};
+  pods_.pods[0].located->where = NamespaceFile{proc_.tree().path("namespaces/cart-ns")};
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "cart").visibility, Visibility::kVisible);
+  EXPECT_EQ(pod(*snapshot, "api").visibility, Visibility::kDenied);
+}
+
 TEST_F(ScannerTest, WithoutTheHostsNamespaceNoPodIsBlamed) {
   pods_.node_failure = Error{ErrorKind::kDenied, "CAP_SYS_PTRACE is missing"};
   const auto snapshot = scan();

@@ -1,0 +1,25 @@
+#include "closewatch/app/make_scanner.h"
+
+#include <utility>
+
+#include "closewatch/kernel/inet_diag_source.h"
+#include "closewatch/pods/node_pods.h"
+#include "closewatch/pods/pod_logs.h"
+
+namespace closewatch {
+
+Result<std::unique_ptr<Scanner>> make_scanner(const Config& config, const Clock& clock) {
+  auto opener = make_netlink_opener();
+  if (!opener) return tl::unexpected(opener.error());
+  auto pods = std::make_unique<NodePods>(
+      config.pods.discovery,
+      std::make_unique<KubernetesPods>(
+          config.paths.proc, config.paths.cgroup,
+          std::make_unique<PodLogs>(config.paths.pod_logs, config.paths.container_logs)),
+      std::make_unique<StandaloneNamespaces>(config.paths.proc, config.paths.netns));
+  return std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc),
+                                   std::make_unique<InetDiagSource>(std::move(*opener)),
+                                   Pacer(config.scan.interval, config.scan.cpu_budget), clock);
+}
+
+}  // namespace closewatch
