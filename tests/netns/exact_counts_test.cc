@@ -1,3 +1,5 @@
+#include <sys/mount.h>
+
 #include <array>
 
 #include "tests/support/agent_scanner.h"
@@ -92,6 +94,15 @@ TEST(ExactCounts, AnEmptyNamespaceHasTrueZeros) {
   const NetworkNamespace space("empty");
   AgentScanner scanner;
   EXPECT_EQ(scanner.sums_of(space.name()), SocketSums{});
+}
+
+TEST(ExactCounts, ANameForTheHostsNamespaceIsNoPod) {
+  const NetworkNamespace space("host");
+  ASSERT_EQ(::mount("/proc/self/ns/net", space.path().c_str(), "none", MS_BIND, nullptr), 0);
+  AgentScanner scanner;
+  scanner.scan();
+  EXPECT_EQ(scanner.last_pod(space.name()), nullptr);
+  ::umount2(space.path().c_str(), MNT_DETACH);
 }
 
 TEST(ExactCounts, ANamespaceWithoutIpv6) {
