@@ -100,6 +100,7 @@ void read_text(const SocketHolder& holder, std::vector<char>& buffer) {
 
 pid_t spawn(std::vector<std::string> words) {
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& word : words) arguments.push_back(word.data());
   arguments.push_back(nullptr);
   posix_spawn_file_actions_t actions;

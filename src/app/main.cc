@@ -10,9 +10,7 @@ int main(int argc, char** argv) {
   try {
     return closewatch::run_command_line({argv, static_cast<std::size_t>(argc)});
   } catch (const std::exception& error) {
-    (void)std::fputs("closewatch: ", stderr);
-    (void)std::fputs(error.what(), stderr);
-    (void)std::fputs("\n", stderr);
+    (void)std::fprintf(stderr, "closewatch: %s\n", error.what());
     return closewatch::kExitFailure;
   }
 }

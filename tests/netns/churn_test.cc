@@ -22,7 +22,6 @@ namespace {
 using testing::AgentScanner;
 using testing::NetworkNamespace;
 using testing::wait_until;
-using testing::Wire;
 
 std::ptrdiff_t open_descriptors() {
   return std::distance(std::filesystem::directory_iterator("/proc/self/fd"), {});

@@ -19,7 +19,7 @@ struct NamespaceId {
   dev_t device = 0;
   ino_t inode = 0;
 
-  auto operator<=>(const NamespaceId&) const = default;
+  auto operator<=>(const NamespaceId&) const = default;  // NOLINT(modernize-use-nullptr): not here
 };
 
 struct Container {

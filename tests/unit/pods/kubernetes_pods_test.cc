@@ -95,6 +95,7 @@ TEST_F(NodePodsTest, SaysWhenKubernetesHasNoCgroupTree) {
 TEST_F(NodePodsTest, NamesANamespaceByItsOldestProcess) {
   proc_.process(30, "late", "0::/\n", "shared");
   proc_.process(20, "early", "0::/\n", "shared");
+  proc_.process(25, "later", "0::/\n", "shared");
   const auto list = source(PodDiscovery::kStandalone).list();
   ASSERT_TRUE(list);
   ASSERT_EQ(list->pods.size(), 1U);
