@@ -47,21 +47,32 @@ PodLogs::PodLogs(std::string pod_logs, std::string container_logs)
     : pod_logs_(std::move(pod_logs)), container_logs_(std::move(container_logs)) {}
 
 Result<void> PodLogs::refresh() {
-  auto pods = Folder::open(kWorkingFolder, pod_logs_.c_str());
-  if (!pods) return tl::unexpected(pods.error());
-  auto containers = Folder::open(kWorkingFolder, container_logs_.c_str());
-  if (!containers) return tl::unexpected(containers.error());
+  // Each folder on its own: pods have names even where those of containers are not to be had.
+  const auto pods = refresh_pods();
+  const auto containers = refresh_containers();
+  return pods ? containers : pods;
+}
 
+Result<void> PodLogs::refresh_pods() {
+  auto folder = Folder::open(kWorkingFolder, pod_logs_.c_str());
+  if (!folder) return tl::unexpected(folder.error());
   pods_.clear();
-  containers_.clear();
   FolderEntry entry{};
-  while (pods->next(entry)) {
+  while (folder->next(entry)) {
     if (const auto name = parse_pod_log_name(entry.name)) {
       pods_.insert_or_assign(std::string(name->uid), PodMetadata{std::string(name->pod_namespace),
                                                                  std::string(name->name), "", ""});
     }
   }
-  while (containers->next(entry)) {
+  return {};
+}
+
+Result<void> PodLogs::refresh_containers() {
+  auto folder = Folder::open(kWorkingFolder, container_logs_.c_str());
+  if (!folder) return tl::unexpected(folder.error());
+  containers_.clear();
+  FolderEntry entry{};
+  while (folder->next(entry)) {
     if (const auto name = parse_container_log_name(entry.name)) {
       containers_.insert_or_assign(std::string(name->id), std::string(name->container));
     }

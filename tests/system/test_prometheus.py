@@ -155,6 +155,13 @@ class PromtoolTest(unittest.TestCase):
         )
         self.assertEqual((0, "", ""), (done.returncode, done.stdout, done.stderr))
 
+    def test_the_shipped_scrape_configuration_is_valid(self):
+        require("promtool")
+        shipped = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "prometheus.yml"
+        done = subprocess.run(["promtool", "check", "config", shipped],
+                              capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+
 
 if __name__ == "__main__":
     unittest.main()

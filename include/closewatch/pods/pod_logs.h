@@ -39,6 +39,9 @@ class PodLogs final : public MetadataSource {
   [[nodiscard]] std::optional<std::string> container_name(std::string_view id) const override;
 
  private:
+  Result<void> refresh_pods();
+  Result<void> refresh_containers();
+
   std::string pod_logs_;
   std::string container_logs_;
   std::map<std::string, PodMetadata, std::less<>> pods_;

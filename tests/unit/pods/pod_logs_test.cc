@@ -67,14 +67,21 @@ TEST(PodLogs, ForgetsAPodWhoseFolderHasGone) {
   EXPECT_FALSE(logs.pod("uid-1"));
 }
 
+TEST(PodLogs, NamesPodsWithoutTheFolderOfContainers) {
+  const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""}});
+  PodLogs logs(tree.path("pods"), tree.path("containers"));
+  EXPECT_FALSE(logs.refresh());
+  EXPECT_TRUE(logs.pod("uid-1"));
+}
+
 TEST(PodLogs, KeepsTheLastNamesWhenTheFolderCannotBeRead) {
   const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""}, {"containers/", ""}});
   PodLogs logs(tree.path("pods"), tree.path("containers"));
   ASSERT_TRUE(logs.refresh());
-  tree.remove("containers");
+  tree.remove("pods");
   const auto refreshed = logs.refresh();
   ASSERT_FALSE(refreshed);
-  EXPECT_NE(refreshed.error().what.find("containers"), std::string::npos);
+  EXPECT_NE(refreshed.error().what.find("pods"), std::string::npos);
   EXPECT_TRUE(logs.pod("uid-1"));
 }
 
