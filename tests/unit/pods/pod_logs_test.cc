@@ -68,7 +68,7 @@ TEST(PodLogs, ForgetsAPodWhoseFolderHasGone) {
 }
 
 TEST(PodLogs, NamesPodsWithoutTheFolderOfContainers) {
-  const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""}});
+  const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""}, {"elsewhere/", ""}});
   PodLogs logs(tree.path("pods"), tree.path("containers"));
   EXPECT_FALSE(logs.refresh());
   EXPECT_TRUE(logs.pod("uid-1"));
