@@ -279,7 +279,7 @@ TEST(DecodeDatagram, SurvivesRandomDamage) {
                          .row(socket_message(10), attributes)
                          .done()
                          .bytes();
-  std::mt19937 random(20231);  // NOLINT(cert-msc51-cpp): the same damage in each run
+  std::mt19937 random(20231);  // NOLINT(cert-msc32-c,cert-msc51-cpp): the same damage in each run
   for (int round = 0; round < 20'000; ++round) {
     auto damaged = whole;
     for (unsigned hits = random() % 4 + 1; hits > 0; --hits) {
