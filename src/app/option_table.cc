@@ -57,6 +57,7 @@ constexpr std::string_view kInterval = "a duration from 1s to 1h";
 constexpr std::string_view kBudget = "a number from 0.0001 to 1";
 constexpr std::string_view kDiscovery = "one of auto, kubernetes, standalone";
 constexpr std::string_view kPath = "an absolute path";
+constexpr std::string_view kTelemetryPath = "an absolute path but /, /healthz and /readyz";
 constexpr std::string_view kAddress = "an address: :PORT, IP:PORT or [IPv6]:PORT";
 constexpr std::string_view kLevel = "one of debug, info, warn, error";
 constexpr std::string_view kFormat = "one of text, json";
@@ -84,6 +85,13 @@ Result<void> set_discovery(Config& config, std::string_view text) {
       {"standalone", PodDiscovery::kStandalone},
   }};
   return choose(config.pods.discovery, text, kDiscovery, kChoices);
+}
+
+Result<void> set_telemetry_path(Config& config, std::string_view text) {
+  for (const std::string_view taken : {"/", "/healthz", "/readyz"}) {
+    if (text == taken) return refuse(text, kTelemetryPath);
+  }
+  return set_path(config.web.telemetry_path, text);
 }
 
 Result<void> set_listen_address(Config& config, std::string_view text) {
@@ -137,10 +145,8 @@ constexpr std::array<Option, 12> kOptions = {{
      [](Config& config, std::string_view text) { return set_path(config.paths.netns, text); }},
     {"web.listen-address", kAddress, ":10088", "Where the HTTP server listens.",
      set_listen_address},
-    {"web.telemetry-path", kPath, "/metrics", "The path of the metrics.",
-     [](Config& config, std::string_view text) {
-       return set_path(config.web.telemetry_path, text);
-     }},
+    {"web.telemetry-path", kTelemetryPath, "/metrics", "The path of the metrics.",
+     set_telemetry_path},
     {"log.level", kLevel, "info", "The least severe messages to log.", set_log_level},
     {"log.format", kFormat, "text", "How to log, on standard error.", set_log_format},
 }};

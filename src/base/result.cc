@@ -15,6 +15,8 @@ ErrorKind kind_of(int error_number) {
     case EACCES:
     case EPERM:
       return ErrorKind::kDenied;
+    case EOPNOTSUPP:
+      return ErrorKind::kUnsupported;
     default:
       return ErrorKind::kSystem;
   }

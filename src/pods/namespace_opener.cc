@@ -71,8 +71,7 @@ class PodVisit {
       fail_with(found.error());
     } else if (node_ && found->id == *node_) {
       at_host_ = true;
-    } else if (std::none_of(found_.own.begin(), found_.own.end(),
-                            [&](const OpenNamespace& known) { return known.id == found->id; })) {
+    } else if (!is_known(found->id)) {
       found_.own.push_back(std::move(*found));
     }
   }
@@ -92,16 +91,17 @@ class PodVisit {
     if (!error_ || error_->kind == ErrorKind::kGone) error_ = error;
   }
 
-  /// One process of each folder speaks for it; subfolders may hold other namespaces.
   void visit(int parent, const char* path, std::string_view container_folder, int depth) {
     auto folder = open_at(parent, path, O_RDONLY | O_DIRECTORY);
     if (!folder) {
       fail_with(folder.error());
       return;
     }
-    if (auto read = read_file_at(folder->get(), "cgroup.procs", text_); read) {
-      first_living(parse_pids(text_), container_folder);
-    } else {
+    const auto read = read_file_at(folder->get(), "cgroup.procs", text_);
+    if (read) {
+      members(parse_pids(text_), container_folder);
+    } else if (read.error().kind != ErrorKind::kUnsupported) {
+      // A threaded folder says so; its processes are listed in the folder above, which was visited.
       fail_with(read.error());
     }
     constexpr nlink_t kLeaf = 2;  // kernfs counts subfolders in st_nlink
@@ -121,18 +121,27 @@ class PodVisit {
     }
   }
 
-  void first_living(const std::vector<pid_t>& pids, std::string_view container_folder) {
+  /// Looks at each process, as any may stand in a namespace of its own, and opens those that are
+  /// new.
+  void members(const std::vector<pid_t>& pids, std::string_view container_folder) {
     for (const auto pid : pids) {
       if (pid == 0) {
-        fail_with({ErrorKind::kDenied,
+        fail_with({ErrorKind::kForeign,
                    "the pod's processes are outside this PID namespace: run with hostPID: true"});
         return;
       }
-      auto found = open_member(pid, container_folder);
-      const bool gone = !found && found.error().kind == ErrorKind::kGone;
-      take(std::move(found));
-      if (!gone) return;
+      const auto glance = network_namespace_id(proc_, pid);
+      // Whoever shares a namespace that was opened already adds nothing, even if it is a stranger
+      // that got the number.
+      if (glance && is_known(*glance)) continue;
+      take(open_member(pid, container_folder));
     }
+  }
+
+  [[nodiscard]] bool is_known(const NamespaceId& id) const {
+    if (node_ && at_host_ && id == *node_) return true;
+    return std::any_of(found_.own.begin(), found_.own.end(),
+                       [&](const OpenNamespace& known) { return known.id == id; });
   }
 
   /// The namespace of a process that was listed in the container's cgroup, if it still is that one.

@@ -9,6 +9,7 @@
 #include <charconv>
 #include <map>
 #include <optional>
+#include <set>
 #include <utility>
 
 #include "closewatch/base/file.h"
@@ -183,8 +184,12 @@ Result<PodList> StandaloneNamespaces::list() {
     list.errors.push_back(
         {host.error().kind, "only named namespaces are listed: " + host.error().what});
   }
+  std::set<std::string> taken;
   for (const auto& [id, what] : found) {
-    list.pods.push_back(pod_from(proc->get(), netns_, id, what));
+    auto pod = pod_from(proc->get(), netns_, id, what);
+    // Two namespaces of one container, a file named like a process: they stay two.
+    if (!taken.insert(pod.name).second) pod.name += "-" + std::to_string(id.inode);
+    list.pods.push_back(std::move(pod));
   }
   return list;
 }

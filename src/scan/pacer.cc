@@ -16,7 +16,7 @@ std::chrono::nanoseconds Pacer::after(std::chrono::nanoseconds cpu) {
   const bool within = std::chrono::duration<double>(configured_).count() >= seconds;
   const auto needed = within ? configured_ : std::chrono::nanoseconds(whole);
   const bool shrinks_enough =
-      static_cast<double>(needed.count()) < kShrinkBelow * static_cast<double>(in_force_.count());
+      seconds <= kShrinkBelow * std::chrono::duration<double>(in_force_).count();
   if (needed > in_force_ || shrinks_enough) in_force_ = needed;
   return in_force_;
 }

@@ -13,6 +13,7 @@ Visibility visibility_after(const Error& error) {
     case ErrorKind::kGone:
       return Visibility::kNoProcess;
     case ErrorKind::kDenied:
+    case ErrorKind::kForeign:
       return Visibility::kDenied;
     case ErrorKind::kInterrupted:
     case ErrorKind::kMalformed:
@@ -70,11 +71,15 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
     if (!go_on()) return nullptr;
     const auto node = read_node(*list, *snapshot);
     snapshot->node = node.states;
+    claims_.clear();
+    outside_ = false;
     snapshot->pods.reserve(list->pods.size());
     for (const auto& pod : list->pods) {
       if (!go_on()) return nullptr;
       snapshot->pods.push_back(read_pod(pod, node));
     }
+    distrust_shared_namespaces(*snapshot);
+    if (outside_) hide_node(*snapshot);
     sort_by_name(snapshot->pods);
   } else {
     complain(*snapshot, ScanStage::kDiscovery, list.error());
@@ -121,10 +126,12 @@ PodSnapshot Scanner::read_pod(const Pod& pod, const Node& node) {
   }
   const auto namespaces = opener_.open(pod, node.id);
   if (!namespaces) {
+    outside_ |= namespaces.error().kind == ErrorKind::kForeign;
     mark_unseen(snapshot, ScanStage::kNamespace, namespaces.error());
     return snapshot;
   }
   snapshot.host_network = namespaces->host_network;
+  for (const auto& space : namespaces->own) claims_[space.id].push_back(snapshot.uid);
   if (namespaces->sandboxed) {
     snapshot.visibility = Visibility::kSandboxed;
     snapshot.detail = "a sandboxed runtime keeps its sockets out of the host's kernel";
@@ -146,6 +153,31 @@ Result<void> Scanner::read_sockets(const PodNamespaces& namespaces, SocketSums& 
     sums.add(tally_.sums());
   }
   return {};
+}
+
+/// Where pods of a node that is itself a container (kind, k3d) are on that node's network, or where
+/// one pod's process has entered another's namespace, nobody can tell whose the sockets are.
+void Scanner::distrust_shared_namespaces(Snapshot& snapshot) const {
+  for (const auto& [id, uids] : claims_) {
+    if (uids.size() < 2) continue;
+    for (auto& pod : snapshot.pods) {
+      if (std::find(uids.begin(), uids.end(), pod.uid) == uids.end()) continue;
+      pod.host_network = true;
+      pod.visibility = Visibility::kHostNetwork;
+      pod.detail = "it shares a network namespace with other pods";
+      pod.sums = {};
+    }
+  }
+}
+
+/// Who does not see the pods' processes does not see the host's init either: what is number 1 here
+/// is another's.
+void Scanner::hide_node(Snapshot& snapshot) {
+  snapshot.node.reset();
+  complain(snapshot, ScanStage::kNamespace,
+           {ErrorKind::kForeign,
+            "the host's processes are outside this PID namespace, so neither pods nor node can be "
+            "counted: run with hostPID: true"});
 }
 
 std::vector<PodSnapshot> Scanner::last_pods_unseen(const Error& error) const {

@@ -12,6 +12,7 @@ namespace closewatch {
 enum class ErrorKind {
   kGone,         ///< The process, pod or namespace has ended meanwhile (ENOENT, ESRCH, ENODEV).
   kDenied,       ///< A privilege is missing (EACCES, EPERM).
+  kForeign,      ///< It exists, but outside the PID namespace that we see.
   kInterrupted,  ///< The kernel's answer is inconsistent with itself; asking again may help.
   kMalformed,    ///< Bytes that do not follow their format.
   kUnsupported,  ///< This kernel or machine cannot do it.

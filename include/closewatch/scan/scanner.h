@@ -3,6 +3,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -41,6 +42,8 @@ class Scanner {
 
   Node read_node(const PodList& list, Snapshot& snapshot);
   PodSnapshot read_pod(const Pod& pod, const Node& node);
+  void distrust_shared_namespaces(Snapshot& snapshot) const;
+  void hide_node(Snapshot& snapshot);
   Result<void> read_sockets(const PodNamespaces& namespaces, SocketSums& sums);
   std::vector<PodSnapshot> last_pods_unseen(const Error& error) const;
   void mark_unseen(PodSnapshot& pod, ScanStage stage, const Error& error);
@@ -53,6 +56,8 @@ class Scanner {
   Pacer pacer_;
   const Clock& clock_;
   SocketTally tally_;
+  std::map<NamespaceId, std::vector<std::string>> claims_;  ///< uids of this scan's pods
+  bool outside_ = false;  ///< this scan has met processes outside our PID namespace
   std::array<std::uint64_t, kScanStageCount> errors_{};
   std::chrono::nanoseconds cpu_total_{};
   std::shared_ptr<const Snapshot> last_;

@@ -102,6 +102,15 @@ TEST_F(NodePodsTest, NamesANamespaceByItsOldestProcess) {
   EXPECT_EQ(list->pods[0].name, "early-20");
 }
 
+TEST_F(NodePodsTest, KeepsNamesakesApart) {
+  proc_.process(10, "app", "0::/docker/" + kId + "\n", "one");
+  proc_.process(11, "app", "0::/docker/" + kId + "\n", "two");
+  const auto list = source(PodDiscovery::kStandalone).list();
+  ASSERT_TRUE(list);
+  ASSERT_EQ(list->pods.size(), 2U);
+  EXPECT_NE(list->pods[0].name, list->pods[1].name);
+}
+
 TEST_F(NodePodsTest, MakesAProcessNameFitForALabel) {
   proc_.process(20,
                 "b\xFF\x01"

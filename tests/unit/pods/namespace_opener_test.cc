@@ -74,6 +74,17 @@ TEST_F(NamespaceOpenerTest, OpensEachDistinctNamespaceBelowAContainerToo) {
   EXPECT_EQ(opened->own[1].id, id("inner"));
 }
 
+TEST_F(NamespaceOpenerTest, OpensEachDistinctNamespaceOfOneFolder) {
+  procs(kA, "10\n11\n12\n");
+  procs(kB, "");
+  proc_.process(10, "app", cgroup_of(kA), "pod");
+  proc_.process(11, "unshared", cgroup_of(kA), "another");
+  proc_.process(12, "worker", cgroup_of(kA), "pod");
+  const auto opened = open();
+  ASSERT_TRUE(opened) << opened.error().what;
+  EXPECT_EQ(opened->own.size(), 2U);
+}
+
 TEST_F(NamespaceOpenerTest, PassesOverZombiesAndTheDead) {
   procs(kA, "8\n9\n10\n");
   procs(kB, "");
@@ -152,7 +163,7 @@ TEST_F(NamespaceOpenerTest, NamesTheRemedyOutsideTheHostsPidNamespace) {
   procs(kB, "");
   const auto opened = open();
   ASSERT_FALSE(opened);
-  EXPECT_EQ(opened.error().kind, ErrorKind::kDenied);
+  EXPECT_EQ(opened.error().kind, ErrorKind::kForeign);
   EXPECT_THAT(opened.error().what, ::testing::HasSubstr("hostPID"));
 }
 

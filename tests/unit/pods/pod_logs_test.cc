@@ -20,7 +20,7 @@ TEST(ParsePodLogName, SplitsAtTheUnderscores) {
 
 TEST(ParsePodLogName, RefusesAnythingElse) {
   for (const auto* const wrong : {"", "shop", "shop_cart", "_cart_1", "shop__1", "shop_cart_",
-                                  "shop_cart_1_2", "lost+found"}) {
+                                  "shop_cart_1_2", "lost+found", "shop_c\xFFrt_1"}) {
     EXPECT_FALSE(parse_pod_log_name(wrong)) << wrong;
   }
 }

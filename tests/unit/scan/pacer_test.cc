@@ -41,6 +41,8 @@ TEST(Pacer, ComesBackToTheConfiguredInterval) {
   Pacer pacer(10s, kOnePercent);
   EXPECT_EQ(pacer.after(300ms), 30s);
   EXPECT_EQ(pacer.after(20ms), 10s);
+  EXPECT_EQ(pacer.after(120ms), 12s);
+  EXPECT_EQ(pacer.after(1ms), 10s);
 }
 
 }  // namespace

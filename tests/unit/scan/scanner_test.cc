@@ -209,6 +209,30 @@ TEST_F(ScannerTest, ASandboxedPodShowsNoFalseZeros) {
   EXPECT_EQ(pod(*scan(), "boxed").visibility, Visibility::kSandboxed);
 }
 
+TEST_F(ScannerTest, ANamespaceOfTwoPodsIsNobodysOwn) {
+  add_pod("stranger", 30, "cart-ns");
+  const auto snapshot = scan();
+  for (const auto* const name : {"cart", "stranger"}) {
+    EXPECT_EQ(pod(*snapshot, name).visibility, Visibility::kHostNetwork) << name;
+    EXPECT_EQ(pod(*snapshot, name).sums, SocketSums{}) << name;
+  }
+  EXPECT_EQ(pod(*snapshot, "api").visibility, Visibility::kVisible);
+}
+
+TEST_F(ScannerTest, OutsideTheHostsPidNamespaceThereIsNoNodeEither) {
+  proc_.tree().add("cgroup/outside/cgroup.procs", "0\n");
+  Pod outside;
+  outside.pod_namespace = "shop";
+  outside.name = "outside";
+  outside.containers.resize(1);
+  outside.containers[0].cgroup_folders = {proc_.tree().path("cgroup/outside")};
+  pods_.pods.push_back(outside);
+  const auto snapshot = scan();
+  EXPECT_EQ(snapshot->node, std::nullopt);
+  EXPECT_EQ(pod(*snapshot, "outside").visibility, Visibility::kDenied);
+  EXPECT_THAT(snapshot->complaints, ::testing::ElementsAre(::testing::HasSubstr("hostPID: true")));
+}
+
 TEST_F(ScannerTest, APodWithOneUnreadableNamespaceHasNoPartialSum) {
   proc_.tree().add("cgroup/one/cgroup.procs", "50\n");
   proc_.tree().add("cgroup/two/cgroup.procs", "51\n");
