@@ -8,11 +8,15 @@
 #include <cstdlib>
 #include <deque>
 #include <filesystem>
+#include <fstream>
 #include <optional>
+#include <stdexcept>
+#include <string>
 #include <thread>
 
 #include "tests/support/agent_scanner.h"
 #include "tests/support/network_namespace.h"
+#include "tests/support/socket_holder.h"
 #include "tests/support/tcp_sockets.h"
 #include <gtest/gtest.h>
 
@@ -98,6 +102,95 @@ TEST(Churn, HundredsOfNamespacesComeAndGoUnderAScanLoop) {
   EXPECT_GT(sightings, kTenants);
   for (const auto& pod : scanner.scan().pods) EXPECT_FALSE(pod.name.starts_with(prefix));
   EXPECT_EQ(open_descriptors(), descriptors_before);
+}
+
+/// The root of this machine's cgroup v2 hierarchy, alone or beside v1.
+std::string cgroup_root() {
+  const std::string unified = "/sys/fs/cgroup/unified";
+  return std::filesystem::exists(unified) ? unified : "/sys/fs/cgroup";
+}
+
+/// A pod as a kubelet and a runtime make it: a cgroup with a process in a namespace of its own,
+/// whose uid tells how many CLOSE_WAIT sockets it has.
+class FakeKubernetesPod {
+ public:
+  FakeKubernetesPod(std::size_t number, std::size_t count)
+      : uid_("cw" + std::to_string(::getpid()) + "-" + std::to_string(number) + "x" +
+             std::to_string(count)),
+        pod_(cgroup_root() + "/kubepods/pod" + uid_),
+        container_(pod_ + "/" + std::string(64, 'a')),
+        space_("kube" + std::to_string(number)),
+        process_(space_, [count] { return testing::many_in_close_wait(count, 30); }) {
+    process_.wait_until_ready();
+    std::filesystem::create_directories(container_);
+    move_to(container_);
+  }
+  FakeKubernetesPod(FakeKubernetesPod&& other) noexcept = default;
+  FakeKubernetesPod& operator=(FakeKubernetesPod&&) = delete;
+  FakeKubernetesPod(const FakeKubernetesPod&) = delete;
+  FakeKubernetesPod& operator=(const FakeKubernetesPod&) = delete;
+  ~FakeKubernetesPod() = default;
+
+  /// Takes the pod away; its sockets live on, so that a scan that still knows it sees all of them.
+  void leave(std::size_t scans) {
+    move_to(cgroup_root());
+    ::rmdir(container_.c_str());
+    ::rmdir(pod_.c_str());
+    left_at_ = scans;
+  }
+  [[nodiscard]] bool is_forgotten(std::size_t scans) const { return scans >= left_at_ + 2; }
+
+ private:
+  void move_to(const std::string& folder) const {
+    std::ofstream procs(folder + "/cgroup.procs");
+    procs << process_.pid() << std::flush;
+    if (!procs.good()) throw std::runtime_error("cannot move a process to " + folder);
+  }
+
+  std::string uid_;
+  std::string pod_;
+  std::string container_;
+  NetworkNamespace space_;
+  testing::SocketHolder process_;
+  std::size_t left_at_ = 0;
+};
+
+TEST(Churn, PodsComeAndGoUnderAScanLoop) {
+  constexpr std::size_t kPods = 150;
+  constexpr std::size_t kAlive = 10;
+  const auto prefix = "cw" + std::to_string(::getpid()) + "-";
+  AgentScanner scanner(PodDiscovery::kKubernetes);
+  scanner.scan();
+  const auto descriptors_before = open_descriptors();
+
+  // The pods are made between scans, on this thread, as it forks; they change on another, during
+  // scans.
+  std::deque<FakeKubernetesPod> pods;
+  std::deque<FakeKubernetesPod> leaving;
+  std::size_t scans = 0;
+  std::size_t sightings = 0;
+  for (std::size_t made = 0; made < kPods || !pods.empty() || !leaving.empty();) {
+    if (made < kPods) {
+      pods.emplace_back(made, made % 7 + 1);
+      ++made;
+    }
+    std::thread eviction([&] {
+      if (pods.size() <= kAlive && made < kPods) return;
+      if (pods.empty()) return;
+      pods.front().leave(scans);
+      leaving.push_back(std::move(pods.front()));
+      pods.pop_front();
+    });
+    sightings += check_tenants(scanner.scan(), prefix);
+    eviction.join();
+    ++scans;
+    while (!leaving.empty() && leaving.front().is_forgotten(scans)) leaving.pop_front();
+  }
+
+  EXPECT_GT(sightings, kPods);
+  for (const auto& pod : scanner.scan().pods) EXPECT_FALSE(pod.name.starts_with(prefix));
+  EXPECT_EQ(open_descriptors(), descriptors_before);
+  ::rmdir((cgroup_root() + "/kubepods").c_str());
 }
 
 // One end of a veth pair in the namespace, the other outside: the kernel takes both away when, and

@@ -14,9 +14,9 @@ namespace closewatch::testing {
 /// The agent's own scanner over this machine's network namespaces, as `closewatch scan` uses it.
 class AgentScanner {
  public:
-  AgentScanner() {
+  explicit AgentScanner(PodDiscovery discovery = PodDiscovery::kStandalone) {
     auto config = default_config();
-    config.pods.discovery = PodDiscovery::kStandalone;
+    config.pods.discovery = discovery;
     auto scanner = make_scanner(config, clock_);
     if (!scanner) throw std::runtime_error(scanner.error().what);
     scanner_ = std::move(*scanner);
