@@ -24,6 +24,7 @@ RUNC = "/usr/sbin/runc"
 CONTAINERS_CONF = """\
 [containers]
 default_ulimits = ["nofile=20000:20000", "nproc=10000:10000"]
+pids_limit = 0
 [engine]
 lock_type = "file"
 """
