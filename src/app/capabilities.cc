@@ -36,17 +36,14 @@ std::vector<std::string> missing_capabilities(std::uint64_t effective) {
   if (!has(effective, CAP_SYS_ADMIN)) {
     missing.emplace_back(
         "CAP_SYS_ADMIN is missing: no network namespace but the agent's own can be entered, so "
-        "pods "
-        "have visible=0 with reason=denied; add SYS_ADMIN to the container's capabilities, or run "
-        "as "
-        "root");
+        "pods have visible=0 with reason=denied; add SYS_ADMIN to the container's capabilities, or "
+        "run as root");
   }
   if (!has(effective, CAP_SYS_PTRACE)) {
     missing.emplace_back(
         "CAP_SYS_PTRACE is missing: other users' processes do not tell their network namespace, so "
         "pods have visible=0 with reason=denied; add SYS_PTRACE to the container's capabilities, "
-        "or "
-        "run as root");
+        "or run as root");
   }
   return missing;
 }

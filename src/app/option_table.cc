@@ -127,8 +127,7 @@ constexpr std::array<Option, 12> kOptions = {{
      set_cpu_budget},
     {"pods.discovery", kDiscovery, "auto",
      "What counts as a pod: the pods of Kubernetes, or every network namespace of the machine. "
-     "auto "
-     "takes Kubernetes where a kubelet's cgroups are.",
+     "auto takes Kubernetes where a kubelet's cgroups are.",
      set_discovery},
     {"paths.proc", kPath, "/proc", "The host's /proc.",
      [](Config& config, std::string_view text) { return set_path(config.paths.proc, text); }},

@@ -6,12 +6,10 @@ namespace {
 constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_pod_sockets", MetricKind::kGauge, "namespace, pod, state",
      "TCP sockets in the pod's network namespaces by state. Every state is there, zeros included, "
-     "for "
-     "every visible pod."},
+     "for every visible pod."},
     {"closewatch_pod_visible", MetricKind::kGauge, "namespace, pod, reason",
      "1 when the pod's sockets were counted in the last scan; 0 when not, for the reason given, "
-     "and "
-     "then it has no counts."},
+     "and then it has no counts."},
     {"closewatch_pod_info", MetricKind::kGauge,
      "namespace, pod, uid, workload_kind, workload, host_network",
      "1 for each pod on the node. What is not known of it is empty."},
