@@ -54,7 +54,8 @@ int main(int argc, char** argv) {
     const auto after = regenerate(before, parts);
     if (before == after) continue;
     if (check) {
-      std::fprintf(stderr, "%s does not tell what the code does: run scripts/generate\n", argv[i]);
+      (void)std::fprintf(stderr, "%s does not tell what the code does: run scripts/generate\n",
+                         argv[i]);
       status = 1;
     } else {
       std::ofstream(argv[i], std::ios::binary) << after;
