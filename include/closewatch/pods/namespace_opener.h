@@ -24,7 +24,7 @@ struct PodNamespaces {
   bool sandboxed = false;          ///< gVisor or Kata: `own` does not show the pod's sockets
 };
 
-/// Goes from a pod to its network namespaces by way of a living process, without ever taking a
+/// Goes from a pod to its network namespaces by way of living processes, without ever taking a
 /// process for another one that got its number. Belongs to one thread.
 class NamespaceOpener {
  public:
