@@ -39,7 +39,9 @@ class Tenant {
       : space_(std::in_place, "churn" + std::to_string(number) + "x" + std::to_string(count),
                [&] { sockets_ = testing::many_in_close_wait(count, 20); }) {}
 
-  void lose_name(std::size_t scans) {
+  /// The scans are counted when the name is gone: losing it takes as long as several scans, now and
+  /// then.
+  void lose_name(const std::atomic<std::size_t>& scans) {
     space_.reset();
     nameless_since_ = scans;
   }
