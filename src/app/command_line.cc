@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <CLI/CLI.hpp>
@@ -21,7 +22,7 @@ namespace {
 struct Given {
   std::string config_file;
   std::map<std::string, std::string> flags;  ///< by option name
-  PodFilter filter;
+  ScanRequest request;
   std::string state;
   std::string output = "table";
 };
@@ -48,10 +49,18 @@ std::vector<std::string> state_names() {
 }
 
 void add_scan_options(CLI::App& command, Given& given) {
-  command.add_option("--namespace,-n", given.filter.pod_namespace, "only pods of this namespace");
-  command.add_option("--pod", given.filter.pod, "only the pod of this name");
-  command.add_option("--state", given.state, "only pods with sockets in this state")
-      ->check(CLI::IsMember(state_names()));
+  command.add_option("--namespace,-n", given.request.filter.pod_namespace,
+                     "only pods of this namespace");
+  command.add_option("--pod", given.request.filter.pod,
+                     "only the pod of this name, or NAMESPACE/NAME");
+  auto* const state =
+      command.add_option("--state", given.state, "only pods with sockets in this state")
+          ->check(CLI::IsMember(state_names()));
+  command
+      .add_flag("--sockets", given.request.sockets,
+                "list each socket in CLOSE_WAIT of --pod NAMESPACE/NAME")
+      ->needs("--pod")
+      ->excludes(state);
   command.add_option("--output,-o", given.output, "table or json")
       ->check(CLI::IsMember({"table", "json"}));
 }
@@ -74,6 +83,28 @@ int read_config(const Given& given, Config& config) {
     }
   }
   return status;
+}
+
+/// What was asked of scan, put together. Prints a contradiction and says false.
+bool read_request(Given& given) {
+  auto& [filter, sockets, format] = given.request;
+  if (!given.state.empty()) filter.state = tcp_state_named(given.state);
+  if (given.output == "json") format = OutputFormat::kJson;
+  if (const auto slash = filter.pod.find('/'); slash != std::string::npos) {
+    const auto pod_namespace = filter.pod.substr(0, slash);
+    if (!filter.pod_namespace.empty() && filter.pod_namespace != pod_namespace) {
+      fmt::print(stderr, "closewatch: --namespace '{}' contradicts --pod '{}'\n",
+                 filter.pod_namespace, filter.pod);
+      return false;
+    }
+    filter.pod_namespace = pod_namespace;
+    filter.pod.erase(0, slash + 1);
+  }
+  if (sockets && filter.pod_namespace.empty()) {
+    fmt::print(stderr, "closewatch: --sockets needs the namespace, too: --pod NAMESPACE/NAME\n");
+    return false;
+  }
+  return true;
 }
 
 }  // namespace
@@ -99,14 +130,12 @@ int run_command_line(std::span<const char* const> arguments) {
   }
   Config config;
   if (const int status = read_config(given, config); status != kExitSuccess) return status;
-  if (serve_app->parsed()) return serve(config);
+  if (serve_app->parsed()) return serve(std::move(config));
   if (check_app->parsed()) {
     fmt::print("the configuration is valid\n");
     return kExitSuccess;
   }
-  if (!given.state.empty()) given.filter.state = tcp_state_named(given.state);
-  return scan(config, given.filter,
-              given.output == "json" ? OutputFormat::kJson : OutputFormat::kTable);
+  return read_request(given) ? scan(std::move(config), given.request) : kExitUsage;
 }
 
 }  // namespace closewatch

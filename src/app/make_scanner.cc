@@ -17,9 +17,10 @@ Result<std::unique_ptr<Scanner>> make_scanner(const Config& config, const Clock&
           config.paths.proc, config.paths.cgroup,
           std::make_unique<PodLogs>(config.paths.pod_logs, config.paths.container_logs)),
       std::make_unique<StandaloneNamespaces>(config.paths.proc, config.paths.netns));
-  return std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc),
-                                   std::make_unique<InetDiagSource>(std::move(*opener)),
-                                   Pacer(config.scan.interval, config.scan.cpu_budget), clock);
+  return std::make_unique<Scanner>(
+      std::move(pods), NamespaceOpener(config.paths.proc), SocketOwners(config.paths.proc),
+      std::make_unique<InetDiagSource>(std::move(*opener)),
+      ScanSettings{Pacer(config.scan.interval, config.scan.cpu_budget), config.diagnosis}, clock);
 }
 
 }  // namespace closewatch

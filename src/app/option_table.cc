@@ -2,6 +2,7 @@
 
 #include <array>
 #include <charconv>
+#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -55,9 +56,12 @@ Result<void> set_path(std::string& target, std::string_view text) {
 
 constexpr std::string_view kInterval = "a duration from 1s to 1h";
 constexpr std::string_view kBudget = "a number from 0.0001 to 1";
+constexpr std::string_view kStuckAfter = "a duration from 1s to 24h";
+constexpr std::string_view kPeers = "a whole number from 0 to 100";
+constexpr std::string_view kBoolean = "true or false";
 constexpr std::string_view kDiscovery = "one of auto, kubernetes, standalone";
 constexpr std::string_view kPath = "an absolute path";
-constexpr std::string_view kTelemetryPath = "an absolute path but /, /healthz and /readyz";
+constexpr std::string_view kTelemetryPath = "an absolute path but /, /healthz, /readyz and /api/…";
 constexpr std::string_view kAddress = "an address: :PORT, IP:PORT or [IPv6]:PORT";
 constexpr std::string_view kLevel = "one of debug, info, warn, error";
 constexpr std::string_view kFormat = "one of text, json";
@@ -78,6 +82,30 @@ Result<void> set_cpu_budget(Config& config, std::string_view text) {
   return {};
 }
 
+Result<void> set_stuck_after(Config& config, std::string_view text) {
+  using namespace std::chrono_literals;
+  const auto duration = parse_duration(text);
+  if (!duration || *duration < 1s || *duration > 24h) return refuse(text, kStuckAfter);
+  config.diagnosis.stuck_after = std::chrono::duration_cast<std::chrono::milliseconds>(*duration);
+  return {};
+}
+
+Result<void> set_peers(Config& config, std::string_view text) {
+  constexpr double kMost = 100;
+  const auto number = parse_number(text);
+  if (!number || !(*number >= 0 && *number <= kMost) || std::trunc(*number) != *number) {
+    return refuse(text, kPeers);
+  }
+  config.diagnosis.peers = static_cast<std::size_t>(*number);
+  return {};
+}
+
+Result<void> set_socket_detail(Config& config, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, bool>, 2> kChoices = {
+      {{"true", true}, {"false", false}}};
+  return choose(config.api.socket_detail, text, kBoolean, kChoices);
+}
+
 Result<void> set_discovery(Config& config, std::string_view text) {
   constexpr std::array<std::pair<std::string_view, PodDiscovery>, 3> kChoices = {{
       {"auto", PodDiscovery::kAuto},
@@ -91,6 +119,7 @@ Result<void> set_telemetry_path(Config& config, std::string_view text) {
   for (const std::string_view taken : {"/", "/healthz", "/readyz"}) {
     if (text == taken) return refuse(text, kTelemetryPath);
   }
+  if (text == "/api" || text.starts_with("/api/")) return refuse(text, kTelemetryPath);
   return set_path(config.web.telemetry_path, text);
 }
 
@@ -119,12 +148,21 @@ Result<void> set_log_format(Config& config, std::string_view text) {
   return choose(config.log.format, text, kFormat, kChoices);
 }
 
-constexpr std::array<Option, 12> kOptions = {{
+constexpr std::array<Option, 15> kOptions = {{
     {"scan.interval", kInterval, "10s",
      "Time between the starts of two scans, as long as they stay under the budget.", set_interval},
     {"scan.cpu_budget", kBudget, "0.01",
      "What scans may cost, as a share of one CPU core. The interval is stretched to keep to it.",
      set_cpu_budget},
+    {"diagnosis.stuck_after", kStuckAfter, "60s",
+     "How long a socket must have been in CLOSE_WAIT to count as stuck.", set_stuck_after},
+    {"diagnosis.peers", kPeers, "3",
+     "How many peers of a pod are named, those with most stuck sockets first; 0 names none.",
+     set_peers},
+    {"api.socket_detail", kBoolean, "true",
+     "Whether `/api/v1/pods/{namespace}/{pod}/sockets` lists single sockets: the 500 oldest in "
+     "CLOSE_WAIT of a pod.",
+     set_socket_detail},
     {"pods.discovery", kDiscovery, "auto",
      "What counts as a pod: the pods of Kubernetes, or every network namespace of the machine. "
      "auto takes Kubernetes where a kubelet's cgroups are.",

@@ -1,11 +1,14 @@
 #include "closewatch/app/routes.h"
 
+#include <string_view>
 #include <utility>
 
+#include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "closewatch/app/build_info.h"
 #include "closewatch/export/prometheus_text.h"
+#include "closewatch/export/snapshot_json.h"
 
 namespace closewatch {
 namespace {
@@ -28,6 +31,49 @@ http::Response readyz(const RouteSources& sources) {
   return {.status = 503, .body = "the first scan is not done yet\n"};
 }
 
+constexpr const char* kJson = "application/json";
+
+http::Response json_error(unsigned status, std::string_view sentence) {
+  return {.status = status,
+          .content_type = kJson,
+          .body = boost::json::serialize(boost::json::object{{"error", sentence}}) + "\n"};
+}
+
+http::Response api_pods(const RouteSources& sources, const Snapshot& snapshot) {
+  return {.content_type = kJson, .body = snapshot_json(snapshot, {}, sources.clock.steady_now())};
+}
+
+http::Response api_sockets(const RouteSources& sources, const Snapshot& snapshot,
+                           const std::string& pod_namespace, const std::string& name) {
+  if (!sources.socket_detail) {
+    return json_error(403, "single sockets are not listed here: api.socket_detail is false");
+  }
+  const auto pods = find_namesakes(snapshot, pod_namespace, name);
+  if (pods.empty()) {
+    return json_error(404, fmt::format("no pod {}/{} on this node", pod_namespace, name));
+  }
+  auto listing = list_sockets(pods, sources.owners_of);
+  if (snapshot.stale_at(sources.clock.steady_now())) {
+    listing.visibility = Visibility::kStale;
+    listing.detail = "the last scan is too long ago";
+  }
+  return {.content_type = kJson, .body = listing_json(snapshot, listing)};
+}
+
+http::Response api(const RouteSources& sources, const http::Request& request) {
+  const auto snapshot = sources.snapshots.last();
+  if (snapshot == nullptr) return json_error(503, "the first scan is not done yet");
+  // api, v1, pods[, NAMESPACE, POD, sockets]
+  const auto& path = request.segments;
+  if (path.size() >= 3 && path[1] == "v1" && path[2] == "pods") {
+    if (path.size() == 3) return api_pods(sources, *snapshot);
+    if (path.size() == 6 && path[5] == "sockets") {
+      return api_sockets(sources, *snapshot, path[3], path[4]);
+    }
+  }
+  return json_error(404, "not found; see /");
+}
+
 http::Response landing_page(const RouteSources& sources) {
   const auto snapshot = sources.snapshots.last();
   const auto pods = snapshot == nullptr ? std::string("not done yet")
@@ -41,6 +87,7 @@ http::Response landing_page(const RouteSources& sources) {
 <p>Last scan: {}.</p>
 <ul>
 <li><a href="{}">Metrics</a> for Prometheus</li>
+<li><a href="api/v1/pods">Pods</a> as JSON</li>
 <li><a href="healthz">healthz</a>: the scan loop lives</li>
 <li><a href="readyz">readyz</a>: a first scan is done</li>
 </ul>
@@ -59,6 +106,7 @@ http::Response answer(const RouteSources& sources, const http::Request& request)
   if (request.path == sources.telemetry_path) return metrics(sources);
   if (request.path == "/healthz") return healthz(sources);
   if (request.path == "/readyz") return readyz(sources);
+  if (!request.segments.empty() && request.segments.front() == "api") return api(sources, request);
   if (request.path == "/") return landing_page(sources);
   return {.status = 404, .body = "not found; see /\n"};
 }

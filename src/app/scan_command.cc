@@ -1,6 +1,10 @@
 #include <algorithm>
+#include <cstdint>
 #include <cstdio>
+#include <limits>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <fmt/format.h>
 
@@ -8,6 +12,8 @@
 #include "closewatch/app/make_scanner.h"
 #include "closewatch/export/snapshot_json.h"
 #include "closewatch/export/snapshot_table.h"
+#include "closewatch/pods/socket_owners.h"
+#include "closewatch/scan/socket_listing.h"
 
 namespace closewatch {
 namespace {
@@ -18,9 +24,58 @@ bool knows(const Snapshot& snapshot, const PodFilter& filter) {
                                      [&](const PodSnapshot& pod) { return filter.names(pod); });
 }
 
+/// A full disk or a closed pipe must not look like an answer.
+bool print(const std::string& text) {
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!written) fmt::print(stderr, "closewatch: the output could not be written\n");
+  return written;
+}
+
+int print_pods(const Snapshot& snapshot, const ScanRequest& request) {
+  if (!knows(snapshot, request.filter)) {
+    fmt::print(stderr, "closewatch: no pod here matches --namespace '{}' --pod '{}'\n",
+               request.filter.pod_namespace, request.filter.pod);
+    return kExitFailure;
+  }
+  const bool written = print(request.format == OutputFormat::kJson
+                                 ? snapshot_json(snapshot, request.filter, snapshot.taken_at_steady)
+                                 : snapshot_table(snapshot, request.filter));
+  const bool nothing_seen = snapshot.pods.empty() && !snapshot.node;
+  return written && !nothing_seen ? kExitSuccess : kExitFailure;
+}
+
+int print_sockets(const Snapshot& snapshot, const ScanRequest& request,
+                  const SocketOwners& owners) {
+  const auto& [pod_namespace, name, state] = request.filter;
+  const auto pods = find_namesakes(snapshot, pod_namespace, name);
+  if (pods.empty()) {
+    fmt::print(stderr, "closewatch: no pod {}/{} here\n", pod_namespace, name);
+    return kExitFailure;
+  }
+  const auto listing = list_sockets(pods, [&](const Pod& pod, std::vector<std::uint32_t> inodes) {
+    auto found = owners.find(pod, std::move(inodes));
+    if (found.error) fmt::print(stderr, "closewatch: {}\n", found.error->what);
+    return found;
+  });
+  const bool visible = listing.visibility == Visibility::kVisible;
+  if (!visible) {
+    fmt::print(stderr, "closewatch: {}/{} is not visible ({}): {}\n", pod_namespace, name,
+               reason_of(listing.visibility), listing.detail);
+  }
+  bool written = true;
+  if (request.format == OutputFormat::kJson) {
+    written = print(listing_json(snapshot, listing));
+  } else if (visible) {
+    written = print(listing_table(listing));
+  }
+  return written && visible ? kExitSuccess : kExitFailure;
+}
+
 }  // namespace
 
-int scan(const Config& config, const PodFilter& filter, OutputFormat format) {
+int scan(Config config, const ScanRequest& request) {
+  config.diagnosis.sockets = request.sockets ? std::numeric_limits<std::size_t>::max() : 0;
   const SystemClock clock;
   const auto scanner = make_scanner(config, clock);
   if (!scanner) {
@@ -31,19 +86,8 @@ int scan(const Config& config, const PodFilter& filter, OutputFormat format) {
   for (const auto& complaint : snapshot->complaints) {
     fmt::print(stderr, "closewatch: {}\n", complaint);
   }
-  if (!knows(*snapshot, filter)) {
-    fmt::print(stderr, "closewatch: no pod here matches --namespace '{}' --pod '{}'\n",
-               filter.pod_namespace, filter.pod);
-    return kExitFailure;
-  }
-  const auto text = format == OutputFormat::kJson ? snapshot_json(*snapshot, filter)
-                                                  : snapshot_table(*snapshot, filter);
-  // A full disk or a closed pipe must not look like an answer.
-  const bool written =
-      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  if (!written) fmt::print(stderr, "closewatch: the output could not be written\n");
-  const bool nothing_seen = snapshot->pods.empty() && !snapshot->node;
-  return written && !nothing_seen ? kExitSuccess : kExitFailure;
+  return request.sockets ? print_sockets(*snapshot, request, SocketOwners(config.paths.proc))
+                         : print_pods(*snapshot, request);
 }
 
 }  // namespace closewatch

@@ -1,4 +1,5 @@
 #include <csignal>
+#include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
@@ -11,14 +12,16 @@
 #include "closewatch/app/routes.h"
 #include "closewatch/app/scan_loop.h"
 #include "closewatch/http/server.h"
+#include "closewatch/pods/socket_owners.h"
 
 namespace closewatch {
 
-int serve(const Config& config) {
+int serve(Config config) {
   const auto logger = make_logger(config.log.level, config.log.format);
   const SystemClock clock;
   const auto started_at = clock.wall_now();
 
+  if (!config.api.socket_detail) config.diagnosis.sockets = 0;
   for (const auto& missing : missing_capabilities()) logger->warn(missing);
   auto scanner = make_scanner(config, clock);
   if (!scanner) {
@@ -36,10 +39,13 @@ int serve(const Config& config) {
 
   SnapshotStore snapshots;
   std::unique_ptr<ScanLoop> loop;
-  const auto server =
-      http::serve(context, config.web.listen_address,
-                  make_routes({snapshots, clock, config.web.telemetry_path, started_at,
-                               [&loop] { return loop != nullptr && loop->alive(); }}));
+  const auto server = http::serve(
+      context, config.web.listen_address,
+      make_routes({snapshots, clock, config.web.telemetry_path, started_at,
+                   [&loop] { return loop != nullptr && loop->alive(); }, config.api.socket_detail,
+                   [owners = SocketOwners(config.paths.proc)](const Pod& pod, auto inodes) {
+                     return owners.find(pod, std::move(inodes));
+                   }}));
   if (!server) {
     logger->error(server.error().what);
     return kExitFailure;

@@ -6,7 +6,27 @@ namespace {
 constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_pod_sockets", MetricKind::kGauge, "namespace, pod, state",
      "TCP sockets in the pod's network namespaces by state. Every state is there, zeros included, "
-     "for every visible pod."},
+     "for every visible pod; but hostNetwork pods have no syn_recv, fin_wait2 and time_wait, whose "
+     "owner nobody can tell."},
+    {"closewatch_close_wait_sockets", MetricKind::kGauge,
+     "namespace, pod, container, direction, awaiting",
+     "TCP sockets in CLOSE_WAIT by the container that made them, by who began the connection "
+     "(inbound: the peer; outbound: the pod) and by the call that the application still owes "
+     "(accept, read, close). container=\"unknown\" where nobody can tell."},
+    {"closewatch_close_wait_stuck_sockets", MetricKind::kGauge, "namespace, pod, container",
+     "TCP sockets that have been in CLOSE_WAIT for diagnosis.stuck_after or longer."},
+    {"closewatch_close_wait_oldest_seconds", MetricKind::kGauge, "namespace, pod",
+     "For how long the oldest socket in CLOSE_WAIT has been there; 0 when there is none."},
+    {"closewatch_close_wait_unread_bytes", MetricKind::kGauge, "namespace, pod",
+     "Data that sockets in CLOSE_WAIT hold for the application to read: kernel memory."},
+    {"closewatch_close_wait_entered_total", MetricKind::kCounter, "namespace, pod",
+     "Sockets that were in CLOSE_WAIT in a scan and not in the one before, since the agent's start "
+     "or the pod's, whichever came later."},
+    {"closewatch_close_wait_left_total", MetricKind::kCounter, "namespace, pod",
+     "Sockets that were in CLOSE_WAIT in a scan and no more in the next."},
+    {"closewatch_close_wait_peer_sockets", MetricKind::kGauge, "namespace, pod, direction, peer",
+     "Stuck sockets by peer: the diagnosis.peers worst of the pod, the rest as peer=\"other\". "
+     "Outbound peers are ip:port, inbound ones ip."},
     {"closewatch_pod_visible", MetricKind::kGauge, "namespace, pod, reason",
      "1 when the pod's sockets were counted in the last scan; 0 when not, for the reason given, "
      "and then it has no counts."},
@@ -35,6 +55,10 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_scan_errors_total", MetricKind::kCounter, "stage",
      "Errors in scans by stage: discovery of pods, metadata, namespace (getting to it), sockets "
      "(reading them), decode (understanding the kernel)."},
+    {"closewatch_feature_enabled", MetricKind::kGauge, "feature",
+     "1 when the kernel gives it and it is in use: cgroup_id (containers by the cgroup of a "
+     "socket), tcp_info (ages at the first scan), netns_cookie (namespaces told apart for ever); "
+     "socket_inode is 1 while containers are found through /proc/PID/fd instead."},
     {"closewatch_build_info", MetricKind::kGauge, "version, compiler",
      "1, with what this agent was built from."},
     {"process_cpu_seconds_total", MetricKind::kCounter, "",

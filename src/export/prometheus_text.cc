@@ -1,7 +1,7 @@
 #include "closewatch/export/prometheus_text.h"
 
 #include <algorithm>
-#include <array>
+#include <optional>
 #include <set>
 #include <span>
 #include <string_view>
@@ -12,6 +12,7 @@
 #include <prometheus/text_serializer.h>
 
 #include "closewatch/export/metric_table.h"
+#include "closewatch/scan/namesakes.h"
 
 namespace closewatch {
 namespace {
@@ -69,9 +70,6 @@ class Exposition {
   std::vector<prometheus::MetricFamily> families_;
 };
 
-/// Pods that share namespace and name.
-using Namesakes = std::span<const PodSnapshot>;
-
 Labels pod_labels(const PodSnapshot& pod) {
   return {label("namespace", pod.pod_namespace), label("pod", pod.name)};
 }
@@ -81,24 +79,57 @@ Labels with(Labels labels, prometheus::ClientMetric::Label another) {
   return labels;
 }
 
-/// Whether namesakes together were counted: a predecessor that has no process any more costs its
-/// successor nothing, any other gap would make the sum wrong.
-Visibility visibility_of(Namesakes pods) {
-  auto together = Visibility::kNoProcess;
+/// What namesakes come to together.
+struct Together {
+  SocketSums sums;
+  Diagnosis diagnosis;
+};
+
+Together sum_of(Namesakes pods, std::size_t peers) {
+  Together together;
   for (const auto& pod : pods) {
-    if (pod.visibility == Visibility::kNoProcess) continue;
-    if (pod.visibility != Visibility::kVisible) return pod.visibility;
-    together = Visibility::kVisible;
+    if (pod.visibility != Visibility::kVisible) continue;
+    together.sums.add(pod.sums);
+    together.diagnosis.add(pod.diagnosis, peers);
   }
   return together;
 }
 
-SocketSums sums_of(Namesakes pods) {
-  SocketSums sums;
-  for (const auto& pod : pods) {
-    if (pod.visibility == Visibility::kVisible) sums.add(pod.sums);
+/// A state that is not known of one of the pods has no sum.
+bool know(Namesakes pods, TcpState state) {
+  return std::all_of(pods.begin(), pods.end(), [&](const PodSnapshot& pod) {
+    return pod.visibility != Visibility::kVisible || pod.knows(state);
+  });
+}
+
+void add_containers(Exposition& exposition, const Labels& pod, const Diagnosis& diagnosis) {
+  for (const auto& container : diagnosis.containers) {
+    const auto labels = with(pod, label("container", container.container));
+    for (const auto direction : kDirections) {
+      for (const auto awaiting : kAwaitings) {
+        // The application accepts what others began.
+        if (direction == Direction::kOutbound && awaiting == Awaiting::kAccept) continue;
+        auto whole = with(labels, label("direction", name_of(direction)));
+        whole.push_back(label("awaiting", name_of(awaiting)));
+        exposition.add(Metric::kCloseWait, std::move(whole), container.of(direction, awaiting));
+      }
+    }
+    exposition.add(Metric::kCloseWaitStuck, labels, container.stuck);
   }
-  return sums;
+}
+
+void add_diagnosis(Exposition& exposition, const Labels& pod, const Diagnosis& diagnosis) {
+  add_containers(exposition, pod, diagnosis);
+  exposition.add(Metric::kCloseWaitOldest, pod, seconds(diagnosis.oldest));
+  exposition.add(Metric::kCloseWaitUnread, pod, diagnosis.unread_bytes);
+  exposition.add(Metric::kCloseWaitEntered, pod, diagnosis.entered);
+  exposition.add(Metric::kCloseWaitLeft, pod, diagnosis.left);
+  for (const auto& peer : diagnosis.peers) {
+    if (peer.stuck == 0) continue;
+    auto labels = with(pod, label("direction", name_of(peer.direction)));
+    labels.push_back(label("peer", peer.peer));
+    exposition.add(Metric::kCloseWaitPeer, std::move(labels), peer.stuck);
+  }
 }
 
 void add_backlog(Exposition& exposition, const Labels& pod, std::string_view port,
@@ -140,7 +171,7 @@ void add_pod_info(Exposition& exposition, Namesakes pods) {
   }
 }
 
-void add_pod(Exposition& exposition, Namesakes pods, bool stale) {
+void add_pod(Exposition& exposition, Namesakes pods, bool stale, std::size_t peers) {
   const auto labels = pod_labels(pods.front());
   const auto visibility = stale ? Visibility::kStale : visibility_of(pods);
   const bool visible = visibility == Visibility::kVisible;
@@ -148,28 +179,42 @@ void add_pod(Exposition& exposition, Namesakes pods, bool stale) {
                  visible ? 1 : 0);
   add_pod_info(exposition, pods);
   if (!visible) return;
-  auto sums = sums_of(pods);
+  auto together = sum_of(pods, peers);
   for (const auto state : kTcpStates) {
+    if (!know(pods, state)) continue;
     exposition.add(Metric::kPodSockets, with(labels, label("state", name_of(state))),
-                   sums.states.of(state));
+                   together.sums.states.of(state));
   }
-  add_listeners(exposition, labels, std::move(sums.listeners));
+  add_listeners(exposition, labels, std::move(together.sums.listeners));
+  add_diagnosis(exposition, labels, together.diagnosis);
 }
 
-void add_pods(Exposition& exposition, std::span<const PodSnapshot> pods, bool stale) {
+void add_pods(Exposition& exposition, const Snapshot& snapshot, bool stale) {
+  std::span pods(snapshot.pods);
   while (!pods.empty()) {
     const auto& first = pods.front();
     const auto next = std::find_if(pods.begin(), pods.end(), [&](const PodSnapshot& pod) {
       return pod.pod_namespace != first.pod_namespace || pod.name != first.name;
     });
     const auto count = static_cast<std::size_t>(next - pods.begin());
-    add_pod(exposition, pods.first(count), stale);
+    add_pod(exposition, pods.first(count), stale, snapshot.settings.peers);
     pods = pods.subspan(count);
   }
 }
 
+void add_features(Exposition& exposition, const Features& features) {
+  const auto add = [&](std::string_view name, std::optional<bool> enabled) {
+    if (!enabled) return;  // nobody knows yet
+    exposition.add(Metric::kFeatureEnabled, {label("feature", name)}, *enabled ? 1 : 0);
+  };
+  add("cgroup_id", features.cgroup_id);
+  add("tcp_info", features.tcp_info);
+  add("netns_cookie", features.netns_cookie);
+  add("socket_inode", features.socket_inode);
+}
+
 void add_snapshot(Exposition& exposition, const Snapshot& snapshot, bool stale) {
-  add_pods(exposition, snapshot.pods, stale);
+  add_pods(exposition, snapshot, stale);
   exposition.add(Metric::kUnnamedPods, {},
                  std::count_if(snapshot.pods.begin(), snapshot.pods.end(),
                                [](const PodSnapshot& pod) { return !pod.named; }));
@@ -187,6 +232,7 @@ void add_snapshot(Exposition& exposition, const Snapshot& snapshot, bool stale) 
     exposition.add(Metric::kScanErrors, {label("stage", name_of(stage))},
                    snapshot.errors.at(static_cast<std::size_t>(stage)));
   }
+  add_features(exposition, snapshot.features);
 }
 
 void add_agent(Exposition& exposition, const AgentFacts& agent) {

@@ -1,49 +1,58 @@
 #include "closewatch/export/snapshot_table.h"
 
 #include <algorithm>
-#include <optional>
+#include <functional>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "closewatch/export/text_table.h"
+
 namespace closewatch {
 namespace {
 
-struct Row {
-  std::string pod_namespace;
-  std::string pod;
-  std::optional<StateCounts> counts;
-  std::string note;
-};
+constexpr const char* kUnknown = "-";
 
-std::vector<Row> rows_of(const Snapshot& snapshot, const PodFilter& filter) {
-  std::vector<Row> rows;
+using Pods = std::vector<const PodSnapshot*>;
+
+Pods worst_first(const Snapshot& snapshot, const PodFilter& filter) {
+  Pods pods;
   for (const auto& pod : snapshot.pods) {
-    if (!filter.matches(pod)) continue;
-    const bool visible = pod.visibility == Visibility::kVisible;
-    rows.push_back({pod.pod_namespace, pod.name,
-                    visible ? std::optional(pod.sums.states) : std::nullopt,
-                    visible ? "" : std::string(reason_of(pod.visibility))});
+    if (filter.matches(pod)) pods.push_back(&pod);
   }
-  std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
-    const auto leaks = [](const Row& row) {
-      return row.counts ? row.counts->of(TcpState::kCloseWait) : 0;
-    };
-    return leaks(a) > leaks(b);
-  });
-  const bool asked_for_one = !filter.pod_namespace.empty() || !filter.pod.empty();
-  if (!asked_for_one) {
-    rows.push_back({"-", "[node]", snapshot.node, snapshot.node ? "" : "not visible"});
-  }
-  return rows;
+  // What was not counted has zeros here, and goes with the healthy.
+  const auto harm = [](const PodSnapshot* pod) {
+    return std::tuple(pod->diagnosis.stuck(), pod->sums.states.of(TcpState::kCloseWait),
+                      pod->diagnosis.oldest);
+  };
+  std::stable_sort(pods.begin(), pods.end(),
+                   [&](const PodSnapshot* a, const PodSnapshot* b) { return harm(a) > harm(b); });
+  return pods;
 }
 
-bool is_shown(TcpState state, const std::vector<Row>& rows, const PodFilter& filter) {
-  if (filter.state) return state == *filter.state;
-  if (state == TcpState::kEstablished || state == TcpState::kCloseWait) return true;
-  return std::any_of(rows.begin(), rows.end(),
-                     [&](const Row& row) { return row.counts && row.counts->of(state) > 0; });
+/// "close" when all are the same, else "close:5 read:2", the most frequent first.
+template <typename Kinds>
+std::string split(const Diagnosis& diagnosis, const Kinds& kinds) {
+  std::vector<std::pair<std::uint64_t, std::string_view>> counts;
+  for (const auto kind : kinds) {
+    if (const auto count = diagnosis.of(kind); count > 0) counts.emplace_back(count, name_of(kind));
+  }
+  std::stable_sort(counts.begin(), counts.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  if (counts.size() == 1) return std::string(counts.front().second);
+  std::string text;
+  for (const auto& [count, name] : counts) {
+    text += fmt::format("{}{}:{}", text.empty() ? "" : " ", name, count);
+  }
+  return text;
+}
+
+std::string top_peer(const Diagnosis& diagnosis) {
+  if (diagnosis.peers.empty()) return "";
+  const auto& worst = diagnosis.peers.front();
+  return fmt::format("{} ({})", worst.peer, worst.sockets);
 }
 
 std::string upper(std::string_view name) {
@@ -54,55 +63,125 @@ std::string upper(std::string_view name) {
   return text;
 }
 
-using Cells = std::vector<std::string>;
+/// A column: its head, and what it shows of a pod that was counted, and of the node.
+struct Column {
+  std::string head;
+  TextTable::Align align;
+  std::function<std::string(const PodSnapshot&)> of_pod;
+  std::function<std::string(const StateCounts&)> of_node;
+};
 
-Cells cells_of(const Row& row, const std::vector<TcpState>& states, bool notes) {
-  Cells cells{row.pod_namespace, row.pod};
-  for (const auto state : states) {
-    cells.push_back(row.counts ? std::to_string(row.counts->of(state)) : "-");
+Column state_column(TcpState state) {
+  return {upper(name_of(state)), TextTable::Align::kRight,
+          [state](const PodSnapshot& pod) {
+            return pod.knows(state) ? std::to_string(pod.sums.states.of(state)) : kUnknown;
+          },
+          [state](const StateCounts& node) { return std::to_string(node.of(state)); }};
+}
+
+std::vector<Column> diagnosis_columns() {
+  const auto left = TextTable::Align::kLeft;
+  const auto right = TextTable::Align::kRight;
+  const auto nothing = [](const StateCounts&) { return std::string(); };
+  const auto leaks = [](const PodSnapshot& pod) {
+    return pod.sums.states.of(TcpState::kCloseWait) > 0;
+  };
+  return {
+      {"STUCK", right, [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.stuck()); },
+       nothing},
+      {"OLDEST", right,
+       [leaks](const PodSnapshot& pod) {
+         return leaks(pod) ? human(pod.diagnosis.oldest) : std::string();
+       },
+       nothing},
+      {"AWAITING", left, [](const PodSnapshot& pod) { return split(pod.diagnosis, kAwaitings); },
+       nothing},
+      {"DIRECTION", left, [](const PodSnapshot& pod) { return split(pod.diagnosis, kDirections); },
+       nothing},
+      {"TOP PEER", left, [](const PodSnapshot& pod) { return top_peer(pod.diagnosis); }, nothing},
+  };
+}
+
+bool is_used(TcpState state, const Snapshot& snapshot, const Pods& pods, bool with_node) {
+  return (with_node && snapshot.node && snapshot.node->of(state) > 0) ||
+         std::any_of(pods.begin(), pods.end(), [&](const PodSnapshot* pod) {
+           return pod->knows(state) && pod->sums.states.of(state) > 0;
+         });
+}
+
+std::vector<Column> columns_of(const Snapshot& snapshot, const Pods& pods, bool with_node,
+                               const PodFilter& filter) {
+  if (filter.state && filter.state != TcpState::kCloseWait) return {state_column(*filter.state)};
+  std::vector<Column> columns = {state_column(TcpState::kCloseWait)};
+  for (auto& column : diagnosis_columns()) columns.push_back(std::move(column));
+  if (filter.state) return columns;
+  for (const auto state : kTcpStates) {
+    if (state == TcpState::kCloseWait) continue;
+    if (state == TcpState::kEstablished || is_used(state, snapshot, pods, with_node)) {
+      columns.push_back(state_column(state));
+    }
   }
-  if (notes) cells.push_back(row.note);
+  return columns;
+}
+
+std::vector<std::string> pod_cells(const PodSnapshot& pod, const std::vector<Column>& columns) {
+  std::vector<std::string> cells{pod.pod_namespace, pod.name};
+  const bool visible = pod.visibility == Visibility::kVisible;
+  for (const auto& column : columns) {
+    const bool is_number = column.align == TextTable::Align::kRight;
+    cells.push_back(visible ? column.of_pod(pod) : std::string(is_number ? kUnknown : ""));
+  }
   return cells;
 }
 
-/// Text to the left, the numbers between to the right.
-std::string aligned(const std::vector<Cells>& lines, std::size_t numbers) {
-  constexpr std::size_t kNames = 2;
-  std::vector<std::size_t> widths(lines.front().size());
-  for (const auto& line : lines) {
-    for (std::size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], line[i].size());
+std::vector<std::string> node_cells(const Snapshot& snapshot, const std::vector<Column>& columns) {
+  std::vector<std::string> cells{kUnknown, "[node]"};
+  for (const auto& column : columns) {
+    cells.push_back(snapshot.node ? column.of_node(*snapshot.node) : kUnknown);
   }
-  std::string text;
-  for (const auto& line : lines) {
-    std::string one;
-    for (std::size_t i = 0; i < line.size(); ++i) {
-      const bool is_number = i >= kNames && i < kNames + numbers;
-      if (i > 0) one += "  ";
-      one += is_number ? fmt::format("{:>{}}", line[i], widths[i])
-                       : fmt::format("{:<{}}", line[i], widths[i]);
-    }
-    one.erase(one.find_last_not_of(' ') + 1);
-    text += one + "\n";
-  }
-  return text;
+  return cells;
 }
 
 }  // namespace
 
 std::string snapshot_table(const Snapshot& snapshot, const PodFilter& filter) {
-  const auto rows = rows_of(snapshot, filter);
-  std::vector<TcpState> states;
-  std::copy_if(kTcpStates.begin(), kTcpStates.end(), std::back_inserter(states),
-               [&](TcpState state) { return is_shown(state, rows, filter); });
-  const bool notes =
-      std::any_of(rows.begin(), rows.end(), [](const Row& row) { return !row.note.empty(); });
+  const auto pods = worst_first(snapshot, filter);
+  const bool with_node = filter.pod_namespace.empty() && filter.pod.empty();
+  const auto columns = columns_of(snapshot, pods, with_node, filter);
+  const bool notes = (with_node && !snapshot.node) ||
+                     std::any_of(pods.begin(), pods.end(), [](const PodSnapshot* pod) {
+                       return pod->visibility != Visibility::kVisible;
+                     });
+  TextTable table;
+  table.add_column("NAMESPACE", TextTable::Align::kLeft);
+  table.add_column("POD", TextTable::Align::kLeft);
+  for (const auto& column : columns) table.add_column(column.head, column.align);
+  if (notes) table.add_column("NOT VISIBLE", TextTable::Align::kLeft);
+  const auto add = [&](std::vector<std::string> cells, std::string_view note) {
+    if (notes) cells.emplace_back(note);
+    table.add_row(std::move(cells));
+  };
+  for (const auto* const pod : pods) add(pod_cells(*pod, columns), reason_of(pod->visibility));
+  if (with_node) add(node_cells(snapshot, columns), snapshot.node ? "" : "not visible");
+  return table.text();
+}
 
-  Cells head{"NAMESPACE", "POD"};
-  for (const auto state : states) head.push_back(upper(name_of(state)));
-  if (notes) head.emplace_back("NOT VISIBLE");
-  std::vector<Cells> lines{head};
-  for (const auto& row : rows) lines.push_back(cells_of(row, states, notes));
-  return aligned(lines, states.size());
+std::string listing_table(const SocketListing& listing) {
+  TextTable table;
+  for (const auto* const head : {"LOCAL", "REMOTE", "DIRECTION", "AWAITING"}) {
+    table.add_column(head, TextTable::Align::kLeft);
+  }
+  for (const auto* const head : {"AGE", "UNREAD"}) table.add_column(head, TextTable::Align::kRight);
+  for (const auto* const head : {"CONTAINER", "PROCESS"}) {
+    table.add_column(head, TextTable::Align::kLeft);
+  }
+  for (const auto& [socket, container, process] : listing.sockets) {
+    table.add_row({text_of(socket.local), text_of(socket.remote),
+                   std::string(name_of(socket.direction)), std::string(name_of(socket.awaiting)),
+                   human(socket.age), std::to_string(socket.unread_bytes()), container,
+                   process ? fmt::format("{}/{}", process->pid, process->comm) : kUnknown});
+  }
+  return table.text();
 }
 
 }  // namespace closewatch

@@ -15,6 +15,8 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/url/parse.hpp>
+#include <boost/url/url_view.hpp>
 
 #include "closewatch/http/gzip.h"
 
@@ -57,6 +59,16 @@ Response answer_safely(const Handler& handler, const Request& request) {
 }
 
 using WireResponse = wire::response<wire::string_body>;
+
+/// nullopt when the target is no path.
+std::optional<Request> to_request(const wire::request<wire::string_body>& message) {
+  const auto target = boost::urls::parse_origin_form(message.target());
+  if (!target) return std::nullopt;
+  Request request{
+      std::string(view(message.method_string())), std::string(view(target->encoded_path())), {}};
+  for (const auto& segment : target->segments()) request.segments.push_back(segment);
+  return request;
+}
 
 WireResponse to_wire(const wire::request<wire::string_body>& request, Response response) {
   WireResponse answer(static_cast<wire::status>(response.status), request.version());
@@ -118,10 +130,9 @@ class Session : public std::enable_shared_from_this<Session> {
     // Whatever went wrong (closed, timed out, too large, no HTTP), there is nobody left to answer.
     if (error) return;
     const auto& message = parser_->get();
-    const auto target = view(message.target());
-    const Request request{std::string(view(message.method_string())),
-                          std::string(target.substr(0, target.find('?')))};
-    response_ = to_wire(message, answer_safely(shared_->handler, request));
+    const auto request = to_request(message);
+    response_ = to_wire(message, request ? answer_safely(shared_->handler, *request)
+                                         : Response{.status = 400, .body = "not a path\n"});
     stream_.expires_after(kRequestTimeout);
     wire::async_write(
         stream_, response_,

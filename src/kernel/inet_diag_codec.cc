@@ -21,8 +21,6 @@ namespace {
 
 // Linux 5.8, include/uapi/linux/inet_diag.h; spelt here for older headers.
 constexpr std::uint16_t kAttributeCgroupId = 21;
-// cgroup_id() of the root: what a socket without a known creator answers.
-constexpr std::uint64_t kUnknownCgroup = 1;
 
 std::uint16_t message_type(Dump dump) {
   return dump == Dump::kBothFamilies ? TCPDIAG_GETSOCK : SOCK_DIAG_BY_FAMILY;
@@ -88,7 +86,7 @@ Result<SocketRow> row_from(const inet_diag_msg& message) {
 Result<void> read_cgroup_id(Bytes payload, SocketRow& row) {
   const auto id = read_as<std::uint64_t>(payload);
   if (!id) return malformed("cgroup id of " + std::to_string(payload.size()) + " bytes");
-  if (*id != kUnknownCgroup) row.cgroup_id = *id;
+  row.cgroup_id = *id;
   return {};
 }
 

@@ -27,8 +27,9 @@ bool may_have_subfolders(int folder) {
 
 class Walk {
  public:
-  void hierarchy(const std::string& path) {
-    visit(kWorkingFolder, path.c_str(), path, CgroupPosition{}, 0);
+  void hierarchy(const CgroupFolder& root) {
+    unified_ = root.unified;
+    visit(kWorkingFolder, root.path.c_str(), root.path, CgroupPosition{}, 0);
   }
 
   CgroupPods result() && {
@@ -75,30 +76,32 @@ class Walk {
     // tells it apart. What lies below is for whoever looks for its processes.
     auto& container = pods_[here.pod_uid][here.container_id.empty() ? path : here.container_id];
     container.id = here.container_id;
-    container.cgroup_folders.push_back(path);
+    container.cgroup_folders.push_back({path, unified_});
   }
 
   using Containers = std::map<std::string, Container>;
 
   CgroupPods found_;
   std::map<std::string, Containers> pods_;
+  bool unified_ = false;  // the hierarchy that is being walked
 };
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 }  // namespace
 
-std::vector<std::string> cgroup_hierarchies(const std::string& root) {
+std::vector<CgroupFolder> cgroup_hierarchies(const std::string& root) {
   // cgroup.controllers is in the root of every cgroup v2 hierarchy and in no v1 one.
-  if (exists(root + "/cgroup.controllers")) return {root};
-  std::vector<std::string> hierarchies;
-  if (exists(root + "/unified/cgroup.controllers")) hierarchies.push_back(root + "/unified");
+  if (exists(root + "/cgroup.controllers")) return {{root, true}};
+  std::vector<CgroupFolder> hierarchies;
+  if (exists(root + "/unified/cgroup.controllers"))
+    hierarchies.push_back({root + "/unified", true});
   // One v1 controller is enough: the kubelet makes a pod's folder in all of those it requires
   // (expectedCgroups of pkg/kubelet/cm/cgroup_manager_linux.go).
   constexpr std::array kControllers = {"memory", "cpu", "cpu,cpuacct", "pids", "systemd"};
   for (const auto* const controller : kControllers) {
     if (!exists(root + "/" + controller)) continue;
-    hierarchies.push_back(root + "/" + controller);
+    hierarchies.push_back({root + "/" + controller, false});
     break;
   }
   return hierarchies;

@@ -10,12 +10,11 @@
 #include <utility>
 
 #include "closewatch/base/file.h"
+#include "closewatch/pods/cgroup_members.h"
 #include "closewatch/pods/cgroup_path.h"
 
 namespace closewatch {
 namespace {
-
-constexpr int kMaxDepth = 32;  // of folders below a container's
 
 Result<OpenNamespace> opened(Result<UniqueFd> fd) {
   if (!fd) return tl::unexpected(fd.error());
@@ -37,32 +36,29 @@ Result<OpenNamespace> open_process(int proc, const ProcessRef& wanted) {
   return opened(process->network_namespace());
 }
 
-/// The numbers in cgroup.procs, the lowest first: a container's first process, unless that has
-/// gone.
-std::vector<pid_t> parse_pids(std::string_view text) {
-  std::vector<pid_t> pids;
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  while (at < end) {
-    pid_t pid = 0;
-    const auto parsed = std::from_chars(at, end, pid);
-    if (parsed.ec == std::errc()) pids.push_back(pid);
-    at = std::find(parsed.ptr, end, '\n');
-    if (at != end) ++at;
-  }
-  std::sort(pids.begin(), pids.end());
-  return pids;
-}
-
 /// Collects the namespaces of one pod.
 class PodVisit {
  public:
   PodVisit(int proc, const std::optional<NamespaceId>& node) : proc_(proc), node_(node) {}
 
-  void container(const Container& container) {
+  void container(const Container& container, ContainerIndex index) {
+    std::size_t by_unified = 0;
+    std::size_t by_others = 0;
+    std::vector<ContainerCgroup> cgroups;
     for (const auto& folder : container.cgroup_folders) {
-      const auto name = std::string_view(folder).substr(folder.rfind('/') + 1);
-      visit(kWorkingFolder, folder.c_str(), name, 0);
+      const auto name = std::string_view(folder.path).substr(folder.path.rfind('/') + 1);
+      const auto errors =
+          visit_members(folder.path, [&](std::uint64_t id, const std::vector<pid_t>& processes) {
+            if (folder.unified) cgroups.push_back({id, index});
+            (folder.unified ? by_unified : by_others) += processes.size();
+            members(processes, name);
+          });
+      for (const auto& error : errors) fail_with(error);
+    }
+    if (by_unified > 0) {
+      found_.cgroups.insert(found_.cgroups.end(), cgroups.begin(), cgroups.end());
+    } else if (by_others > 0) {
+      found_.cgroups_known = false;  // its processes are in no cgroup v2 folder of its own
     }
   }
 
@@ -89,36 +85,6 @@ class PodVisit {
  private:
   void fail_with(const Error& error) {
     if (!error_ || error_->kind == ErrorKind::kGone) error_ = error;
-  }
-
-  void visit(int parent, const char* path, std::string_view container_folder, int depth) {
-    auto folder = open_at(parent, path, O_RDONLY | O_DIRECTORY);
-    if (!folder) {
-      fail_with(folder.error());
-      return;
-    }
-    const auto read = read_file_at(folder->get(), "cgroup.procs", text_);
-    if (read) {
-      members(parse_pids(text_), container_folder);
-    } else if (read.error().kind != ErrorKind::kUnsupported) {
-      // A threaded folder says so; its processes are listed in the folder above, which was visited.
-      fail_with(read.error());
-    }
-    constexpr nlink_t kLeaf = 2;  // kernfs counts subfolders in st_nlink
-    struct stat status {};
-    if (::fstat(folder->get(), &status) == 0 && status.st_nlink == kLeaf) return;
-    if (depth == kMaxDepth) {
-      fail_with({ErrorKind::kMalformed, "cgroups nested too deep below " + std::string(path)});
-      return;
-    }
-    auto entries = Folder::open(folder->get(), ".");
-    if (!entries) return;  // gone between the two calls
-    FolderEntry entry{};
-    while (entries->next(entry)) {
-      if (entry.is_folder) {
-        visit(entries->fd(), std::string(entry.name).c_str(), container_folder, depth + 1);
-      }
-    }
   }
 
   /// Looks at each process, as any may stand in a namespace of its own, and opens those that are
@@ -166,7 +132,6 @@ class PodVisit {
   PodNamespaces found_;
   bool at_host_ = false;
   std::optional<Error> error_;
-  std::string text_;
 };
 
 /// The process may have moved on since, the file may have been unmounted or mounted anew.
@@ -199,7 +164,9 @@ Result<PodNamespaces> NamespaceOpener::open(const Pod& pod,
   if (!proc) return tl::unexpected(proc.error());
   PodVisit visit(proc->get(), node);
   if (pod.located) visit.take(open_located(*this, *pod.located));
-  for (const auto& container : pod.containers) visit.container(container);
+  for (std::size_t i = 0; i < pod.containers.size(); ++i) {
+    visit.container(pod.containers[i], static_cast<ContainerIndex>(i));
+  }
   return std::move(visit).result();
 }
 

@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <charconv>
+#include <optional>
 #include <utility>
 
 #include "closewatch/base/file.h"
@@ -19,6 +22,26 @@ tl::unexpected<Error> denied_namespace() {
   return fail(ErrorKind::kDenied,
               "a process's network namespace: CAP_SYS_PTRACE is missing; add SYS_PTRACE to the "
               "container's capabilities, or run as root");
+}
+
+/// The number in "socket:[4711]", as sockfs_dname() of net/socket.c names sockets.
+std::optional<std::uint32_t> socket_inode(std::string_view link) {
+  constexpr std::string_view kPrefix = "socket:[";
+  if (!link.starts_with(kPrefix)) return std::nullopt;
+  std::uint32_t inode = 0;
+  const auto parsed =
+      std::from_chars(link.data() + kPrefix.size(), link.data() + link.size(), inode);
+  if (parsed.ec != std::errc() || parsed.ptr == link.data() + link.size() || *parsed.ptr != ']') {
+    return std::nullopt;
+  }
+  return inode;
+}
+
+std::optional<pid_t> pid_from(std::string_view name) {
+  pid_t pid = 0;
+  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
+  if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size()) return std::nullopt;
+  return pid;
 }
 
 bool is_kthreadd(int proc) {
@@ -81,10 +104,37 @@ Result<std::string> Process::cgroup() const { return read("cgroup"); }
 
 Result<std::string> Process::command_line() const { return read("cmdline"); }
 
+Result<void> Process::visit_sockets(const std::function<void(std::uint32_t inode)>& visitor) const {
+  auto descriptors = Folder::open(folder_.get(), "fd");
+  if (!descriptors) return tl::unexpected(descriptors.error());
+  FolderEntry entry{};
+  std::array<char, 64> target{};  // longer links are no sockets
+  while (descriptors->next(entry)) {
+    const auto size =
+        ::readlinkat(descriptors->fd(), entry.name.data(), target.data(), target.size());
+    if (size < 0) continue;  // closed meanwhile
+    if (const auto inode = socket_inode({target.data(), static_cast<std::size_t>(size)})) {
+      visitor(*inode);
+    }
+  }
+  return {};
+}
+
 Result<UniqueFd> Process::network_namespace() const {
   auto opened = open_at(folder_.get(), kNamespaceLink, O_RDONLY);
   if (!opened && opened.error().kind == ErrorKind::kDenied) return denied_namespace();
   return opened;
+}
+
+Result<std::vector<pid_t>> list_processes(int proc) {
+  auto folder = Folder::open(proc, ".");
+  if (!folder) return tl::unexpected(folder.error());
+  std::vector<pid_t> processes;
+  FolderEntry entry{};
+  while (folder->next(entry)) {
+    if (const auto pid = pid_from(entry.name)) processes.push_back(*pid);
+  }
+  return processes;
 }
 
 Result<NamespaceId> network_namespace_id(int proc, pid_t pid) {

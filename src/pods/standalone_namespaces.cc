@@ -6,13 +6,13 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "closewatch/base/file.h"
+#include "closewatch/base/printable.h"
 #include "closewatch/pods/cgroup_path.h"
 #include "closewatch/pods/process.h"
 
@@ -35,13 +35,6 @@ struct Found {
   std::optional<OldestProcess> oldest;
 };
 using FoundNamespaces = std::map<NamespaceId, Found>;
-
-std::optional<pid_t> pid_from(std::string_view name) {
-  pid_t pid = 0;
-  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
-  if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size()) return std::nullopt;
-  return pid;
-}
 
 /// nullopt for a file that no namespace is mounted on: `ip netns` is about to, or failed to.
 std::optional<NamespaceId> mounted_namespace(int folder, const std::string& name) {
@@ -97,14 +90,12 @@ Result<void> note_process(int proc, pid_t pid, const NamespaceId& node, FoundNam
 
 Result<void> find_by_process(int proc, const NamespaceId& node, FoundNamespaces& found,
                              std::vector<Error>& errors) {
-  auto folder = Folder::open(proc, ".");
-  if (!folder) return tl::unexpected(folder.error());
+  const auto processes = list_processes(proc);
+  if (!processes) return tl::unexpected(processes.error());
   bool denied = false;
-  FolderEntry entry{};
-  while (folder->next(entry)) {
-    const auto pid = pid_from(entry.name);
-    if (!pid || *pid == kInit) continue;  // init is of the host, even where it may not be looked at
-    const auto noted = note_process(proc, *pid, node, found);
+  for (const auto pid : *processes) {
+    if (pid == kInit) continue;  // it is of the host, even where it may not be looked at
+    const auto noted = note_process(proc, pid, node, found);
     if (noted || noted.error().kind == ErrorKind::kGone) continue;
     if (noted.error().kind == ErrorKind::kDenied) {
       denied = true;
@@ -128,14 +119,6 @@ std::string container_id(int proc, const OldestProcess& oldest) {
   const auto stat = process->stat();
   if (!cgroup || !stat || stat->start_time != oldest.stat.start_time) return {};
   return container_of(*cgroup);
-}
-
-/// comm and file names may hold any byte, a label only UTF-8: one bad byte and Prometheus refuses
-/// the whole scrape.
-std::string printable(std::string text) {
-  std::replace_if(
-      text.begin(), text.end(), [](char c) { return c < ' ' || c > '~'; }, '?');
-  return text;
 }
 
 Pod pod_from(int proc, const std::string& netns, const NamespaceId& id, const Found& found) {

@@ -9,8 +9,7 @@ bool PodFilter::names(const PodSnapshot& pod_snapshot) const {
 
 bool PodFilter::matches(const PodSnapshot& pod_snapshot) const {
   if (!names(pod_snapshot)) return false;
-  return !state || pod_snapshot.visibility != Visibility::kVisible ||
-         pod_snapshot.sums.states.of(*state) > 0;
+  return !state || !pod_snapshot.knows(*state) || pod_snapshot.sums.states.of(*state) > 0;
 }
 
 std::vector<TcpState> PodFilter::states() const {

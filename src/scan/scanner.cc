@@ -31,12 +31,7 @@ ScanStage stage_of_reading(const Error& error) {
 /// Who the pod is, nothing counted yet.
 PodSnapshot identity(const Pod& pod) {
   PodSnapshot snapshot;
-  snapshot.pod_namespace = pod.pod_namespace;
-  snapshot.name = pod.name;
-  snapshot.uid = pod.uid;
-  snapshot.workload_kind = pod.workload_kind;
-  snapshot.workload = pod.workload;
-  snapshot.named = pod.named;
+  static_cast<Pod&>(snapshot) = pod;
   return snapshot;
 }
 
@@ -52,35 +47,27 @@ void sort_by_name(std::vector<PodSnapshot>& pods) {
 
 }  // namespace
 
-Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener,
-                 std::unique_ptr<SocketSource> sockets, Pacer pacer, const Clock& clock)
+Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, SocketOwners owners,
+                 std::unique_ptr<SocketSource> sockets, ScanSettings settings, const Clock& clock)
     : pods_(std::move(pods)),
       opener_(std::move(opener)),
+      owners_(std::move(owners)),
       sockets_(std::move(sockets)),
-      pacer_(pacer),
+      settings_(settings),
       clock_(clock) {}
 
 std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on) {
   auto snapshot = std::make_shared<Snapshot>();
+  snapshot->settings = settings_.diagnosis;
   const auto started = clock_.steady_now();
   const auto cpu_before = clock_.thread_cpu();
+  features_.socket_inode = false;
 
+  bool whole = true;
+  const auto asking = [&] { return whole = whole && go_on(); };
   if (const auto list = pods_->list()) {
-    for (const auto& error : list->errors) complain(*snapshot, ScanStage::kDiscovery, error);
-    for (const auto& error : list->name_errors) complain(*snapshot, ScanStage::kMetadata, error);
-    if (!go_on()) return nullptr;
-    const auto node = read_node(*list, *snapshot);
-    snapshot->node = node.states;
-    claims_.clear();
-    outside_ = false;
-    snapshot->pods.reserve(list->pods.size());
-    for (const auto& pod : list->pods) {
-      if (!go_on()) return nullptr;
-      snapshot->pods.push_back(read_pod(pod, node));
-    }
-    distrust_shared_namespaces(*snapshot);
-    if (outside_) hide_node(*snapshot);
-    sort_by_name(snapshot->pods);
+    read_all(*list, *snapshot, asking);
+    if (!whole) return nullptr;
   } else {
     complain(*snapshot, ScanStage::kDiscovery, list.error());
     snapshot->pods = last_pods_unseen(list.error());
@@ -92,67 +79,198 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   snapshot->cpu = clock_.thread_cpu() - cpu_before;
   cpu_total_ += snapshot->cpu;
   snapshot->cpu_total = cpu_total_;
-  snapshot->interval = pacer_.after(snapshot->cpu);
+  snapshot->interval = settings_.pacer.after(snapshot->cpu);
   snapshot->errors = errors_;
+  snapshot->features = features_;
   last_ = snapshot;
   return snapshot;
 }
 
-Scanner::Node Scanner::read_node(const PodList& list, Snapshot& snapshot) {
+/// Stops between two pods when `go_on` says so.
+void Scanner::read_all(const PodList& list, Snapshot& snapshot,
+                       const std::function<bool()>& go_on) {
+  for (const auto& error : list.errors) complain(snapshot, ScanStage::kDiscovery, error);
+  for (const auto& error : list.name_errors) complain(snapshot, ScanStage::kMetadata, error);
+  if (!go_on()) return;
+  watch(list);
+  claims_.clear();
+  host_pods_.clear();
+  outside_ = false;
+  const auto node = open_node(list, snapshot);
+  snapshot.pods.reserve(list.pods.size());
+  for (const auto& pod : list.pods) {
+    if (!go_on()) return;
+    snapshot.pods.push_back(read_pod(pod, node, snapshot));
+  }
+  distrust_shared_namespaces(snapshot);
+  if (outside_) {
+    hide_node(snapshot);
+  } else if (node.space) {
+    if (!go_on()) return;
+    read_node(node, snapshot);
+  }
+  sort_by_name(snapshot.pods);
+}
+
+/// Begins to remember new pods and forgets those that are gone.
+void Scanner::watch(const PodList& list) {
+  // A list with errors may lack pods that will be back; this is how many scans they are waited for.
+  constexpr unsigned kPatience = 60;
+  for (auto& [key, watched] : watched_) ++watched.unlisted;
+  for (const auto& pod : list.pods) {
+    const PodKey key(pod.pod_namespace, pod.name, pod.uid);
+    watched_.try_emplace(key, Watched{CloseWaitHistory(has_listed_)}).first->second.unlisted = 0;
+  }
+  const unsigned patience = list.errors.empty() ? 0 : kPatience;
+  std::erase_if(watched_, [&](const auto& entry) { return entry.second.unlisted > patience; });
+  has_listed_ = true;
+}
+
+CloseWaitHistory& Scanner::history_of(const Pod& pod) {
+  return watched_.at({pod.pod_namespace, pod.name, pod.uid}).history;
+}
+
+Scanner::Node Scanner::open_node(const PodList& list, Snapshot& snapshot) {
   Node node;
-  const auto opened =
+  auto opened =
       list.node.and_then([&](const NamespaceLocator& locator) { return opener_.open(locator); });
-  if (!opened) {
+  if (opened) {
+    node.space = std::move(*opened);
+  } else {
     complain(snapshot, ScanStage::kNamespace, opened.error());
     node.error = opened.error();
-    return node;
-  }
-  node.id = opened->id;
-  if (const auto read = sockets_->read(opened->fd.get(), SocketQuery{}, tally_); !read) {
-    complain(snapshot, stage_of_reading(read.error()), read.error());
-  } else {
-    node.states = tally_.sums().states;
   }
   return node;
 }
 
-PodSnapshot Scanner::read_pod(const Pod& pod, const Node& node) {
-  auto snapshot = identity(pod);
+PodSnapshot Scanner::read_pod(const Pod& pod, const Node& node, Snapshot& snapshot) {
+  auto seen = identity(pod);
   // Who does not know the host's namespace cannot tell a pod's own from it, and would blame the
   // pod.
   if (node.error && !has_named_namespace(pod)) {
-    mark_unseen(snapshot, ScanStage::kNamespace, *node.error);
-    return snapshot;
+    mark_unseen(seen, ScanStage::kNamespace, *node.error);
+    return seen;
   }
-  const auto namespaces = opener_.open(pod, node.id);
+  auto namespaces = opener_.open(pod, node.space ? std::optional(node.space->id) : std::nullopt);
   if (!namespaces) {
     outside_ |= namespaces.error().kind == ErrorKind::kForeign;
-    mark_unseen(snapshot, ScanStage::kNamespace, namespaces.error());
-    return snapshot;
+    mark_unseen(seen, ScanStage::kNamespace, namespaces.error());
+    return seen;
   }
-  snapshot.host_network = namespaces->host_network;
-  for (const auto& space : namespaces->own) claims_[space.id].push_back(snapshot.uid);
+  seen.host_network = namespaces->host_network;
+  for (const auto& space : namespaces->own) claims_[space.id].push_back(seen.uid);
   if (namespaces->sandboxed) {
-    snapshot.visibility = Visibility::kSandboxed;
-    snapshot.detail = "a sandboxed runtime keeps its sockets out of the host's kernel";
+    seen.hide(Visibility::kSandboxed,
+              "a sandboxed runtime keeps its sockets out of the host's kernel");
   } else if (namespaces->host_network) {
-    snapshot.visibility = Visibility::kHostNetwork;
-    snapshot.detail = "it shares the host's network namespace";
-  } else if (const auto read = read_sockets(*namespaces, snapshot.sums); !read) {
-    mark_unseen(snapshot, stage_of_reading(read.error()), read.error());
+    seen.hide(Visibility::kHostNetwork,
+              "it shares the host's network namespace, and without cgroup v2 nobody can tell its "
+              "sockets from the node's");
+    if (namespaces->cgroups_known) {
+      host_pods_.push_back({snapshot.pods.size(), std::move(namespaces->cgroups)});
+    }
+  } else if (const auto read = read_sockets(*namespaces, seen, snapshot); !read) {
+    mark_unseen(seen, stage_of_reading(read.error()), read.error());
   } else {
-    snapshot.visibility = Visibility::kVisible;
+    seen.visibility = Visibility::kVisible;
   }
-  return snapshot;
+  return seen;
 }
 
-Result<void> Scanner::read_sockets(const PodNamespaces& namespaces, SocketSums& sums) {
+Result<void> Scanner::read_sockets(const PodNamespaces& namespaces, PodSnapshot& pod,
+                                   Snapshot& snapshot) {
+  auto& history = history_of(pod);
+  tally_.begin_pod(namespaces.cgroups);
+  history.begin_scan();
   for (const auto& space : namespaces.own) {
-    const auto read = sockets_->read(space.fd.get(), SocketQuery{}, tally_);
+    tally_.begin_namespace();
+    const auto read = sockets_->read(space.fd.get(), {.tcp_info = true}, tally_);
     if (!read) return tl::unexpected(read.error());
-    sums.add(tally_.sums());
+    history.observe(learn(*read, space.id, tally_), clock_.steady_now(), tally_);
+    pod.sums.add(tally_.sums());
   }
+  history.end_scan();
+  find_containers(pod, tally_, snapshot);
+  diagnose_pod(pod, tally_);
   return {};
+}
+
+/// What the rows show of the kernel, and what to call the namespace that they are of.
+NamespaceIdentity Scanner::learn(const SocketReading& reading, const NamespaceId& id,
+                                 const SocketTally& tally) {
+  const auto note = [](std::optional<bool>& feature, bool seen) {
+    if (seen) feature = true;
+    if (!feature) feature = false;
+  };
+  features_.netns_cookie = reading.namespace_cookie.has_value();
+  if (tally.saw_full_socket()) {
+    note(features_.cgroup_id, tally.saw_cgroup_id());
+    note(features_.tcp_info, tally.saw_tcp_info());
+  }
+  if (reading.namespace_cookie) return {*reading.namespace_cookie, {}};
+  return {0, id};
+}
+
+/// Where the kernel names no cgroup, the processes' descriptors tell the container.
+void Scanner::find_containers(const PodSnapshot& pod, SocketTally& tally, Snapshot& snapshot) {
+  if (pod.containers.empty()) return;
+  std::vector<std::uint32_t> inodes;
+  for (const auto& socket : tally.pod_close_wait()) {
+    if (!socket.cgroup_known && socket.inode != 0) inodes.push_back(socket.inode);
+  }
+  if (inodes.empty()) return;
+  features_.socket_inode = true;
+  const auto owners = owners_.find(pod, std::move(inodes));
+  if (owners.error) complain(snapshot, ScanStage::kNamespace, *owners.error);
+  for (auto& socket : tally.pod_close_wait()) {
+    const auto owner = owners.by_inode.find(socket.inode);
+    if (!socket.cgroup_known && owner != owners.by_inode.end()) {
+      socket.container = owner->second.container;
+    }
+  }
+}
+
+void Scanner::diagnose_pod(PodSnapshot& pod, SocketTally& tally) {
+  const auto& history = history_of(pod);
+  pod.diagnosis = diagnose(tally.pod_close_wait(), pod.containers, settings_.diagnosis);
+  pod.diagnosis.entered = history.entered();
+  pod.diagnosis.left = history.left();
+  tally.trim();
+}
+
+/// The host's namespace, shared out among the hostNetwork pods and the node.
+void Scanner::read_node(const Node& node, Snapshot& snapshot) {
+  std::vector<std::vector<ContainerCgroup>> cgroups;
+  cgroups.reserve(host_pods_.size());
+  for (auto& pod : host_pods_) cgroups.push_back(std::move(pod.cgroups));
+  host_tally_.begin(cgroups);
+  const SocketQuery query{.tcp_info = !host_pods_.empty()};
+  const auto read = sockets_->read(node.space->fd.get(), query, host_tally_);
+  if (!read) {
+    complain(snapshot, stage_of_reading(read.error()), read.error());
+    for (const auto& pod : host_pods_) {
+      snapshot.pods[pod.place].hide(visibility_after(read.error()), read.error().what);
+    }
+    return;
+  }
+  snapshot.node = host_tally_.node().sums().states;
+  // Without ids all sockets are in the node's tally, and the pods' zeros would be no true ones.
+  if (!host_tally_.saw_cgroup_id()) return;
+  const auto host = learn(*read, node.space->id, host_tally_.node());
+  for (std::size_t i = 0; i < host_pods_.size(); ++i) {
+    share_out(snapshot.pods[host_pods_[i].place], host, host_tally_.pod(i));
+  }
+}
+
+void Scanner::share_out(PodSnapshot& pod, const NamespaceIdentity& host, SocketTally& tally) {
+  auto& history = history_of(pod);
+  history.begin_scan();
+  history.observe(host, clock_.steady_now(), tally);
+  history.end_scan();
+  pod.visibility = Visibility::kVisible;
+  pod.detail.clear();
+  pod.sums = tally.sums();
+  diagnose_pod(pod, tally);
 }
 
 /// Where pods of a node that is itself a container (kind, k3d) are on that node's network, or where
@@ -163,9 +281,7 @@ void Scanner::distrust_shared_namespaces(Snapshot& snapshot) const {
     for (auto& pod : snapshot.pods) {
       if (std::find(uids.begin(), uids.end(), pod.uid) == uids.end()) continue;
       pod.host_network = true;
-      pod.visibility = Visibility::kHostNetwork;
-      pod.detail = "it shares a network namespace with other pods";
-      pod.sums = {};
+      pod.hide(Visibility::kHostNetwork, "it shares a network namespace with other pods");
     }
   }
 }
@@ -183,19 +299,13 @@ void Scanner::hide_node(Snapshot& snapshot) {
 std::vector<PodSnapshot> Scanner::last_pods_unseen(const Error& error) const {
   if (last_ == nullptr) return {};
   auto pods = last_->pods;
-  for (auto& pod : pods) {
-    pod.sums = {};
-    pod.visibility = Visibility::kIncomplete;
-    pod.detail = error.what;
-  }
+  for (auto& pod : pods) pod.hide(Visibility::kIncomplete, error.what);
   return pods;
 }
 
 void Scanner::mark_unseen(PodSnapshot& pod, ScanStage stage, const Error& error) {
   count(stage);
-  pod.sums = {};
-  pod.visibility = visibility_after(error);
-  pod.detail = error.what;
+  pod.hide(visibility_after(error), error.what);
 }
 
 void Scanner::complain(Snapshot& snapshot, ScanStage stage, const Error& error) {

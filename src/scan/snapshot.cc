@@ -30,6 +30,13 @@ std::string_view name_of(ScanStage stage) {
   return kNames.at(static_cast<std::size_t>(stage));
 }
 
+void PodSnapshot::hide(Visibility why, std::string sentence) {
+  visibility = why;
+  detail = std::move(sentence);
+  sums = {};
+  diagnosis = {};
+}
+
 void SnapshotStore::publish(std::shared_ptr<const Snapshot> snapshot) {
   const std::lock_guard lock(mutex_);
   snapshot_.swap(snapshot);  // the old one is freed after the lock

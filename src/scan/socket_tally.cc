@@ -29,21 +29,62 @@ void SocketSums::add(const SocketSums& other) {
   merge_by_port(listeners);
 }
 
+void SocketTally::begin_pod(const std::vector<ContainerCgroup>& cgroups) {
+  cgroups_ = cgroups;
+  std::sort(cgroups_.begin(), cgroups_.end(),
+            [](const ContainerCgroup& a, const ContainerCgroup& b) { return a.id < b.id; });
+  close_wait_.clear();
+  saw_full_socket_ = false;
+  saw_cgroup_id_ = false;
+  saw_tcp_info_ = false;
+  begin_namespace();
+}
+
+void SocketTally::begin_namespace() {
+  namespace_begin_ = close_wait_.size();
+  restart();
+}
+
 void SocketTally::restart() {
   sums_.states = {};
   sums_.listeners.clear();
+  ports_in_use_.reset();
+  close_wait_.resize(namespace_begin_);
 }
 
 void SocketTally::row(const SocketRow& row) {
   sums_.states.add(row.state);
+  saw_full_socket_ |= !may_lack_cgroup(row.state);
+  saw_cgroup_id_ |= row.cgroup_id.has_value();
+  saw_tcp_info_ |= row.last_ack_received_ms.has_value();
   if (row.state == TcpState::kListen) {
     sums_.listeners.push_back({row.local.port, row.receive_queue, row.send_queue});
+    return;
   }
+  ports_in_use_.set(row.local.port);
+  if (row.state != TcpState::kCloseWait) return;
+  close_wait_.push_back(close_wait_socket(row));
+  close_wait_.back().container = container_of(row);
+}
+
+ContainerIndex SocketTally::container_of(const SocketRow& row) const {
+  if (!row.cgroup_id) return kNoContainer;
+  const auto at = std::lower_bound(
+      cgroups_.begin(), cgroups_.end(), *row.cgroup_id,
+      [](const ContainerCgroup& cgroup, std::uint64_t id) { return cgroup.id < id; });
+  return at != cgroups_.end() && at->id == *row.cgroup_id ? at->container : kNoContainer;
 }
 
 const SocketSums& SocketTally::sums() {
   merge_by_port(sums_.listeners);
   return sums_;
+}
+
+void SocketTally::trim() {
+  constexpr std::size_t kCommon = 4096;
+  if (close_wait_.capacity() <= kCommon) return;
+  close_wait_.clear();
+  close_wait_.shrink_to_fit();
 }
 
 }  // namespace closewatch

@@ -2,6 +2,8 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
+#include <filesystem>
 #include <string>
 
 #include "tests/support/fake_tree.h"
@@ -30,6 +32,14 @@ class FakeProc {
     const auto folder = "proc/" + std::to_string(pid) + "/";
     tree_.add(folder + "cgroup", cgroup);
     tree_.add(folder + "cmdline", "");
+  }
+
+  /// Opens a socket as a descriptor of a process.
+  void socket(pid_t pid, int descriptor, std::uint32_t inode) const {
+    const auto folder = tree_.path("proc/" + std::to_string(pid) + "/fd/");
+    std::filesystem::create_directories(folder);
+    std::filesystem::create_symlink("socket:[" + std::to_string(inode) + "]",
+                                    folder + std::to_string(descriptor));
   }
 
   [[nodiscard]] std::string path() const { return tree_.path("proc"); }

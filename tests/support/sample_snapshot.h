@@ -6,6 +6,36 @@
 
 namespace closewatch::testing {
 
+/// 1,201 sockets of a pod whose container "app" forgets to close what it has called.
+inline Diagnosis sample_diagnosis() {
+  using namespace std::chrono_literals;
+  Diagnosis diagnosis;
+  diagnosis.containers = {{"app", {{{1, 100, 0}, {0, 0, 1'100}}}, 1'000}, {"sidecar", {}, 0}};
+  diagnosis.oldest = 2h + 3min;
+  diagnosis.unread_bytes = 4096;
+  diagnosis.entered = 1'300;
+  diagnosis.left = 99;
+  diagnosis.peers = {{Direction::kOutbound, "10.0.0.9:443", 1'000, 950},
+                     {Direction::kInbound, "[fd00::7]", 60, 0},
+                     {Direction::kInbound, kOtherPeers, 41, 0},
+                     {Direction::kOutbound, kOtherPeers, 100, 50}};
+  CloseWaitSocket oldest;
+  oldest.age = diagnosis.oldest;
+  oldest.local = {{AddressFamily::kIpv4, {10, 1, 2, 3}}, 40'000};
+  oldest.remote = {{AddressFamily::kIpv4, {10, 0, 0, 9}}, 443};
+  oldest.inode = 4711;
+  oldest.container = 0;
+  auto unaccepted = oldest;
+  unaccepted.age = 5s;
+  unaccepted.inode = 0;
+  unaccepted.receive_queue = 101;
+  unaccepted.container = kNoContainer;
+  unaccepted.direction = Direction::kInbound;
+  unaccepted.awaiting = Awaiting::kAccept;
+  diagnosis.sockets = {oldest, unaccepted};
+  return diagnosis;
+}
+
 /// A made-up snapshot with a pod of each kind that the formats have to tell apart.
 inline Snapshot sample_snapshot() {
   using namespace std::chrono_literals;
@@ -17,6 +47,7 @@ inline Snapshot sample_snapshot() {
   snapshot.cpu_total = 56ms;
   snapshot.interval = 10s;
   snapshot.errors = {0, 1, 2, 0, 0};
+  snapshot.features = {true, true, false, false};
   snapshot.node.emplace();
   snapshot.node->add(TcpState::kListen, 4);
   snapshot.node->add(TcpState::kEstablished, 9);
@@ -42,6 +73,8 @@ inline Snapshot sample_snapshot() {
   cart.sums.states.add(TcpState::kEstablished, 17);
   cart.sums.states.add(TcpState::kListen, 2);
   cart.sums.listeners = {{8080, 3, 128}, {9090, 0, 128}};
+  cart.containers = {{"id-app", "app", {}}, {"id-sidecar", "sidecar", {}}};
+  cart.diagnosis = sample_diagnosis();
 
   auto& ending = pod("shop", "web-0", "uid-old");
   ending.visibility = Visibility::kNoProcess;

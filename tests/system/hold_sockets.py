@@ -65,13 +65,14 @@ def hold(close_wait, connections, queued):
     return held
 
 
-def main():
+def keep(sockets):
+    """Says that they are there, and keeps them open until standard input ends."""
     with contextlib.ExitStack() as stack:
-        for held in hold(*map(int, sys.argv[1:4])):
+        for held in sockets:
             stack.enter_context(held)
         print("ready", flush=True)
         sys.stdin.read()
 
 
 if __name__ == "__main__":
-    main()
+    keep(hold(*map(int, sys.argv[1:4])))

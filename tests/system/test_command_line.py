@@ -9,30 +9,11 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import (STATES, Agent, Namespace, binary, by_label,  # noqa: E402
-                   count_listeners, pod_states, require, run_closewatch, select)
+from agent import (STANDALONE, STATES, Agent, Namespace, binary, by_label,  # noqa: E402
+                   count_listeners, find, pod_states, require, run_closewatch, scan, select,
+                   without)
 
-STANDALONE = ("--pods.discovery", "standalone")
 NOBODY = ("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups")
-
-
-def without(capability):
-    """The command that runs another without one capability; setpriv writes it in small letters."""
-    return ("setpriv", "--bounding-set", f"-{capability}", "--inh-caps", f"-{capability}")
-
-
-def scan(*arguments, prefix=()):
-    """`scan` as JSON; the caller judges the rest."""
-    done = run_closewatch("scan", "--output", "json", *STANDALONE, *arguments, prefix=prefix)
-    if done.returncode != 0:
-        raise AssertionError(f"scan ended with {done.returncode}: {done.stderr}")
-    return json.loads(done.stdout)
-
-
-def find(found, pod):
-    """The one entry of a pod."""
-    (entry,) = [entry for entry in found["pods"] if entry["pod"] == pod]
-    return entry
 
 
 class ScanTest(unittest.TestCase):

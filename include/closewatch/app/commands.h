@@ -15,9 +15,16 @@ inline constexpr int kExitUsage = 2;
 enum class OutputFormat : std::uint8_t { kTable, kJson };
 
 /// Scans and serves until SIGTERM or SIGINT.
-int serve(const Config& config);
+int serve(Config config);
 
-/// Scans once and prints what `filter` asks for.
-int scan(const Config& config, const PodFilter& filter, OutputFormat format);
+/// What `closewatch scan` shall print.
+struct ScanRequest {
+  PodFilter filter;
+  bool sockets = false;  ///< the sockets in CLOSE_WAIT of the one pod that `filter` names
+  OutputFormat format = OutputFormat::kTable;
+};
+
+/// Scans once and prints what is asked for.
+int scan(Config config, const ScanRequest& request);
 
 }  // namespace closewatch

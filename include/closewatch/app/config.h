@@ -5,6 +5,7 @@
 
 #include "closewatch/http/listen_address.h"
 #include "closewatch/pods/node_pods.h"
+#include "closewatch/scan/diagnosis.h"
 
 namespace closewatch {
 
@@ -18,6 +19,10 @@ struct Config {
     std::chrono::nanoseconds interval{};
     double cpu_budget = 0;  ///< CPU seconds per second
   } scan;
+  DiagnosisSettings diagnosis;
+  struct {
+    bool socket_detail = true;
+  } api;
   struct {
     PodDiscovery discovery{};
   } pods;

@@ -13,6 +13,13 @@ enum class MetricKind : std::uint8_t { kGauge, kCounter };
 /// Every metric that closewatch exposes, in the order of its exposition.
 enum class Metric : std::uint8_t {
   kPodSockets,
+  kCloseWait,
+  kCloseWaitStuck,
+  kCloseWaitOldest,
+  kCloseWaitUnread,
+  kCloseWaitEntered,
+  kCloseWaitLeft,
+  kCloseWaitPeer,
   kPodVisible,
   kPodInfo,
   kUnnamedPods,
@@ -24,6 +31,7 @@ enum class Metric : std::uint8_t {
   kScanInterval,
   kScanTimestamp,
   kScanErrors,
+  kFeatureEnabled,
   kBuildInfo,
   kProcessCpu,
   kProcessOpenFds,
@@ -32,7 +40,7 @@ enum class Metric : std::uint8_t {
   kProcessResidentMemory,
   kProcessStartTime,
 };
-inline constexpr std::size_t kMetricCount = 19;
+inline constexpr std::size_t kMetricCount = 27;
 
 struct MetricDescription {
   std::string_view name;

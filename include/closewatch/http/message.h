@@ -2,12 +2,14 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 namespace closewatch::http {
 
 struct Request {
-  std::string method;  ///< "GET", "HEAD" …
-  std::string path;    ///< without the query
+  std::string method;                 ///< "GET", "HEAD" …
+  std::string path;                   ///< as it was sent, without the query
+  std::vector<std::string> segments;  ///< of the path, decoded: {"api", "v1"} of "/api/%761"
 };
 
 struct Response {

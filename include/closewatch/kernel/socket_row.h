@@ -26,6 +26,10 @@ struct Endpoint {
   bool operator==(const Endpoint&) const = default;
 };
 
+/// The id of the root cgroup, which the kernel also gives for a socket whose creator's cgroup it
+/// does not know, as for all of them without cgroup v2.
+inline constexpr std::uint64_t kUnknownCgroup = 1;
+
 /// One TCP socket as the kernel describes it, with all that closewatch draws conclusions from.
 /// Source: struct inet_diag_msg and its attributes, linux/inet_diag.h.
 struct SocketRow {
@@ -42,8 +46,9 @@ struct SocketRow {
   /// Unacknowledged bytes; for LISTEN the limit of the accept queue.
   std::uint32_t send_queue = 0;
   std::uint32_t interface_index = 0;
-  /// INET_DIAG_CGROUP_ID: cgroup v2 id of the creator (Linux 5.8+); nullopt where the kernel gives
-  /// none or does not know (it then says 1).
+  /// INET_DIAG_CGROUP_ID: cgroup v2 id of the creator (Linux 5.8+), kUnknownCgroup when the kernel
+  /// does not know; nullopt where it gives none: older kernels, and minisockets (TIME_WAIT,
+  /// SYN_RECV) on all.
   std::optional<std::uint64_t> cgroup_id;
   /// tcpi_last_ack_recv: milliseconds since the last ACK came in; only when tcp_info was asked for.
   std::optional<std::uint32_t> last_ack_received_ms;

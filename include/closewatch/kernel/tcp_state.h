@@ -40,6 +40,13 @@ constexpr std::size_t index_of(TcpState state) { return static_cast<std::size_t>
 /// The state's bit in a request's mask (TCPF_* of include/net/tcp_states.h).
 constexpr std::uint32_t bit_of(TcpState state) { return 1U << static_cast<unsigned>(state); }
 
+/// Whether the kernel may keep a socket in this state as mere remains (inet_timewait_sock,
+/// request_sock), of which inet_diag tells no cgroup and no tcp_info.
+constexpr bool may_lack_cgroup(TcpState state) {
+  return state == TcpState::kSynRecv || state == TcpState::kFinWait2 ||
+         state == TcpState::kTimeWait;
+}
+
 /// nullopt for a number that is no state of a socket.
 constexpr std::optional<TcpState> tcp_state_from(unsigned number) {
   if (number < 1 || number > kTcpStateCount) return std::nullopt;

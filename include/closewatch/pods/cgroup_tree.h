@@ -23,7 +23,7 @@ struct CgroupPods {
 /// The folders of the hierarchies in which a kubelet's pods are to be looked for, below `root`
 /// (/sys/fs/cgroup): the root itself for cgroup v2; for v1 one controller that the kubelet always
 /// fills; for the hybrid layout `unified` and that controller.
-std::vector<std::string> cgroup_hierarchies(const std::string& root);
+std::vector<CgroupFolder> cgroup_hierarchies(const std::string& root);
 
 /// Finds the pods in the cgroup tree below `root`: O(folders outside containers). A folder that
 /// goes while it is walked is no error. An error means that there is no cgroup tree.

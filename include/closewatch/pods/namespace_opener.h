@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -18,10 +19,22 @@ struct OpenNamespace {
   NamespaceId id;
 };
 
+/// A container of a pod, by its place in Pod::containers.
+using ContainerIndex = std::uint16_t;
+
+/// A cgroup v2 folder, by the id that sockets carry, and the container whose it is.
+struct ContainerCgroup {
+  std::uint64_t id = 0;
+  ContainerIndex container = 0;
+};
+
 struct PodNamespaces {
   std::vector<OpenNamespace> own;  ///< each once, never the host's
   bool host_network = false;       ///< its processes share the host's namespace and have no other
   bool sandboxed = false;          ///< gVisor or Kata: `own` does not show the pod's sockets
+  std::vector<ContainerCgroup> cgroups;  ///< of all containers, those of folders below theirs too
+  bool cgroups_known =
+      true;  ///< every process was found in one of `cgroups`, so its sockets carry it
 };
 
 /// Goes from a pod to its network namespaces by way of living processes, without ever taking a

@@ -22,10 +22,18 @@ struct NamespaceId {
   auto operator<=>(const NamespaceId&) const = default;  // NOLINT(modernize-use-nullptr): not here
 };
 
+/// A folder of a cgroup hierarchy.
+struct CgroupFolder {
+  std::string path;      ///< absolute
+  bool unified = false;  ///< of cgroup v2, whose inode numbers are the ids that sockets carry
+
+  bool operator==(const CgroupFolder&) const = default;
+};
+
 struct Container {
   std::string id;  ///< 64 hexadecimal digits; empty for a folder of the pod that names no container
   std::string name;  ///< empty when unknown, as for the sandbox ("pause") container
-  std::vector<std::string> cgroup_folders;  ///< absolute; one for each cgroup hierarchy in use
+  std::vector<CgroupFolder> cgroup_folders;  ///< one for each cgroup hierarchy in use
 };
 
 /// A process, told apart from a later one of the same number by its start time.

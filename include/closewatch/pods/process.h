@@ -3,8 +3,10 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "closewatch/base/result.h"
 #include "closewatch/base/unique_fd.h"
@@ -36,6 +38,9 @@ class Process {
   [[nodiscard]] Result<std::string> cgroup() const;
   /// /proc/PID/cmdline; empty for a zombie.
   [[nodiscard]] Result<std::string> command_line() const;
+  /// Hands the inode number of each socket that it has open to `visitor`, as often as it has it
+  /// open. O(descriptors). kDenied without CAP_SYS_PTRACE.
+  Result<void> visit_sockets(const std::function<void(std::uint32_t inode)>& visitor) const;
   /// Its network namespace, open. kGone for a zombie, kDenied without CAP_SYS_PTRACE.
   [[nodiscard]] Result<UniqueFd> network_namespace() const;
 
@@ -46,6 +51,9 @@ class Process {
 
   UniqueFd folder_;
 };
+
+/// The numbers of all processes, in no order.
+Result<std::vector<pid_t>> list_processes(int proc);
 
 /// Identifies the network namespace of a process without opening it. Errors as network_namespace().
 Result<NamespaceId> network_namespace_id(int proc, pid_t pid);

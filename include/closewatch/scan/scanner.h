@@ -7,6 +7,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <tuple>
 #include <vector>
 
 #include "closewatch/base/clock.h"
@@ -14,18 +15,28 @@
 #include "closewatch/kernel/socket_source.h"
 #include "closewatch/pods/namespace_opener.h"
 #include "closewatch/pods/pod.h"
+#include "closewatch/pods/socket_owners.h"
+#include "closewatch/scan/close_wait_history.h"
+#include "closewatch/scan/diagnosis.h"
+#include "closewatch/scan/host_tally.h"
 #include "closewatch/scan/pacer.h"
 #include "closewatch/scan/snapshot.h"
 #include "closewatch/scan/socket_tally.h"
 
 namespace closewatch {
 
+/// How a scanner works.
+struct ScanSettings {
+  Pacer pacer;
+  DiagnosisSettings diagnosis;
+};
+
 /// Reads all pods once and makes a snapshot of it. Belongs to one thread, the only one that enters
 /// namespaces. O(pods × what SocketSource::read costs).
 class Scanner {
  public:
-  Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener,
-          std::unique_ptr<SocketSource> sockets, Pacer pacer, const Clock& clock);
+  Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, SocketOwners owners,
+          std::unique_ptr<SocketSource> sockets, ScanSettings settings, const Clock& clock);
 
   /// One scan. `go_on` is asked before each namespace; when it says no the scan is dropped and the
   /// result is nullptr. Whatever fails is in the snapshot: as a pod's visibility, as a counted
@@ -34,17 +45,38 @@ class Scanner {
   std::shared_ptr<const Snapshot> scan(const std::function<bool()>& go_on);
 
  private:
+  /// The host's own namespace.
   struct Node {
-    std::optional<NamespaceId> id;
-    std::optional<Error> error;
-    std::optional<StateCounts> states;
+    std::optional<OpenNamespace> space;
+    std::optional<Error> error;  ///< why nobody can tell which it is
+  };
+  /// A pod that lives in the host's namespace, by its place in the snapshot, and how its sockets
+  /// are told from the node's.
+  struct HostPod {
+    std::size_t place = 0;
+    std::vector<ContainerCgroup> cgroups;
+  };
+  /// Who a pod is through all scans; a uid alone is an inode number without Kubernetes.
+  using PodKey = std::tuple<std::string, std::string, std::string>;
+  struct Watched {
+    CloseWaitHistory history;
+    unsigned unlisted = 0;  ///< in so many scans since it was last in the list
   };
 
-  Node read_node(const PodList& list, Snapshot& snapshot);
-  PodSnapshot read_pod(const Pod& pod, const Node& node);
+  void read_all(const PodList& list, Snapshot& snapshot, const std::function<bool()>& go_on);
+  Node open_node(const PodList& list, Snapshot& snapshot);
+  PodSnapshot read_pod(const Pod& pod, const Node& node, Snapshot& snapshot);
+  Result<void> read_sockets(const PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot);
+  void read_node(const Node& node, Snapshot& snapshot);
+  void share_out(PodSnapshot& pod, const NamespaceIdentity& host, SocketTally& tally);
+  NamespaceIdentity learn(const SocketReading& reading, const NamespaceId& id,
+                          const SocketTally& tally);
+  void find_containers(const PodSnapshot& pod, SocketTally& tally, Snapshot& snapshot);
+  void diagnose_pod(PodSnapshot& pod, SocketTally& tally);
+  void watch(const PodList& list);
+  CloseWaitHistory& history_of(const Pod& pod);
   void distrust_shared_namespaces(Snapshot& snapshot) const;
   void hide_node(Snapshot& snapshot);
-  Result<void> read_sockets(const PodNamespaces& namespaces, SocketSums& sums);
   std::vector<PodSnapshot> last_pods_unseen(const Error& error) const;
   void mark_unseen(PodSnapshot& pod, ScanStage stage, const Error& error);
   void count(ScanStage stage) { ++errors_.at(static_cast<std::size_t>(stage)); }
@@ -52,11 +84,17 @@ class Scanner {
 
   std::unique_ptr<PodSource> pods_;
   NamespaceOpener opener_;
+  SocketOwners owners_;
   std::unique_ptr<SocketSource> sockets_;
-  Pacer pacer_;
+  ScanSettings settings_;
   const Clock& clock_;
   SocketTally tally_;
+  HostTally host_tally_;
+  Features features_;
+  std::map<PodKey, Watched> watched_;
+  bool has_listed_ = false;
   std::map<NamespaceId, std::vector<std::string>> claims_;  ///< uids of this scan's pods
+  std::vector<HostPod> host_pods_;                          ///< of this scan
   bool outside_ = false;  ///< this scan has met processes outside our PID namespace
   std::array<std::uint64_t, kScanStageCount> errors_{};
   std::chrono::nanoseconds cpu_total_{};

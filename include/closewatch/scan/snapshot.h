@@ -11,6 +11,9 @@
 #include <string_view>
 #include <vector>
 
+#include "closewatch/pods/pod.h"
+#include "closewatch/scan/diagnosis.h"
+#include "closewatch/scan/host_tally.h"
 #include "closewatch/scan/socket_tally.h"
 
 namespace closewatch {
@@ -43,18 +46,30 @@ inline constexpr std::array<ScanStage, kScanStageCount> kScanStages = {
     ScanStage::kDecode};
 std::string_view name_of(ScanStage stage);
 
-/// One pod at one moment. `sums` has a meaning only while `visibility` is kVisible.
-struct PodSnapshot {
-  std::string pod_namespace;
-  std::string name;
-  std::string uid;
-  std::string workload_kind;
-  std::string workload;
-  bool named = true;
+/// One pod at one moment. `sums` and `diagnosis` have a meaning only while `visibility` is
+/// kVisible.
+struct PodSnapshot : Pod {
   bool host_network = false;
   Visibility visibility = Visibility::kNoProcess;
   std::string detail;  ///< why it is not visible, as a sentence for the log
   SocketSums sums;
+  Diagnosis diagnosis;
+
+  /// Whether its sockets in this state were counted. In the host's namespace nobody can tell whose
+  /// those are that the kernel keeps without a cgroup; they are the node's.
+  [[nodiscard]] bool knows(TcpState state) const {
+    return visibility == Visibility::kVisible && !(host_network && may_lack_cgroup(state));
+  }
+  /// Makes it one whose sockets were not counted.
+  void hide(Visibility why, std::string sentence);
+};
+
+/// What the agent has learnt of the kernel that it runs on: nullopt until a socket has shown it.
+struct Features {
+  std::optional<bool> cgroup_id;     ///< sockets carry the cgroup that made them
+  std::optional<bool> tcp_info;      ///< and how long ago the last ACK came in
+  std::optional<bool> netns_cookie;  ///< namespaces have a name that is never reused
+  bool socket_inode = false;         ///< this scan found containers through /proc/PID/fd instead
 };
 
 /// What one scan saw. Immutable once published; everything that is shown comes out of one.
@@ -69,6 +84,8 @@ struct Snapshot {
   std::vector<PodSnapshot> pods;                          ///< by namespace, name, uid
   std::array<std::uint64_t, kScanStageCount> errors{};    ///< since the start
   std::vector<std::string> complaints;                    ///< this scan's errors that are no pod's
+  Features features;
+  DiagnosisSettings settings;  ///< that the diagnoses were made with
 
   /// Whether it is too old at `now` to be shown as the truth: three intervals.
   [[nodiscard]] bool stale_at(std::chrono::steady_clock::time_point now) const {

@@ -1,9 +1,14 @@
 #pragma once
 
+#include <bitset>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include "closewatch/kernel/socket_source.h"
+#include "closewatch/pods/namespace_opener.h"
+#include "closewatch/scan/close_wait_socket.h"
 #include "closewatch/scan/state_counts.h"
 
 namespace closewatch {
@@ -27,18 +32,50 @@ struct SocketSums {
   bool operator==(const SocketSums&) const = default;
 };
 
-/// Adds up the rows of one namespace. Keeps its memory from namespace to namespace, so that
-/// counting allocates nothing for a socket.
+/// Adds up the rows of a pod, namespace by namespace, and keeps those in CLOSE_WAIT. Keeps its
+/// memory from pod to pod, so that counting allocates nothing for a socket, but for more sockets in
+/// CLOSE_WAIT than ever before.
 class SocketTally final : public RowSink {
  public:
+  /// Another pod begins: forgets everything.
+  void begin_pod(const std::vector<ContainerCgroup>& cgroups);
+  /// Another namespace of the same pod begins: only what restart() forgets is of it.
+  void begin_namespace();
+
   void restart() override;
   void row(const SocketRow& row) override;
 
-  /// What the rows since restart() add up to. O(listeners · log listeners).
+  /// What the namespace's rows since restart() add up to. O(listeners · log listeners).
   const SocketSums& sums();
+  /// Whether the namespace has a socket of this local port that does not listen.
+  [[nodiscard]] bool has_sockets(std::uint16_t port) const { return ports_in_use_.test(port); }
+  /// The namespace's sockets in CLOSE_WAIT.
+  [[nodiscard]] std::span<CloseWaitSocket> close_wait() {
+    return std::span(close_wait_).subspan(namespace_begin_);
+  }
+  /// Those of all the pod's namespaces.
+  [[nodiscard]] std::span<CloseWaitSocket> pod_close_wait() { return close_wait_; }
+  /// Whether any row of the pod was of a whole socket, not of what the kernel keeps of one; whether
+  /// any named a cgroup, even an unknown one; whether any had tcp_info.
+  [[nodiscard]] bool saw_full_socket() const { return saw_full_socket_; }
+  [[nodiscard]] bool saw_cgroup_id() const { return saw_cgroup_id_; }
+  [[nodiscard]] bool saw_tcp_info() const { return saw_tcp_info_; }
+  /// Gives back memory that only an uncommon number of sockets needs.
+  void trim();
 
  private:
+  static constexpr std::size_t kPorts = 65'536;
+
+  [[nodiscard]] ContainerIndex container_of(const SocketRow& row) const;
+
   SocketSums sums_;
+  std::bitset<kPorts> ports_in_use_;
+  std::vector<CloseWaitSocket> close_wait_;
+  std::size_t namespace_begin_ = 0;
+  std::vector<ContainerCgroup> cgroups_;  ///< by id
+  bool saw_full_socket_ = false;
+  bool saw_cgroup_id_ = false;
+  bool saw_tcp_info_ = false;
 };
 
 }  // namespace closewatch

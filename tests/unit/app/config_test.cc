@@ -69,7 +69,8 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"Typo", "scan:\n  intervall: 10s\n",
                 "c.yaml:2: scan.intervall: unknown key; known here: interval, cpu_budget"},
         Mistake{"UnknownSection", "\nscam:\n  interval: 10s\n",
-                "c.yaml:2: scam: unknown key; known here: scan, pods, paths, web, log"},
+                "c.yaml:2: scam: unknown key; known here: scan, diagnosis, api, pods, "
+                "paths, web, log"},
         Mistake{"UnknownSectionInSection", "scan:\n  deep:\n    interval: 1s\n",
                 "c.yaml:2: scan.deep: unknown key"},
         Mistake{"NoUnit", "scan:\n  interval: 10\n",

@@ -1,5 +1,7 @@
 #include "closewatch/app/routes.h"
 
+#include <sstream>
+
 #include "tests/support/fake_clock.h"
 #include "tests/support/sample_snapshot.h"
 #include <gmock/gmock.h>
@@ -14,13 +16,22 @@ using testing::sample_snapshot;
 class RoutesTest : public ::testing::Test {
  protected:
   http::Response get(const std::string& path, const std::string& method = "GET") {
-    return make_routes({store_, clock_, "/metrics", clock_.wall, [this] { return alive_; }})(
-        {method, path});
+    return make_routes({store_, clock_, "/metrics", clock_.wall, [this] { return alive_; },
+                        socket_detail_, [](const Pod&, const auto&) { return SocketOwnerList{}; }})(
+        {method, path, segments_of(path)});
+  }
+
+  static std::vector<std::string> segments_of(const std::string& path) {
+    std::vector<std::string> segments;
+    std::istringstream stream(path.substr(1));
+    for (std::string segment; std::getline(stream, segment, '/');) segments.push_back(segment);
+    return segments;
   }
 
   SnapshotStore store_;
   testing::FakeClock clock_;
   bool alive_ = true;
+  bool socket_detail_ = true;
 };
 
 TEST_F(RoutesTest, ServesTheLastSnapshotAtTheTelemetryPath) {
@@ -47,6 +58,42 @@ TEST_F(RoutesTest, HasALandingPageWithRelativeLinks) {
   const auto page = get("/");
   EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
   EXPECT_THAT(page.body, HasSubstr("href=\"metrics\""));
+}
+
+TEST_F(RoutesTest, AnswersTheApiFromTheLastSnapshot) {
+  EXPECT_EQ(get("/api/v1/pods").status, 503U);
+  auto snapshot = sample_snapshot();
+  clock_.steady = snapshot.taken_at_steady;
+  store_.publish(std::make_shared<const Snapshot>(std::move(snapshot)));
+  const auto pods = get("/api/v1/pods");
+  EXPECT_EQ(pods.status, 200U);
+  EXPECT_EQ(pods.content_type, "application/json");
+  EXPECT_THAT(pods.body, HasSubstr(R"("pod":"cart-0")"));
+  const auto sockets = get("/api/v1/pods/shop/cart-0/sockets");
+  EXPECT_EQ(sockets.status, 200U);
+  EXPECT_THAT(sockets.body, HasSubstr(R"("total":1201,"cut":true)"));
+  EXPECT_EQ(get("/api/v1/pods/shop/none/sockets").status, 404U);
+  EXPECT_EQ(get("/api/v1/pods/shop/cart-0").status, 404U);
+  EXPECT_EQ(get("/api/v2/pods").status, 404U);
+}
+
+TEST_F(RoutesTest, ListsNoSocketsOfAStaleSnapshot) {
+  const auto snapshot = sample_snapshot();
+  store_.publish(std::make_shared<const Snapshot>(snapshot));
+  clock_.steady = snapshot.taken_at_steady + 4 * snapshot.interval;
+  const auto sockets = get("/api/v1/pods/shop/cart-0/sockets");
+  EXPECT_THAT(sockets.body, HasSubstr(R"("visible":false,"reason":"stale")"));
+  EXPECT_THAT(get("/api/v1/pods").body, HasSubstr(R"("reason":"stale")"));
+  EXPECT_THAT(get("/api/v1/pods").body, ::testing::Not(HasSubstr("states")));
+}
+
+TEST_F(RoutesTest, ListsNoSocketsWhereThatIsOff) {
+  store_.publish(std::make_shared<const Snapshot>(sample_snapshot()));
+  socket_detail_ = false;
+  const auto sockets = get("/api/v1/pods/shop/cart-0/sockets");
+  EXPECT_EQ(sockets.status, 403U);
+  EXPECT_THAT(sockets.body, HasSubstr("api.socket_detail"));
+  EXPECT_EQ(get("/api/v1/pods").status, 200U);
 }
 
 TEST_F(RoutesTest, RefusesWhatItDoesNotHave) {

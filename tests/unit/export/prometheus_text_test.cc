@@ -133,6 +133,39 @@ TEST(PrometheusText, BoundsTheListenersOfAPodAndKeepsTheFullest) {
   EXPECT_THAT(text, HasSubstr("_limit{namespace=\"shop\",pod=\"cart-0\",port=\"other\"} 9690"));
 }
 
+TEST(PrometheusText, AHostNetworkPodHasNoZerosForWhatNobodyCanTell) {
+  auto snapshot = sample_snapshot();
+  snapshot.pods[0].visibility = Visibility::kVisible;
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr("pod=\"proxy\",state=\"close_wait\"} 0"));
+  for (const auto* const state : {"syn_recv", "fin_wait2", "time_wait"}) {
+    EXPECT_THAT(text, Not(HasSubstr("pod=\"proxy\",state=\"" + std::string(state))));
+  }
+}
+
+TEST(PrometheusText, NamesakesHaveOneDiagnosis) {
+  auto snapshot = sample_snapshot();
+  for (auto& pod : snapshot.pods) {
+    if (pod.name != "web-0") continue;
+    pod.visibility = Visibility::kVisible;
+    pod.diagnosis = testing::sample_diagnosis();
+  }
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr("closewatch_close_wait_stuck_sockets{namespace=\"shop\","
+                              "pod=\"web-0\",container=\"app\"} 2000"));
+  EXPECT_THAT(text, HasSubstr("pod=\"web-0\",direction=\"outbound\",peer=\"10.0.0.9:443\"} 1900"));
+  EXPECT_THAT(text, HasSubstr("closewatch_close_wait_entered_total{namespace=\"shop\","
+                              "pod=\"web-0\"} 2600"));
+}
+
+TEST(PrometheusText, AFeatureThatIsNotKnownYetHasNoValue) {
+  auto snapshot = sample_snapshot();
+  snapshot.features.tcp_info.reset();
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr("closewatch_feature_enabled{feature=\"cgroup_id\"} 1"));
+  EXPECT_THAT(text, Not(HasSubstr("feature=\"tcp_info\"")));
+}
+
 TEST(PrometheusText, EscapesWhatANameMayHold) {
   auto snapshot = sample_snapshot();
   snapshot.pods[1].name = "a\"b\\c\nd";

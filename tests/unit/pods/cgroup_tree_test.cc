@@ -97,8 +97,8 @@ TEST(FindPods, KeepsAContainersFoldersInBothHierarchiesOfAHybridTree) {
   const auto found = find_pods(tree.path());
   ASSERT_TRUE(found);
   EXPECT_THAT(found->pods.at(0).containers.at(0).cgroup_folders,
-              ElementsAre(tree.path("unified/kubepods/pod" + kUid + "/" + kA),
-                          tree.path("memory/kubepods/pod" + kUid + "/" + kA)));
+              ElementsAre(CgroupFolder{tree.path("unified/kubepods/pod" + kUid + "/" + kA), true},
+                          CgroupFolder{tree.path("memory/kubepods/pod" + kUid + "/" + kA), false}));
 }
 
 TEST(FindPods, ListsAPodThatHasNoContainerYet) {
@@ -116,7 +116,7 @@ TEST(FindPods, TakesAFolderWithoutAnIdForAnUnnamedContainer) {
   ASSERT_EQ(found->pods.at(0).containers.size(), 1U);
   EXPECT_EQ(found->pods[0].containers[0].id, "");
   EXPECT_THAT(found->pods[0].containers[0].cgroup_folders,
-              ElementsAre(tree.path("kubepods/pod" + kUid + "/kata_sandbox")));
+              ElementsAre(CgroupFolder{tree.path("kubepods/pod" + kUid + "/kata_sandbox"), true}));
 }
 
 TEST(FindPods, TellsPodsApart) {

@@ -3,6 +3,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <map>
+
 #include "tests/support/fake_proc.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -30,8 +32,8 @@ class NamespaceOpenerTest : public ::testing::Test {
   [[nodiscard]] Pod pod() const {
     Pod pod;
     pod.containers.resize(2);
-    pod.containers[0].cgroup_folders = {cgroups_.path("pod/" + kA)};
-    pod.containers[1].cgroup_folders = {cgroups_.path("pod/" + kB)};
+    pod.containers[0].cgroup_folders = {{cgroups_.path("pod/" + kA), false}};
+    pod.containers[1].cgroup_folders = {{cgroups_.path("pod/" + kB), false}};
     return pod;
   }
 
@@ -83,6 +85,46 @@ TEST_F(NamespaceOpenerTest, OpensEachDistinctNamespaceOfOneFolder) {
   const auto opened = open();
   ASSERT_TRUE(opened) << opened.error().what;
   EXPECT_EQ(opened->own.size(), 2U);
+}
+
+TEST_F(NamespaceOpenerTest, TellsTheCgroupsOfEachContainer) {
+  procs(kA, "10\n");
+  procs(kB, "");
+  procs(kB + "/below", "20\n");
+  proc_.process(10, "app", cgroup_of(kA), "pod");
+  proc_.process(20, "worker", cgroup_of(kB + "/below"), "pod");
+  auto on_v2 = pod();
+  for (auto& container : on_v2.containers) container.cgroup_folders[0].unified = true;
+  const auto opened = NamespaceOpener(proc_.path()).open(on_v2, id("host"));
+  ASSERT_TRUE(opened) << opened.error().what;
+  EXPECT_TRUE(opened->cgroups_known);
+  std::map<std::uint64_t, ContainerIndex> containers;
+  for (const auto& cgroup : opened->cgroups) containers.emplace(cgroup.id, cgroup.container);
+  const auto folder = [&](const std::string& path) {
+    struct stat status {};
+    EXPECT_EQ(::stat(cgroups_.path("pod/" + path).c_str(), &status), 0);
+    return status.st_ino;
+  };
+  const std::map<std::uint64_t, ContainerIndex> expected = {
+      {folder(kA), 0}, {folder(kB), 1}, {folder(kB + "/below"), 1}};
+  EXPECT_EQ(containers, expected);
+}
+
+TEST_F(NamespaceOpenerTest, KnowsWhenAProcessIsInNoCgroupOfVersion2) {
+  procs(kA, "10\n");
+  procs(kB, "20\n");
+  proc_.process(10, "app", cgroup_of(kA), "pod");
+  proc_.process(20, "app", cgroup_of(kB), "pod");
+  // In the hybrid layout some runtimes make the folder and put nobody into it.
+  cgroups_.add("unified/" + kB + "/cgroup.procs", "");
+  auto hybrid = pod();
+  hybrid.containers[0].cgroup_folders[0].unified = true;
+  hybrid.containers[1].cgroup_folders.insert(hybrid.containers[1].cgroup_folders.begin(),
+                                             {cgroups_.path("unified/" + kB), true});
+  const auto opened = NamespaceOpener(proc_.path()).open(hybrid, id("host"));
+  ASSERT_TRUE(opened) << opened.error().what;
+  EXPECT_FALSE(opened->cgroups_known);
+  EXPECT_EQ(opened->cgroups.size(), 1U);
 }
 
 TEST_F(NamespaceOpenerTest, PassesOverZombiesAndTheDead) {

@@ -49,6 +49,9 @@ class FakeSockets final : public SocketSource {
  public:
   struct State {
     std::map<ino_t, std::vector<TcpState>> rows;
+    std::map<ino_t, std::vector<SocketRow>>
+        detailed;  ///< after those of which only the state matters
+    std::optional<std::uint64_t> cookie;
     std::map<ino_t, Error> failures;
   };
   FakeSockets(State& state, FakeClock& clock) : state_(state), clock_(clock) {}
@@ -64,10 +67,11 @@ class FakeSockets final : public SocketSource {
       row.state = tcp_state;
       sink.row(row);
     }
+    for (const auto& row : state_.detailed[status.st_ino]) sink.row(row);
     // A failure comes after rows, as in a dump that breaks off.
     const auto failure = state_.failures.find(status.st_ino);
     if (failure != state_.failures.end()) return tl::unexpected(failure->second);
-    return SocketReading{};
+    return SocketReading{state_.cookie, 0};
   }
 
  private:
@@ -123,8 +127,12 @@ class ScannerTest : public ::testing::Test {
   FakeClock clock_;
   FakePods::State pods_;
   FakeSockets::State sockets_;
-  Scanner scanner_{std::make_unique<FakePods>(pods_), NamespaceOpener(proc_.path()),
-                   std::make_unique<FakeSockets>(sockets_, clock_), Pacer(10s, 0.01), clock_};
+  Scanner scanner_{std::make_unique<FakePods>(pods_),
+                   NamespaceOpener(proc_.path()),
+                   SocketOwners(proc_.path()),
+                   std::make_unique<FakeSockets>(sockets_, clock_),
+                   {Pacer(10s, 0.01), {}},
+                   clock_};
 };
 
 TEST_F(ScannerTest, CountsPodsAndNodeAndSortsByName) {
@@ -204,7 +212,7 @@ TEST_F(ScannerTest, ASandboxedPodShowsNoFalseZeros) {
   sandboxed.pod_namespace = "shop";
   sandboxed.name = "boxed";
   sandboxed.containers.resize(1);
-  sandboxed.containers[0].cgroup_folders = {proc_.tree().path("cgroup/sandbox")};
+  sandboxed.containers[0].cgroup_folders = {{proc_.tree().path("cgroup/sandbox"), false}};
   pods_.pods.push_back(sandboxed);
   EXPECT_EQ(pod(*scan(), "boxed").visibility, Visibility::kSandboxed);
 }
@@ -225,7 +233,7 @@ TEST_F(ScannerTest, OutsideTheHostsPidNamespaceThereIsNoNodeEither) {
   outside.pod_namespace = "shop";
   outside.name = "outside";
   outside.containers.resize(1);
-  outside.containers[0].cgroup_folders = {proc_.tree().path("cgroup/outside")};
+  outside.containers[0].cgroup_folders = {{proc_.tree().path("cgroup/outside"), false}};
   pods_.pods.push_back(outside);
   const auto snapshot = scan();
   EXPECT_EQ(snapshot->node, std::nullopt);
@@ -242,8 +250,8 @@ TEST_F(ScannerTest, APodWithOneUnreadableNamespaceHasNoPartialSum) {
   both.pod_namespace = "shop";
   both.name = "both";
   both.containers.resize(1);
-  both.containers[0].cgroup_folders = {proc_.tree().path("cgroup/one"),
-                                       proc_.tree().path("cgroup/two")};
+  both.containers[0].cgroup_folders = {{proc_.tree().path("cgroup/one"), false},
+                                       {proc_.tree().path("cgroup/two"), false}};
   pods_.pods.push_back(both);
   sockets_.rows[inode("one-ns")] = {TcpState::kCloseWait};
   sockets_.rows[inode("two-ns")] = {TcpState::kCloseWait};
@@ -298,6 +306,211 @@ TEST_F(ScannerTest, CountsTroubleWithDiscoveryAndNames) {
   EXPECT_EQ(errors(*snapshot, ScanStage::kMetadata), 1U);
   EXPECT_THAT(snapshot->complaints,
               ::testing::ElementsAre("discovery: a folder", "metadata: the logs"));
+}
+
+SocketRow close_wait_row(std::uint64_t cookie, std::uint32_t inode = 1) {
+  SocketRow row;
+  row.state = TcpState::kCloseWait;
+  row.cookie = cookie;
+  row.inode = inode;
+  return row;
+}
+
+TEST_F(ScannerTest, CountsWhatEntersAndLeavesBetweenScans) {
+  auto& rows = sockets_.detailed[inode("api-ns")];
+  rows = {close_wait_row(1), close_wait_row(2)};
+  EXPECT_EQ(pod(*scan(), "api").diagnosis.entered, 0U);  // was there before the agent
+  rows = {close_wait_row(2), close_wait_row(3), close_wait_row(4)};
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "api").diagnosis.entered, 2U);
+  EXPECT_EQ(pod(*snapshot, "api").diagnosis.left, 1U);
+}
+
+TEST_F(ScannerTest, AFailedScanIsNoExodus) {
+  auto& rows = sockets_.detailed[inode("api-ns")];
+  rows = {close_wait_row(1), close_wait_row(2)};
+  scan();
+  sockets_.failures.emplace(inode("api-ns"), Error{ErrorKind::kInterrupted, "changed"});
+  scan();
+  pods_.failure = Error{ErrorKind::kSystem, "no /sys"};
+  scan();
+  pods_.failure.reset();
+  sockets_.failures.clear();
+  rows = {close_wait_row(2), close_wait_row(3)};
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "api").diagnosis.entered, 1U);
+  EXPECT_EQ(pod(*snapshot, "api").diagnosis.left, 1U);
+}
+
+TEST_F(ScannerTest, EverySocketOfANewPodHasEntered) {
+  scan();
+  add_pod("late", 30, "late-ns");
+  sockets_.detailed[inode("late-ns")] = {close_wait_row(1), close_wait_row(2)};
+  EXPECT_EQ(pod(*scan(), "late").diagnosis.entered, 2U);
+}
+
+TEST_F(ScannerTest, APodThatIsOutOfAListWithErrorsIsNotForgotten) {
+  sockets_.detailed[inode("api-ns")] = {close_wait_row(1)};
+  scan();
+  const auto hidden = pods_.pods.back();
+  pods_.pods.pop_back();
+  pods_.errors = {Error{ErrorKind::kDenied, "a folder"}};
+  scan();
+  pods_.pods.push_back(hidden);
+  EXPECT_EQ(pod(*scan(), "api").diagnosis.entered, 0U);
+  pods_.errors.clear();
+  pods_.pods.pop_back();
+  scan();
+  pods_.pods.push_back(hidden);  // gone from a whole list, so it began anew
+  EXPECT_EQ(pod(*scan(), "api").diagnosis.entered, 1U);
+}
+
+TEST_F(ScannerTest, AgesGrowFromScanToScan) {
+  auto row = close_wait_row(1);
+  row.last_ack_received_ms = 5'000;
+  auto& rows = sockets_.detailed[inode("api-ns")];
+  rows = {row};
+  EXPECT_EQ(pod(*scan(), "api").diagnosis.oldest, 5s);
+  clock_.steady += 2min;
+  rows.front().last_ack_received_ms = 1;  // a keepalive
+  const auto snapshot = scan();
+  EXPECT_GE(pod(*snapshot, "api").diagnosis.oldest, 2min + 5s);
+  EXPECT_EQ(pod(*snapshot, "api").diagnosis.stuck(), 1U);
+}
+
+TEST_F(ScannerTest, LearnsWhatTheKernelGives) {
+  EXPECT_EQ(scan()->features.cgroup_id, false);
+  EXPECT_EQ(scan()->features.netns_cookie, false);
+  auto row = close_wait_row(1);
+  row.cgroup_id = kUnknownCgroup;
+  row.last_ack_received_ms = 1;
+  sockets_.detailed[inode("api-ns")] = {row};
+  sockets_.cookie = 7;
+  const auto snapshot = scan();
+  EXPECT_EQ(snapshot->features.cgroup_id, true);
+  EXPECT_EQ(snapshot->features.tcp_info, true);
+  EXPECT_EQ(snapshot->features.netns_cookie, true);
+  EXPECT_FALSE(snapshot->features.socket_inode);
+}
+
+/// Pods with containers in cgroups that are plain folders.
+class ContainersTest : public ScannerTest {
+ protected:
+  /// A pod in the namespace of that name with a process in each of its two containers, "app" and
+  /// "sidecar".
+  void add_kubernetes_pod(const std::string& name, pid_t pid, const std::string& network_namespace,
+                          bool unified) {
+    Pod added;
+    added.pod_namespace = "shop";
+    added.name = name;
+    added.uid = "uid-" + name;
+    for (const auto* const container : {"app", "sidecar"}) {
+      const auto folder = name + "-" + container;
+      proc_.tree().add("cgroup/" + folder + "/cgroup.procs", std::to_string(pid) + "\n");
+      proc_.process(pid, container, "0::/" + folder + "\n", network_namespace);
+      added.containers.push_back(
+          {"id", container, {{proc_.tree().path("cgroup/" + folder), unified}}});
+      ++pid;
+    }
+    pods_.pods.push_back(std::move(added));
+  }
+
+  /// The id of a container's cgroup.
+  [[nodiscard]] std::uint64_t cgroup(const std::string& folder) const {
+    struct stat status {};
+    EXPECT_EQ(::stat(proc_.tree().path("cgroup/" + folder).c_str(), &status), 0) << folder;
+    return status.st_ino;
+  }
+
+  static SocketRow made_by(std::uint64_t cgroup, TcpState state = TcpState::kCloseWait) {
+    static std::uint64_t cookie = 100;
+    auto row = close_wait_row(++cookie);
+    row.state = state;
+    row.cgroup_id = cgroup;
+    return row;
+  }
+
+  static std::uint64_t sockets_of(const PodSnapshot& pod, const std::string& container) {
+    for (const auto& known : pod.diagnosis.containers) {
+      if (known.container == container) return known.of(Direction::kOutbound, Awaiting::kClose);
+    }
+    throw std::runtime_error("no container " + container);
+  }
+};
+
+TEST_F(ContainersTest, HaveTheSocketsThatTheirCgroupsMade) {
+  add_kubernetes_pod("web", 30, "web-ns", true);
+  sockets_.detailed[inode("web-ns")] = {made_by(cgroup("web-app")), made_by(cgroup("web-app")),
+                                        made_by(424'242)};
+  const auto snapshot = scan();
+  const auto& web = pod(*snapshot, "web");
+  EXPECT_EQ(sockets_of(web, "app"), 2U);
+  EXPECT_EQ(sockets_of(web, "sidecar"), 0U);
+  EXPECT_EQ(sockets_of(web, "unknown"), 1U);
+  EXPECT_FALSE(snapshot->features.socket_inode);
+}
+
+TEST_F(ContainersTest, AreFoundByInodeWhereTheKernelNamesNoCgroup) {
+  add_kubernetes_pod("web", 30, "web-ns", false);
+  proc_.socket(31, 5, 4711);
+  sockets_.detailed[inode("web-ns")] = {close_wait_row(1, 4711), close_wait_row(2, 4712)};
+  const auto snapshot = scan();
+  const auto& web = pod(*snapshot, "web");
+  EXPECT_EQ(sockets_of(web, "sidecar"), 1U);
+  EXPECT_EQ(sockets_of(web, "unknown"), 1U);
+  EXPECT_EQ(sockets_of(web, "app"), 0U);
+  EXPECT_TRUE(snapshot->features.socket_inode);
+  sockets_.detailed.clear();
+  EXPECT_FALSE(scan()->features.socket_inode);
+}
+
+TEST_F(ContainersTest, OfHostNetworkPodsAreSplitOffTheNode) {
+  add_kubernetes_pod("proxy", 30, "host", true);
+  add_kubernetes_pod("agent", 40, "host", true);
+  sockets_.detailed[inode("host")] = {
+      made_by(cgroup("proxy-app")), made_by(cgroup("agent-sidecar")),
+      made_by(cgroup("agent-sidecar"), TcpState::kEstablished),
+      made_by(cgroup("agent-app"), TcpState::kFinWait2), made_by(kUnknownCgroup)};
+  const auto snapshot = scan();
+  const auto& proxy = pod(*snapshot, "proxy");
+  EXPECT_EQ(proxy.visibility, Visibility::kVisible);
+  EXPECT_TRUE(proxy.host_network);
+  EXPECT_EQ(proxy.sums.states.total(), 1U);
+  EXPECT_EQ(sockets_of(proxy, "app"), 1U);
+  const auto& agent = pod(*snapshot, "agent");
+  EXPECT_EQ(agent.sums.states.of(TcpState::kCloseWait), 1U);
+  EXPECT_EQ(agent.sums.states.of(TcpState::kEstablished), 1U);
+  EXPECT_EQ(sockets_of(agent, "sidecar"), 1U);
+  // Nobody can tell whose those are that may have lost their cgroup, so they are the node's.
+  EXPECT_FALSE(agent.knows(TcpState::kFinWait2));
+  ASSERT_TRUE(snapshot->node);
+  EXPECT_EQ(snapshot->node->of(TcpState::kFinWait2), 1U);
+  EXPECT_EQ(snapshot->node->of(TcpState::kCloseWait), 1U);
+  EXPECT_EQ(snapshot->node->of(TcpState::kEstablished), 0U);
+}
+
+TEST_F(ContainersTest, OfHostNetworkPodsHaveNoFalseZerosWithoutCgroupIds) {
+  add_kubernetes_pod("proxy", 30, "host", true);
+  sockets_.detailed[inode("host")] = {close_wait_row(1)};
+  EXPECT_EQ(pod(*scan(), "proxy").visibility, Visibility::kHostNetwork);
+  sockets_.detailed[inode("host")] = {made_by(kUnknownCgroup)};
+  EXPECT_EQ(pod(*scan(), "proxy").visibility, Visibility::kVisible);  // a true zero
+}
+
+TEST_F(ContainersTest, OfHostNetworkPodsHaveNoFalseZerosOutsideCgroupV2) {
+  add_kubernetes_pod("proxy", 30, "host", false);
+  sockets_.detailed[inode("host")] = {made_by(kUnknownCgroup)};
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "proxy").visibility, Visibility::kHostNetwork);
+  EXPECT_EQ(snapshot->node->of(TcpState::kCloseWait), 1U);
+}
+
+TEST_F(ContainersTest, OfHostNetworkPodsAreAsUnreadableAsTheNode) {
+  add_kubernetes_pod("proxy", 30, "host", true);
+  sockets_.failures.emplace(inode("host"), Error{ErrorKind::kInterrupted, "changed"});
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "proxy").visibility, Visibility::kIncomplete);
+  EXPECT_EQ(snapshot->node, std::nullopt);
 }
 
 TEST_F(ScannerTest, AScanThatIsToldToStopIsDropped) {

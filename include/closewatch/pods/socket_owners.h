@@ -1,0 +1,44 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "closewatch/base/result.h"
+#include "closewatch/pods/namespace_opener.h"
+#include "closewatch/pods/pod.h"
+
+namespace closewatch {
+
+/// A process that has a socket open, the one with the lowest number where several have.
+struct SocketOwner {
+  pid_t pid = 0;
+  std::string comm;              ///< printable ASCII
+  ContainerIndex container = 0;  ///< whose the process is; 0 for a pod without containers
+};
+
+struct SocketOwnerList {
+  std::unordered_map<std::uint32_t, SocketOwner> by_inode;  ///< only those that were found
+  std::optional<Error> error;  ///< why some may be missing; that a process ended is none
+};
+
+/// Finds out which process has a socket by looking through /proc/PID/fd: O(descriptors of the pod),
+/// which is why nobody asks for it but where the kernel names no cgroup, or a person wants to know.
+/// Thread-safe.
+class SocketOwners {
+ public:
+  /// `proc` is the host's /proc.
+  explicit SocketOwners(std::string proc) : proc_(std::move(proc)) {}
+
+  /// The owners of those of the pod's sockets that have these inode numbers.
+  [[nodiscard]] SocketOwnerList find(const Pod& pod, std::vector<std::uint32_t> inodes) const;
+
+ private:
+  std::string proc_;
+};
+
+}  // namespace closewatch

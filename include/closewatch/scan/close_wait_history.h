@@ -1,0 +1,72 @@
+#pragma once
+
+#include <chrono>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <span>
+#include <vector>
+
+#include "closewatch/pods/pod.h"
+#include "closewatch/scan/close_wait_socket.h"
+#include "closewatch/scan/socket_tally.h"
+
+namespace closewatch {
+
+/// A network namespace, so named that a later one is not taken for it: by its cookie, which is
+/// never reused, or by its inode number on kernels that have no SO_NETNS_COOKIE (before 5.14).
+struct NamespaceIdentity {
+  std::uint64_t cookie = 0;  ///< 0: none; then `id` counts
+  NamespaceId id;
+
+  auto operator<=>(const NamespaceIdentity&) const = default;  // NOLINT(modernize-use-nullptr)
+};
+
+/// What one pod's earlier scans knew of its CLOSE_WAIT sockets: since when, and how many came and
+/// went. 16 bytes for each socket that is in CLOSE_WAIT now, two for each port that listens.
+/// A scan of the pod that fails is not told here, so it changes nothing.
+class CloseWaitHistory {
+ public:
+  /// `newborn`: the pod began after the agent did, so that even the sockets of its first scan have
+  /// come between scans. Else those are what the counters start from, so that a restart of the
+  /// agent looks like no leak.
+  explicit CloseWaitHistory(bool newborn) : counts_entries_(newborn) {}
+
+  /// Takes a whole reading of one of the pod's namespaces, done at `now` or before, and sets
+  /// direction and age of each of `tally`'s sockets in this namespace; puts them into another
+  /// order. O(n log n) with n sockets in CLOSE_WAIT; allocates once.
+  void observe(const NamespaceIdentity& space, std::chrono::steady_clock::time_point now,
+               SocketTally& tally);
+  /// A scan of the pod begins, whatever became of the one before.
+  void begin_scan();
+  /// All namespaces of the pod have been observed: what the others held has gone.
+  void end_scan();
+
+  [[nodiscard]] std::uint64_t entered() const { return entered_; }  ///< came into CLOSE_WAIT
+  [[nodiscard]] std::uint64_t left() const { return left_; }        ///< went out of it
+  [[nodiscard]] std::size_t bytes() const;  ///< of memory for what is remembered
+
+ private:
+  /// A socket in CLOSE_WAIT and the earliest moment that it is known to have been there.
+  struct Known {
+    std::uint64_t cookie;
+    std::chrono::steady_clock::time_point since;
+  };
+  struct Space {
+    std::vector<Known> sockets;        ///< by cookie
+    std::vector<std::uint16_t> ports;  ///< that listen, or did and have sockets left
+    bool seen = false;                 ///< in this scan
+  };
+
+  static void update_ports(Space& space, SocketTally& tally);
+  void update_sockets(Space& space, std::chrono::steady_clock::time_point now,
+                      std::span<CloseWaitSocket> sockets);
+
+  std::map<NamespaceIdentity, Space> spaces_;
+  bool counts_entries_;
+  std::uint64_t entered_ = 0;
+  std::uint64_t left_ = 0;
+};
+
+}  // namespace closewatch

@@ -1,0 +1,65 @@
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string_view>
+
+#include "closewatch/kernel/socket_row.h"
+#include "closewatch/pods/namespace_opener.h"
+
+namespace closewatch {
+
+/// Who began the connection.
+enum class Direction : std::uint8_t {
+  kInbound,   ///< the peer: the local port has, or lately had, a listener
+  kOutbound,  ///< the pod
+};
+inline constexpr std::array kDirections = {Direction::kInbound, Direction::kOutbound};
+/// The `direction` label.
+std::string_view name_of(Direction direction);
+
+/// The call that the application still owes to a socket in CLOSE_WAIT.
+enum class Awaiting : std::uint8_t {
+  kAccept,  ///< it sits in the listen queue
+  kRead,    ///< data or the end-of-file have not been read
+  kClose,   ///< the application has seen the end-of-file and keeps the descriptor: the classic leak
+};
+inline constexpr std::array kAwaitings = {Awaiting::kAccept, Awaiting::kRead, Awaiting::kClose};
+/// The `awaiting` label.
+std::string_view name_of(Awaiting awaiting);
+
+/// No container that is known.
+inline constexpr ContainerIndex kNoContainer = 0xFFFF;
+
+/// A socket in CLOSE_WAIT: the part of a SocketRow that a diagnosis is made from, and what it came
+/// to.
+struct CloseWaitSocket {
+  std::uint64_t cookie = 0;
+  std::chrono::milliseconds age{};  ///< in CLOSE_WAIT, never overstated by more than a kernel tick
+  Endpoint local;                   ///< a v4-mapped address as the IPv4 address that it is
+  Endpoint remote;                  ///< likewise
+  std::uint32_t inode = 0;          ///< 0: not accepted yet
+  std::uint32_t receive_queue = 0;  ///< unread bytes, the FIN counting as one
+  ContainerIndex container = kNoContainer;
+  bool cgroup_known = false;  ///< the kernel named the cgroup, even if that is of no container
+  Direction direction = Direction::kOutbound;
+  Awaiting awaiting = Awaiting::kClose;
+
+  /// Data that the application has not read.
+  [[nodiscard]] std::uint32_t unread_bytes() const {
+    return receive_queue > 0 ? receive_queue - 1 : 0;
+  }
+};
+
+/// What one row tells by itself: the age as far as the last ACK tells (never later than the FIN's),
+/// and what the application owes. Container and direction are for whoever sees more than a row.
+///
+/// idiag_inode is 0 until accept() makes a file of the socket; idiag_rqueue is rcv_nxt - copied_seq
+/// (tcp_diag_get_info() in net/ipv4/tcp_diag.c), in which a FIN takes one, given back when
+/// recvmsg() has told the end-of-file.
+CloseWaitSocket close_wait_socket(const SocketRow& row);
+
+}  // namespace closewatch

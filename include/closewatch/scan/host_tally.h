@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "closewatch/kernel/socket_source.h"
+#include "closewatch/scan/socket_tally.h"
+
+namespace closewatch {
+
+/// Splits the rows of the host's namespace: each hostNetwork pod gets the sockets that its cgroups
+/// made, the node all others, among them every one in a state that may lack a cgroup.
+/// O(log cgroups) for a row.
+class HostTally final : public RowSink {
+ public:
+  HostTally() { begin({}); }
+
+  /// Another scan begins, with these pods. Their tallies are numbered as they stand here.
+  void begin(const std::vector<std::vector<ContainerCgroup>>& pods);
+
+  void restart() override;
+  void row(const SocketRow& row) override;
+
+  [[nodiscard]] SocketTally& node() { return node_; }
+  [[nodiscard]] SocketTally& pod(std::size_t index) { return *pods_.at(index); }
+  /// Whether the kernel names cgroups at all; if not, no pod has got what is its own.
+  [[nodiscard]] bool saw_cgroup_id() const { return saw_cgroup_id_; }
+
+ private:
+  SocketTally node_;
+  std::vector<std::unique_ptr<SocketTally>> pods_;
+  std::vector<std::pair<std::uint64_t, SocketTally*>> claims_;  ///< by cgroup id
+  bool saw_cgroup_id_ = false;
+};
+
+}  // namespace closewatch

@@ -1,0 +1,38 @@
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "closewatch/pods/socket_owners.h"
+#include "closewatch/scan/namesakes.h"
+
+namespace closewatch {
+
+struct ListedSocket {
+  CloseWaitSocket socket;
+  std::string container;
+  std::optional<SocketOwner> process;  ///< that has it open; nullopt: none is found
+};
+
+/// A pod's sockets in CLOSE_WAIT, the oldest first: all, or as many as the snapshot keeps.
+struct SocketListing {
+  std::string pod_namespace;
+  std::string pod;
+  Visibility visibility = Visibility::kNoProcess;
+  std::string detail;       ///< why it is not visible
+  std::uint64_t total = 0;  ///< how many there are
+  std::vector<ListedSocket> sockets;
+
+  [[nodiscard]] bool cut() const { return sockets.size() < total; }
+};
+
+/// Finds the processes of a pod's sockets, by inode number.
+using OwnersOf = std::function<SocketOwnerList(const Pod& pod, std::vector<std::uint32_t> inodes)>;
+
+/// Of pods of one name, of which there is at least one.
+SocketListing list_sockets(Namesakes pods, const OwnersOf& owners_of);
+
+}  // namespace closewatch

@@ -1,0 +1,89 @@
+#include "closewatch/pods/socket_owners.h"
+
+#include <fcntl.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "closewatch/base/file.h"
+#include "closewatch/base/printable.h"
+#include "closewatch/pods/cgroup_members.h"
+#include "closewatch/pods/process.h"
+
+namespace closewatch {
+namespace {
+
+class Search {
+ public:
+  Search(int proc, std::vector<std::uint32_t> inodes) : proc_(proc), wanted_(std::move(inodes)) {
+    std::sort(wanted_.begin(), wanted_.end());
+    wanted_.erase(std::unique(wanted_.begin(), wanted_.end()), wanted_.end());
+  }
+
+  void process(pid_t pid, ContainerIndex container) {
+    if (found_.by_inode.size() == wanted_.size()) return;
+    if (const auto looked = look_into(pid, container); !looked) fail_with(looked.error());
+  }
+
+  void fail_with(const Error& error) {
+    if (error.kind != ErrorKind::kGone && !found_.error) found_.error = error;
+  }
+
+  SocketOwnerList result() && { return std::move(found_); }
+
+ private:
+  Result<void> look_into(pid_t pid, ContainerIndex container) {
+    const auto process = Process::open(proc_, pid);
+    if (!process) return tl::unexpected(process.error());
+    std::string comm;
+    return process->visit_sockets([&](std::uint32_t inode) {
+      if (!std::binary_search(wanted_.begin(), wanted_.end(), inode)) return;
+      if (comm.empty()) comm = comm_of(*process);
+      found_.by_inode.try_emplace(inode, SocketOwner{pid, comm, container});
+    });
+  }
+
+  static std::string comm_of(const Process& process) {
+    const auto stat = process.stat();
+    return stat ? printable(stat->comm) : "?";
+  }
+
+  int proc_;
+  std::vector<std::uint32_t> wanted_;
+  SocketOwnerList found_;
+};
+
+void search_containers(const Pod& pod, Search& search) {
+  for (std::size_t i = 0; i < pod.containers.size(); ++i) {
+    for (const auto& folder : pod.containers[i].cgroup_folders) {
+      const auto errors =
+          visit_members(folder.path, [&](std::uint64_t /*cgroup_id*/, const auto& processes) {
+            for (const auto pid : processes) search.process(pid, static_cast<ContainerIndex>(i));
+          });
+      for (const auto& error : errors) search.fail_with(error);
+    }
+  }
+}
+
+void search_namespace(int proc, const NamespaceId& id, Search& search) {
+  auto processes = list_processes(proc);
+  if (!processes) return search.fail_with(processes.error());
+  std::sort(processes->begin(), processes->end());
+  for (const auto pid : *processes) {
+    const auto glance = network_namespace_id(proc, pid);
+    if (glance && *glance == id) search.process(pid, 0);
+  }
+}
+
+}  // namespace
+
+SocketOwnerList SocketOwners::find(const Pod& pod, std::vector<std::uint32_t> inodes) const {
+  const auto proc = open_at(kWorkingFolder, proc_.c_str(), O_RDONLY | O_DIRECTORY);
+  if (!proc) return {{}, proc.error()};
+  Search search(proc->get(), std::move(inodes));
+  search_containers(pod, search);
+  if (pod.located) search_namespace(proc->get(), pod.located->id, search);
+  return std::move(search).result();
+}
+
+}  // namespace closewatch

@@ -1,0 +1,88 @@
+#include "closewatch/scan/close_wait_history.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace closewatch {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+using std::chrono::steady_clock;
+
+void CloseWaitHistory::observe(const NamespaceIdentity& space, steady_clock::time_point now,
+                               SocketTally& tally) {
+  auto& known = spaces_[space];
+  known.seen = true;
+  update_ports(known, tally);
+  const auto sockets = tally.close_wait();
+  for (auto& socket : sockets) {
+    const bool inbound =
+        socket.awaiting == Awaiting::kAccept ||
+        std::binary_search(known.ports.begin(), known.ports.end(), socket.local.port);
+    socket.direction = inbound ? Direction::kInbound : Direction::kOutbound;
+  }
+  update_sockets(known, now, sockets);
+}
+
+void CloseWaitHistory::begin_scan() {
+  for (auto& [identity, space] : spaces_) space.seen = false;
+}
+
+void CloseWaitHistory::end_scan() {
+  for (auto space = spaces_.begin(); space != spaces_.end();) {
+    if (space->second.seen) {
+      ++space;
+    } else {
+      left_ += space->second.sockets.size();
+      space = spaces_.erase(space);
+    }
+  }
+  counts_entries_ = true;
+}
+
+std::size_t CloseWaitHistory::bytes() const {
+  std::size_t bytes = 0;
+  for (const auto& [identity, space] : spaces_) {
+    bytes +=
+        space.sockets.capacity() * sizeof(Known) + space.ports.capacity() * sizeof(std::uint16_t);
+  }
+  return bytes;
+}
+
+void CloseWaitHistory::update_ports(Space& space, SocketTally& tally) {
+  std::erase_if(space.ports, [&](std::uint16_t port) { return !tally.has_sockets(port); });
+  for (const auto& listener : tally.sums().listeners) space.ports.push_back(listener.port);
+  std::sort(space.ports.begin(), space.ports.end());
+  space.ports.erase(std::unique(space.ports.begin(), space.ports.end()), space.ports.end());
+}
+
+/// Walks the sockets of now and then side by side, both by cookie.
+void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now,
+                                      std::span<CloseWaitSocket> sockets) {
+  std::sort(sockets.begin(), sockets.end(),
+            [](const auto& a, const auto& b) { return a.cookie < b.cookie; });
+  std::vector<Known> next;
+  next.reserve(sockets.size());
+  auto before = space.sockets.begin();
+  for (auto& socket : sockets) {
+    while (before != space.sockets.end() && before->cookie < socket.cookie) {
+      ++before;
+      ++left_;
+    }
+    auto since = now - socket.age;
+    if (before != space.sockets.end() && before->cookie == socket.cookie) {
+      // The earlier of the two: a later ACK has hidden the FIN's from the kernel, not from us.
+      since = std::min(since, before->since);
+      ++before;
+    } else if (counts_entries_) {
+      ++entered_;
+    }
+    socket.age = duration_cast<milliseconds>(now - since);
+    next.push_back({socket.cookie, since});
+  }
+  left_ += static_cast<std::uint64_t>(std::distance(before, space.sockets.end()));
+  space.sockets = std::move(next);
+}
+
+}  // namespace closewatch

@@ -1,0 +1,45 @@
+#include "closewatch/scan/socket_listing.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace closewatch {
+namespace {
+
+void list_pod(const PodSnapshot& pod, const OwnersOf& owners_of, SocketListing& listing) {
+  listing.total += pod.sums.states.of(TcpState::kCloseWait);
+  std::vector<std::uint32_t> inodes;
+  for (const auto& socket : pod.diagnosis.sockets) {
+    if (socket.inode != 0) inodes.push_back(socket.inode);
+  }
+  const auto owners = inodes.empty() ? SocketOwnerList{} : owners_of(pod, std::move(inodes));
+  for (const auto& socket : pod.diagnosis.sockets) {
+    auto& listed = listing.sockets.emplace_back();
+    listed.socket = socket;
+    listed.container = socket.container < pod.containers.size()
+                           ? label_of(pod.containers[socket.container])
+                           : kUnknownContainer;
+    const auto owner = owners.by_inode.find(socket.inode);
+    if (owner != owners.by_inode.end()) listed.process = owner->second;
+  }
+}
+
+}  // namespace
+
+SocketListing list_sockets(Namesakes pods, const OwnersOf& owners_of) {
+  SocketListing listing;
+  listing.pod_namespace = pods.front().pod_namespace;
+  listing.pod = pods.front().name;
+  listing.visibility = visibility_of(pods);
+  for (const auto& pod : pods) {
+    if (pod.visibility == listing.visibility) listing.detail = pod.detail;
+  }
+  if (listing.visibility != Visibility::kVisible) return listing;
+  for (const auto& pod : pods) list_pod(pod, owners_of, listing);
+  std::stable_sort(
+      listing.sockets.begin(), listing.sockets.end(),
+      [](const ListedSocket& a, const ListedSocket& b) { return a.socket.age > b.socket.age; });
+  return listing;
+}
+
+}  // namespace closewatch
