@@ -15,6 +15,7 @@
 #include <thread>
 
 #include "tests/support/agent_scanner.h"
+#include "tests/support/cgroup_pod.h"
 #include "tests/support/network_namespace.h"
 #include "tests/support/socket_holder.h"
 #include "tests/support/tcp_sockets.h"
@@ -24,6 +25,7 @@ namespace closewatch {
 namespace {
 
 using testing::AgentScanner;
+using testing::cgroup_root;
 using testing::NetworkNamespace;
 using testing::wait_until;
 
@@ -104,12 +106,6 @@ TEST(Churn, HundredsOfNamespacesComeAndGoUnderAScanLoop) {
   EXPECT_GT(sightings, kTenants);
   for (const auto& pod : scanner.scan().pods) EXPECT_FALSE(pod.name.starts_with(prefix));
   EXPECT_EQ(open_descriptors(), descriptors_before);
-}
-
-/// The root of this machine's cgroup v2 hierarchy, alone or beside v1.
-std::string cgroup_root() {
-  const std::string unified = "/sys/fs/cgroup/unified";
-  return std::filesystem::exists(unified) ? unified : "/sys/fs/cgroup";
 }
 
 /// A pod as a kubelet and a runtime make it: a cgroup with a process in a namespace of its own,

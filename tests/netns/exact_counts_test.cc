@@ -37,8 +37,7 @@ struct StateCase {
 };
 
 std::string name_of_case(const StateCase& one) {
-  constexpr std::array<const char*, 3> kWires = {"Ipv4", "Ipv6", "Mapped"};
-  return std::string(name_of(one.state)) + "_" + kWires.at(static_cast<std::size_t>(one.wire));
+  return std::string(name_of(one.state)) + "_" + testing::name_of(one.wire);
 }
 
 void PrintTo(const StateCase& one, std::ostream* out) { *out << name_of_case(one); }

@@ -14,18 +14,27 @@ namespace closewatch::testing {
 /// The agent's own scanner over this machine's network namespaces, as `closewatch scan` uses it.
 class AgentScanner {
  public:
-  explicit AgentScanner(PodDiscovery discovery = PodDiscovery::kStandalone) {
-    auto config = default_config();
-    config.pods.discovery = discovery;
-    auto scanner = make_scanner(config, clock_);
+  explicit AgentScanner(PodDiscovery discovery = PodDiscovery::kStandalone)
+      : AgentScanner(config_for(discovery)) {}
+  /// `clock` must outlive it; without one time is as it is.
+  explicit AgentScanner(const Config& config, const Clock* clock = nullptr) {
+    auto scanner = make_scanner(config, clock == nullptr ? clock_ : *clock);
     if (!scanner) throw std::runtime_error(scanner.error().what);
     scanner_ = std::move(*scanner);
+  }
+
+  static Config config_for(PodDiscovery discovery) {
+    auto config = default_config();
+    config.pods.discovery = discovery;
+    return config;
   }
 
   const Snapshot& scan() {
     snapshot_ = scanner_->scan([] { return true; });
     return *snapshot_;
   }
+
+  [[nodiscard]] const Snapshot& last() const { return *snapshot_; }
 
   /// The pod of the namespace called `name` in the last scan; nullptr when it is not there.
   [[nodiscard]] const PodSnapshot* last_pod(const std::string& name) const {
@@ -35,18 +44,26 @@ class AgentScanner {
     return nullptr;
   }
 
-  [[nodiscard]] const SocketSums& last_sums_of(const std::string& name) const {
+  /// Throws when the pod was not visible in the last scan.
+  [[nodiscard]] const PodSnapshot& last_visible(const std::string& name) const {
     const auto* const pod = last_pod(name);
     if (pod == nullptr) throw std::runtime_error("no pod " + name);
     if (pod->visibility != Visibility::kVisible)
       throw std::runtime_error(name + ": " + pod->detail);
-    return pod->sums;
+    return *pod;
+  }
+  [[nodiscard]] const SocketSums& last_sums_of(const std::string& name) const {
+    return last_visible(name).sums;
   }
 
   /// After a scan of its own. Throws when the pod is not visible.
   const SocketSums& sums_of(const std::string& name) {
     scan();
     return last_sums_of(name);
+  }
+  const Diagnosis& diagnosis_of(const std::string& name) {
+    scan();
+    return last_visible(name).diagnosis;
   }
 
  private:

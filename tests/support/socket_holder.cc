@@ -16,14 +16,19 @@
 namespace closewatch::testing {
 
 SocketHolder::SocketHolder(const NetworkNamespace& space,
-                           const std::function<std::vector<UniqueFd>()>& make) {
+                           const std::function<std::vector<UniqueFd>()>& make)
+    : SocketHolder([&] {
+        if (::setns(space.open().get(), CLONE_NEWNET) != 0) throw std::runtime_error("setns");
+        return make();
+      }) {}
+
+SocketHolder::SocketHolder(const std::function<std::vector<UniqueFd>()>& make) {
   std::array<int, 2> ready{};
   if (::pipe2(ready.data(), O_CLOEXEC) != 0) throw std::runtime_error("pipe");
   pid_ = ::fork();
   if (pid_ == 0) {
     ::prctl(PR_SET_PDEATHSIG, SIGKILL);
     try {
-      if (::setns(space.open().get(), CLONE_NEWNET) != 0) throw std::runtime_error("setns");
       const auto sockets = make();
       const char byte = 0;
       if (::write(ready[1], &byte, 1) == 1) ::pause();

@@ -16,6 +16,8 @@ namespace closewatch::testing {
 class SocketHolder {
  public:
   SocketHolder(const NetworkNamespace& space, const std::function<std::vector<UniqueFd>()>& make);
+  /// In the namespace that the caller is in.
+  explicit SocketHolder(const std::function<std::vector<UniqueFd>()>& make);
   SocketHolder(SocketHolder&& other) noexcept;
   SocketHolder& operator=(SocketHolder&&) = delete;
   SocketHolder(const SocketHolder&) = delete;

@@ -35,16 +35,23 @@ SocketRow parse(const std::string& line) {
 
 }  // namespace
 
-SocketSums ss_counts(const std::string& network_namespace) {
-  const auto command = "ss -N " + network_namespace + " -tanH";
+std::vector<SocketRow> ss_rows(const std::string& network_namespace) {
+  const auto command =
+      "ss" + (network_namespace.empty() ? "" : " -N " + network_namespace) + " -tanH";
   const std::unique_ptr<FILE, int (*)(FILE*)> output(::popen(command.c_str(), "r"), &::pclose);
   if (output == nullptr) throw std::runtime_error("cannot run ss");
-  SocketTally tally;
-  tally.restart();
+  std::vector<SocketRow> rows;
   std::array<char, 1024> line{};
   while (std::fgets(line.data(), line.size(), output.get()) != nullptr) {
-    tally.row(parse(line.data()));
+    rows.push_back(parse(line.data()));
   }
+  return rows;
+}
+
+SocketSums ss_counts(const std::string& network_namespace) {
+  SocketTally tally;
+  tally.restart();
+  for (const auto& row : ss_rows(network_namespace)) tally.row(row);
   return tally.sums();
 }
 

@@ -1,12 +1,17 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "closewatch/scan/socket_tally.h"
 
 namespace closewatch::testing {
 
-/// What iproute2's `ss -N NAME -tan` counts in a named network namespace: states and accept queues.
+/// What iproute2's `ss -N NAME -tan` lists in a named network namespace, in the host's without a
+/// name: state, queues and the local port of each socket.
+std::vector<SocketRow> ss_rows(const std::string& network_namespace);
+
+/// What that comes to: states and accept queues.
 SocketSums ss_counts(const std::string& network_namespace);
 
 }  // namespace closewatch::testing

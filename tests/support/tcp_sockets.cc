@@ -64,16 +64,6 @@ void set_option(const UniqueFd& socket, int level, int option, Value value) {
   check(::setsockopt(socket.get(), level, option, &value, sizeof(value)) == 0, "setsockopt");
 }
 
-UniqueFd accept_from(const Listener& listener) {
-  UniqueFd fd(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
-  check(fd.valid(), "accept");
-  return fd;
-}
-
-void half_close(const UniqueFd& socket) {
-  check(::shutdown(socket.get(), SHUT_WR) == 0, "shutdown");
-}
-
 void keep(std::vector<UniqueFd>& kept, Connection connection) {
   kept.push_back(std::move(connection.client));
   kept.push_back(std::move(connection.server));
@@ -138,12 +128,13 @@ std::vector<UniqueFd> in_listen(Wire wire, std::size_t count) {
 
 }  // namespace
 
-Listener listen_on(Wire wire, int backlog) {
+Listener listen_on(Wire wire, int backlog, std::uint16_t port) {
   Listener listener;
   listener.fd = tcp_socket(wire == Wire::kIpv4 ? AF_INET : AF_INET6);
-  auto address = wire == Wire::kIpv4   ? ipv4(INADDR_LOOPBACK, 0)
-                 : wire == Wire::kIpv6 ? ipv6(in6addr_loopback, 0)
-                                       : ipv6(in6addr_any, 0);
+  auto address = wire == Wire::kIpv4   ? ipv4(INADDR_LOOPBACK, port)
+                 : wire == Wire::kIpv6 ? ipv6(in6addr_loopback, port)
+                                       : ipv6(in6addr_any, port);
+  set_option(listener.fd, SOL_SOCKET, SO_REUSEADDR, 1);
   check(::bind(listener.fd.get(), address.get(), address.size) == 0, "bind");
   shrink_buffers(listener.fd);
   check(::listen(listener.fd.get(), backlog) == 0, "listen");
@@ -167,6 +158,30 @@ Connection connected(Wire wire, const Listener& listener) {
   connection.client = connect_to(wire, listener.port);
   connection.server = accept_from(listener);
   return connection;
+}
+
+UniqueFd accept_from(const Listener& listener) {
+  UniqueFd fd(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_CLOEXEC));
+  check(fd.valid(), "accept");
+  return fd;
+}
+
+void half_close(const UniqueFd& socket) {
+  check(::shutdown(socket.get(), SHUT_WR) == 0, "shutdown");
+}
+
+void send_bytes(const UniqueFd& socket, std::size_t count) {
+  const std::vector<char> bytes(count);
+  check(::send(socket.get(), bytes.data(), count, MSG_NOSIGNAL) == static_cast<ssize_t>(count),
+        "send");
+}
+
+void read_to_end(const UniqueFd& socket) {
+  std::array<char, 4096> piece{};
+  ssize_t got = 0;
+  while ((got = ::recv(socket.get(), piece.data(), piece.size(), 0)) > 0) {
+  }
+  check(got == 0, "recv");
 }
 
 void shrink_buffers(const UniqueFd& socket) {
@@ -198,8 +213,8 @@ std::vector<UniqueFd> sockets_in(TcpState state, Wire wire, std::size_t count) {
   return kept;
 }
 
-std::vector<UniqueFd> many_in_close_wait(std::size_t count, std::uint8_t network) {
-  constexpr std::size_t kSources = 50;
+std::vector<UniqueFd> many_in_close_wait(std::size_t count, std::uint8_t network,
+                                         std::uint16_t sources) {
   std::vector<UniqueFd> kept;
   kept.reserve(2 * count + 1);
   auto listener = listen_on(Wire::kIpv4, 1024);
@@ -207,9 +222,9 @@ std::vector<UniqueFd> many_in_close_wait(std::size_t count, std::uint8_t network
     Connection connection;
     connection.client = tcp_socket(AF_INET);
     set_option(connection.client, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, 1);
-    const auto source = ipv4(0x7F000000U | (std::uint32_t{network} << 16U) |
-                                 static_cast<std::uint32_t>(1 + i % kSources),
-                             0);
+    const auto source = ipv4(
+        0x7F000000U | (std::uint32_t{network} << 16U) | static_cast<std::uint32_t>(1 + i % sources),
+        0);
     check(::bind(connection.client.get(), source.get(), source.size) == 0, "bind");
     const auto target = ipv4(INADDR_LOOPBACK, listener.port);
     check(::connect(connection.client.get(), target.get(), target.size) == 0, "connect");

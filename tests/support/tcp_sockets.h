@@ -19,12 +19,18 @@ enum class Wire : std::uint8_t {
   kMapped,  ///< an IPv4 client of a dual-stack listener, whose end is ::ffff:127.0.0.1
 };
 
+/// For the names of tests.
+constexpr const char* name_of(Wire wire) {
+  return wire == Wire::kIpv4 ? "Ipv4" : wire == Wire::kIpv6 ? "Ipv6" : "Mapped";
+}
+
 struct Listener {
   UniqueFd fd;
   std::uint16_t port = 0;
 };
 
-Listener listen_on(Wire wire, int backlog);
+/// `port` 0 leaves the choice to the kernel; another may have sockets left from earlier listeners.
+Listener listen_on(Wire wire, int backlog, std::uint16_t port = 0);
 /// Connects to a listener of this namespace; `wait` until established, else it stays in SYN_SENT.
 UniqueFd connect_to(Wire wire, std::uint16_t port, bool wait = true);
 
@@ -34,6 +40,15 @@ struct Connection {
   UniqueFd server;
 };
 Connection connected(Wire wire, const Listener& listener);
+
+/// Sends the FIN; the socket still receives.
+void half_close(const UniqueFd& socket);
+/// Sends so many bytes; they must fit.
+void send_bytes(const UniqueFd& socket, std::size_t count);
+/// Reads until the end-of-file has been told, which must be there.
+void read_to_end(const UniqueFd& socket);
+/// Waits for the next connection.
+UniqueFd accept_from(const Listener& listener);
 
 /// Sends until nothing more fits, as the other end does not read.
 void fill(const UniqueFd& socket);
@@ -46,7 +61,8 @@ void shrink_buffers(const UniqueFd& socket);
 std::vector<UniqueFd> sockets_in(TcpState state, Wire wire, std::size_t count);
 
 /// `count` CLOSE_WAIT sockets (their other ends in FIN_WAIT2), spread over so many source addresses
-/// in 127/8 that ports are found at once.
-std::vector<UniqueFd> many_in_close_wait(std::size_t count, std::uint8_t network);
+/// in 127.`network`/16; 50 are enough for ports to be found at once.
+std::vector<UniqueFd> many_in_close_wait(std::size_t count, std::uint8_t network,
+                                         std::uint16_t sources = 50);
 
 }  // namespace closewatch::testing

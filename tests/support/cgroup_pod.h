@@ -1,0 +1,44 @@
+#pragma once
+
+#include <cstddef>
+#include <string>
+#include <vector>
+
+#include "tests/support/fake_tree.h"
+
+namespace closewatch::testing {
+
+/// The root of this machine's cgroup v2 hierarchy, alone or beside v1.
+std::string cgroup_root();
+
+/// Moves this process into a cgroup.
+void enter_cgroup(const std::string& folder);
+
+/// A pod of the namespace "shop" as a kubelet and a runtime make it: real cgroups for it and its
+/// containers, whose names stand in made-up folders of logs. Its processes must have left before it
+/// goes.
+class CgroupPod {
+ public:
+  /// `logs` holds the folders "pods" and "containers"; `root` is of a cgroup hierarchy.
+  CgroupPod(const FakeTree& logs, const std::string& name, std::string root = cgroup_root());
+  CgroupPod(const CgroupPod&) = delete;
+  CgroupPod& operator=(const CgroupPod&) = delete;
+  CgroupPod(CgroupPod&&) = delete;
+  CgroupPod& operator=(CgroupPod&&) = delete;
+  ~CgroupPod();
+
+  /// Makes another container; returns its cgroup's folder.
+  std::string add_container(const std::string& container);
+  /// Makes a folder, which goes with the pod.
+  std::string add_folder(const std::string& path);
+
+ private:
+  const FakeTree& logs_;
+  std::string name_;
+  std::string root_;
+  std::string pod_folder_;
+  std::size_t containers_ = 0;
+  std::vector<std::string> folders_;
+};
+
+}  // namespace closewatch::testing
