@@ -102,9 +102,8 @@ class ContainersTest : public ::testing::Test {
 TEST_F(ContainersTest, OneOfTwoLeaks) {
   run_in(app_, [] { return outbound_leaks(3); });
   run_in(sidecar_, [] { return healthy(2); });
-  wait_until("every FIN has been acknowledged", [&] {
-    return testing::ss_counts(space_.name()).states.of(TcpState::kFinWait2) == 3;
-  });
+  wait_until("every FIN has been acknowledged",
+             [&] { return testing::ss_counts(space_.name()).states.of(TcpState::kFinWait2) == 3; });
   AgentScanner scanner(config());
   const auto& found = scanner.diagnosis_of("web");
   ASSERT_EQ(found.containers.size(), 2U);

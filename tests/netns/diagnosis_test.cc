@@ -111,6 +111,20 @@ TEST_P(DiagnosisTest, EndOfFileNotRead) {
   EXPECT_EQ(found.diagnosis().unread_bytes, 0U);
 }
 
+// The kernel passes over a FIN that is there when the last data is read, though nobody was told.
+TEST_P(DiagnosisTest, AllDataReadAfterTheFinCame) {
+  inside([&] {
+    ended_by_server(100);
+    const auto& client = connections_.back().client;
+    wait_until("the FIN is there", [&] {
+      return testing::ss_counts(space_.name()).states.of(TcpState::kCloseWait) == 1;
+    });
+    std::array<char, 100> bytes{};
+    EXPECT_EQ(::recv(client.get(), bytes.data(), bytes.size(), 0), 100);
+  });
+  EXPECT_EQ(leaks(1).of(Direction::kOutbound, Awaiting::kClose), 1U);
+}
+
 TEST_P(DiagnosisTest, DataUnread) {
   inside([&] {
     ended_by_client(1);

@@ -25,7 +25,7 @@ std::string_view name_of(Direction direction);
 enum class Awaiting : std::uint8_t {
   kAccept,  ///< it sits in the listen queue
   kRead,    ///< data or the end-of-file have not been read
-  kClose,   ///< the application has seen the end-of-file and keeps the descriptor: the classic leak
+  kClose,   ///< nothing is left to read and the descriptor is kept: the classic leak
 };
 inline constexpr std::array kAwaitings = {Awaiting::kAccept, Awaiting::kRead, Awaiting::kClose};
 /// The `awaiting` label.
@@ -58,8 +58,9 @@ struct CloseWaitSocket {
 /// and what the application owes. Container and direction are for whoever sees more than a row.
 ///
 /// idiag_inode is 0 until accept() makes a file of the socket; idiag_rqueue is rcv_nxt - copied_seq
-/// (tcp_diag_get_info() in net/ipv4/tcp_diag.c), in which a FIN takes one, given back when
-/// recvmsg() has told the end-of-file.
+/// (tcp_diag_get_info() in net/ipv4/tcp_diag.c), in which a FIN takes one until recvmsg() comes
+/// across it: when it tells the end-of-file, but also when it takes the last data and the FIN is
+/// there already (found_fin_ok in net/ipv4/tcp.c). So who owes close() may not have been told yet.
 CloseWaitSocket close_wait_socket(const SocketRow& row);
 
 }  // namespace closewatch
