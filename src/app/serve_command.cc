@@ -1,3 +1,5 @@
+#include <malloc.h>
+
 #include <csignal>
 #include <utility>
 
@@ -16,7 +18,19 @@
 
 namespace closewatch {
 
+namespace {
+
+/// Makes the allocator give large blocks back to the kernel, as those that hold a big leak's
+/// sockets for the time of a scan; on its own it would learn to keep them (mallopt(3)).
+void return_large_blocks() {
+  constexpr int kLarge = 1 << 20;
+  mallopt(M_MMAP_THRESHOLD, kLarge);
+}
+
+}  // namespace
+
 int serve(Config config) {
+  return_large_blocks();
   const auto logger = make_logger(config.log.level, config.log.format);
   const SystemClock clock;
   const auto started_at = clock.wall_now();

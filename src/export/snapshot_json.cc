@@ -110,15 +110,16 @@ json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, bool stal
 
 json::object socket_json(const ListedSocket& listed) {
   const auto& socket = listed.socket;
-  json::object object{{"local", text_of(socket.local)},
-                      {"remote", text_of(socket.remote)},
-                      {"direction", name_of(socket.direction)},
-                      {"awaiting", name_of(socket.awaiting)},
-                      {"age_seconds", seconds(socket.age)},
-                      {"unread_bytes", socket.unread_bytes()},
-                      {"container", listed.container},
-                      {"inode", socket.inode},
-                      {"process", nullptr}};
+  json::object object{
+      {"local", text_of(socket.local)},
+      {"remote", text_of(socket.remote)},
+      {"direction", name_of(socket.direction)},
+      {"awaiting", name_of(socket.awaiting)},
+      {"age_seconds", seconds(std::chrono::floor<std::chrono::milliseconds>(socket.age))},
+      {"unread_bytes", socket.unread_bytes()},
+      {"container", listed.container},
+      {"inode", socket.inode},
+      {"process", nullptr}};
   if (listed.process) {
     object["process"] = {{"pid", listed.process->pid}, {"comm", listed.process->comm}};
   }

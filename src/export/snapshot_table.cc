@@ -178,7 +178,8 @@ std::string listing_table(const SocketListing& listing) {
   for (const auto& [socket, container, process] : listing.sockets) {
     table.add_row({text_of(socket.local), text_of(socket.remote),
                    std::string(name_of(socket.direction)), std::string(name_of(socket.awaiting)),
-                   human(socket.age), std::to_string(socket.unread_bytes()), container,
+                   human(std::chrono::floor<std::chrono::milliseconds>(socket.age)),
+                   std::to_string(socket.unread_bytes()), container,
                    process ? fmt::format("{}/{}", process->pid, process->comm) : kUnknown});
   }
   return table.text();

@@ -6,8 +6,6 @@
 
 namespace closewatch {
 
-using std::chrono::duration_cast;
-using std::chrono::milliseconds;
 using std::chrono::steady_clock;
 
 void CloseWaitHistory::observe(const NamespaceIdentity& space, steady_clock::time_point now,
@@ -41,6 +39,12 @@ void CloseWaitHistory::end_scan() {
   counts_entries_ = true;
 }
 
+std::size_t CloseWaitHistory::sockets() const {
+  std::size_t sockets = 0;
+  for (const auto& [identity, space] : spaces_) sockets += space.sockets.size();
+  return sockets;
+}
+
 std::size_t CloseWaitHistory::bytes() const {
   std::size_t bytes = 0;
   for (const auto& [identity, space] : spaces_) {
@@ -62,8 +66,6 @@ void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now
                                       std::span<CloseWaitSocket> sockets) {
   std::sort(sockets.begin(), sockets.end(),
             [](const auto& a, const auto& b) { return a.cookie < b.cookie; });
-  std::vector<Known> next;
-  next.reserve(sockets.size());
   auto before = space.sockets.begin();
   for (auto& socket : sockets) {
     while (before != space.sockets.end() && before->cookie < socket.cookie) {
@@ -78,11 +80,19 @@ void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now
     } else if (counts_entries_) {
       ++entered_;
     }
-    socket.age = duration_cast<milliseconds>(now - since);
-    next.push_back({socket.cookie, since});
+    socket.age = now - since;
   }
   left_ += static_cast<std::uint64_t>(std::distance(before, space.sockets.end()));
-  space.sockets = std::move(next);
+  remember(space.sockets, now, sockets);
+}
+
+/// In the same memory, which is given back when few of many are left.
+void CloseWaitHistory::remember(std::vector<Known>& known, steady_clock::time_point now,
+                                std::span<const CloseWaitSocket> sockets) {
+  known.clear();
+  if (sockets.size() < known.capacity() / 2) known.shrink_to_fit();
+  known.reserve(sockets.size());
+  for (const auto& socket : sockets) known.push_back({socket.cookie, now - socket.age});
 }
 
 }  // namespace closewatch

@@ -22,7 +22,7 @@ ContainerDiagnosis& sums_of(std::vector<ContainerDiagnosis>& containers, const s
 /// the unknown.
 std::vector<ContainerDiagnosis> sums_by_index(std::span<const CloseWaitSocket> sockets,
                                               std::size_t containers,
-                                              std::chrono::milliseconds stuck_after) {
+                                              std::chrono::nanoseconds stuck_after) {
   std::vector<ContainerDiagnosis> sums(containers + 1);
   for (const auto& socket : sockets) {
     auto& container = sums[std::min<std::size_t>(socket.container, containers)];
@@ -44,7 +44,7 @@ void add_sums(ContainerDiagnosis& to, const ContainerDiagnosis& from) {
 
 std::vector<ContainerDiagnosis> by_container(std::span<const CloseWaitSocket> sockets,
                                              const std::vector<Container>& containers,
-                                             std::chrono::milliseconds stuck_after) {
+                                             std::chrono::nanoseconds stuck_after) {
   const auto sums = sums_by_index(sockets, containers.size(), stuck_after);
   std::vector<ContainerDiagnosis> labelled;
   for (std::size_t i = 0; i < containers.size(); ++i) {
@@ -117,10 +117,12 @@ Diagnosis diagnose(std::span<CloseWaitSocket> sockets, const std::vector<Contain
                    const DiagnosisSettings& settings) {
   Diagnosis diagnosis;
   diagnosis.containers = by_container(sockets, containers, settings.stuck_after);
+  std::chrono::nanoseconds oldest{};
   for (const auto& socket : sockets) {
-    diagnosis.oldest = std::max(diagnosis.oldest, socket.age);
+    oldest = std::max(oldest, socket.age);
     diagnosis.unread_bytes += socket.unread_bytes();
   }
+  diagnosis.oldest = std::chrono::floor<std::chrono::milliseconds>(oldest);
   if (settings.peers > 0) {
     diagnosis.peers = worst_peers(sockets, settings.stuck_after, settings.peers);
   }

@@ -180,7 +180,7 @@ PodSnapshot Scanner::read_pod(const Pod& pod, const Node& node, Snapshot& snapsh
 Result<void> Scanner::read_sockets(const PodNamespaces& namespaces, PodSnapshot& pod,
                                    Snapshot& snapshot) {
   auto& history = history_of(pod);
-  tally_.begin_pod(namespaces.cgroups);
+  tally_.begin_pod(namespaces.cgroups, history.sockets());
   history.begin_scan();
   for (const auto& space : namespaces.own) {
     tally_.begin_namespace();

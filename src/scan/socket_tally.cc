@@ -29,11 +29,12 @@ void SocketSums::add(const SocketSums& other) {
   merge_by_port(listeners);
 }
 
-void SocketTally::begin_pod(const std::vector<ContainerCgroup>& cgroups) {
+void SocketTally::begin_pod(const std::vector<ContainerCgroup>& cgroups, std::size_t expected) {
   cgroups_ = cgroups;
   std::sort(cgroups_.begin(), cgroups_.end(),
             [](const ContainerCgroup& a, const ContainerCgroup& b) { return a.id < b.id; });
   close_wait_.clear();
+  close_wait_.reserve(expected + expected / 8);
   saw_full_socket_ = false;
   saw_cgroup_id_ = false;
   saw_tcp_info_ = false;

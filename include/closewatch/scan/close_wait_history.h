@@ -45,7 +45,8 @@ class CloseWaitHistory {
 
   [[nodiscard]] std::uint64_t entered() const { return entered_; }  ///< came into CLOSE_WAIT
   [[nodiscard]] std::uint64_t left() const { return left_; }        ///< went out of it
-  [[nodiscard]] std::size_t bytes() const;  ///< of memory for what is remembered
+  [[nodiscard]] std::size_t sockets() const;  ///< in CLOSE_WAIT in the last scan
+  [[nodiscard]] std::size_t bytes() const;    ///< of memory for what is remembered
 
  private:
   /// A socket in CLOSE_WAIT and the earliest moment that it is known to have been there.
@@ -60,6 +61,8 @@ class CloseWaitHistory {
   };
 
   static void update_ports(Space& space, SocketTally& tally);
+  static void remember(std::vector<Known>& known, std::chrono::steady_clock::time_point now,
+                       std::span<const CloseWaitSocket> sockets);
   void update_sockets(Space& space, std::chrono::steady_clock::time_point now,
                       std::span<CloseWaitSocket> sockets);
 

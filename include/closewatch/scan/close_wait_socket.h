@@ -38,7 +38,7 @@ inline constexpr ContainerIndex kNoContainer = 0xFFFF;
 /// to.
 struct CloseWaitSocket {
   std::uint64_t cookie = 0;
-  std::chrono::milliseconds age{};  ///< in CLOSE_WAIT, never overstated by more than a kernel tick
+  std::chrono::nanoseconds age{};   ///< in CLOSE_WAIT, never overstated by more than a kernel tick
   Endpoint local;                   ///< a v4-mapped address as the IPv4 address that it is
   Endpoint remote;                  ///< likewise
   std::uint32_t inode = 0;          ///< 0: not accepted yet

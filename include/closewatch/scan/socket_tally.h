@@ -37,8 +37,9 @@ struct SocketSums {
 /// CLOSE_WAIT than ever before.
 class SocketTally final : public RowSink {
  public:
-  /// Another pod begins: forgets everything.
-  void begin_pod(const std::vector<ContainerCgroup>& cgroups);
+  /// Another pod begins: forgets everything. Makes room for so many sockets in CLOSE_WAIT, and some
+  /// more, at once, as growing step by step takes twice the memory in between.
+  void begin_pod(const std::vector<ContainerCgroup>& cgroups, std::size_t expected = 0);
   /// Another namespace of the same pod begins: only what restart() forgets is of it.
   void begin_namespace();
 

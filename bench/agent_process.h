@@ -1,0 +1,40 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "closewatch/base/unique_fd.h"
+
+namespace closewatch::bench {
+
+/// Starts a command with its output thrown away.
+pid_t spawn(std::vector<std::string> words);
+
+/// A `closewatch serve` of its own, on a port of its own.
+class AgentProcess {
+ public:
+  explicit AgentProcess(const std::string& binary);
+  AgentProcess(const AgentProcess&) = delete;
+  AgentProcess& operator=(const AgentProcess&) = delete;
+  AgentProcess(AgentProcess&&) = delete;
+  AgentProcess& operator=(AgentProcess&&) = delete;
+  ~AgentProcess();
+
+  /// A connection to it, once it has done a scan.
+  static UniqueFd connect_when_ready();
+  /// One whole answer over a connection that is kept alive.
+  static std::string get(const UniqueFd& connection, const std::string& path);
+  /// Returns after so many more scans, with a scrape after each.
+  static void wait_for_scans(const UniqueFd& connection, std::size_t scans);
+
+  /// "VmRSS", "VmHWM" … of /proc/PID/status.
+  [[nodiscard]] double mebibytes(const std::string& what) const;
+
+ private:
+  pid_t pid_;
+};
+
+}  // namespace closewatch::bench

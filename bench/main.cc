@@ -1,0 +1,30 @@
+// What closewatch costs on real namespaces, all in one run on one machine, so that the ratios hold.
+//
+//   closewatch-bench AGENT_BINARY    prints Markdown; needs root
+
+#include <cstdio>
+#include <exception>
+
+#include "bench/diagnosis_cost.h"
+#include "bench/scan_cost.h"
+#include <fmt/format.h>
+
+int main(int argc, char** argv) {
+  using namespace closewatch::bench;
+  if (argc != 2) {
+    (void)std::fputs("usage: closewatch-bench AGENT_BINARY\n", stderr);
+    return 2;
+  }
+  try {
+    print_scan_cost();
+    fmt::print("\nWith sockets in CLOSE_WAIT, as multiples of counting only:\n\n");
+    print_diagnosis_cost();
+    fmt::print("\nMemory of the agent that remembers 200,000 sockets in CLOSE_WAIT:\n\n");
+    print_diagnosis_memory(argv[1]);
+    print_agent_cost(argv[1]);
+    return 0;
+  } catch (const std::exception& error) {
+    fmt::print(stderr, "closewatch-bench: {}\n", error.what());
+    return 1;
+  }
+}
