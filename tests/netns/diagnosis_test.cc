@@ -69,9 +69,7 @@ class DiagnosisTest : public ::testing::TestWithParam<Wire> {
     testing::half_close(connection.server);
   }
   [[nodiscard]] Leaks leaks(std::size_t count) const { return Leaks(space_.name(), count); }
-  [[nodiscard]] std::string loopback() const {
-    return GetParam() == Wire::kIpv6 ? "[::1]" : "127.0.0.1";
-  }
+  static std::string loopback() { return GetParam() == Wire::kIpv6 ? "[::1]" : "127.0.0.1"; }
 
   void SetUp() override {
     space_.run([&] { listener_ = testing::listen_on(GetParam(), 64); });
@@ -155,7 +153,8 @@ TEST_P(DiagnosisTest, NeverAccepted) {
 TEST_P(DiagnosisTest, APeerThatIsAliveAndStillReceives) {
   inside([&] {
     ended_by_client();
-    const auto& [client, server] = connections_.back();
+    const auto& client = connections_.back().client;
+    const auto& server = connections_.back().server;
     testing::read_to_end(server);
     testing::send_bytes(server, 300);  // which the client acknowledges
     wait_until("the client has it", [&] {
@@ -267,6 +266,7 @@ TEST_F(Ages, StayRightWhenALaterAckHidesTheFin) {
 
 TEST(Peers, StayFewWith50000OfThem) {
   constexpr std::uint16_t kEach = 16'700;  // a process may have 20,000 descriptors
+  constexpr std::size_t kAll = std::size_t{3} * kEach;
   const NetworkNamespace space("peers");
   std::vector<testing::SocketHolder> holders;
   for (const auto network : std::array<std::uint8_t, 3>{40, 41, 42}) {
@@ -274,11 +274,11 @@ TEST(Peers, StayFewWith50000OfThem) {
                          [network] { return testing::many_in_close_wait(kEach, network, kEach); });
   }
   for (const auto& holder : holders) holder.wait_until_ready();
-  const Leaks found(space.name(), 3 * kEach);
+  const Leaks found(space.name(), kAll);
   const auto& peers = found.diagnosis().peers;
   ASSERT_EQ(peers.size(), 4U);
   EXPECT_EQ(peers[0], (PeerSums{Direction::kInbound, "127.40.0.1", 1, 0}));
-  EXPECT_EQ(peers[3], (PeerSums{Direction::kInbound, kOtherPeers, 3 * kEach - 3, 0}));
+  EXPECT_EQ(peers[3], (PeerSums{Direction::kInbound, kOtherPeers, kAll - 3, 0}));
   EXPECT_EQ(found.diagnosis().sockets.size(), 500U);
 }
 

@@ -31,9 +31,7 @@ CgroupPod::CgroupPod(const FakeTree& logs, const std::string& name, std::string 
 }
 
 CgroupPod::~CgroupPod() {
-  for (auto folder = folders_.rbegin(); folder != folders_.rend(); ++folder) {
-    ::rmdir(folder->c_str());
-  }
+  for (; !folders_.empty(); folders_.pop_back()) ::rmdir(folders_.back().c_str());
   ::rmdir((root_ + "/kubepods").c_str());  // succeeds for the last one
 }
 

@@ -56,8 +56,8 @@ struct Diagnosis {
   [[nodiscard]] std::uint64_t of(Direction direction) const;
   [[nodiscard]] std::uint64_t of(Awaiting awaiting) const;
   /// Adds what a pod of the same name has, but for its list of sockets, of which the containers
-  /// have no meaning here. `peers` as in DiagnosisSettings.
-  void add(const Diagnosis& other, std::size_t peers);
+  /// have no meaning here. `peer_count` as DiagnosisSettings::peers.
+  void add(const Diagnosis& other, std::size_t peer_count);
 };
 
 /// Sums up the sockets of one pod, whose ages, directions and containers are known. Puts `sockets`
