@@ -48,11 +48,20 @@ std::vector<std::string> state_names() {
   return names;
 }
 
+/// Says what is wrong with a name, as CLI11 wants it: an empty one would ask for all.
+std::string is_name(const std::string& text) {
+  const bool named = !text.empty() && !text.starts_with('/') && !text.ends_with('/');
+  return named ? "" : "'" + text + "' lacks a name";
+}
+
 void add_scan_options(CLI::App& command, Given& given) {
-  command.add_option("--namespace,-n", given.request.filter.pod_namespace,
-                     "only pods of this namespace");
-  command.add_option("--pod", given.request.filter.pod,
-                     "only the pod of this name, or NAMESPACE/NAME");
+  command
+      .add_option("--namespace,-n", given.request.filter.pod_namespace,
+                  "only pods of this namespace")
+      ->check(is_name);
+  command
+      .add_option("--pod", given.request.filter.pod, "only the pod of this name, or NAMESPACE/NAME")
+      ->check(is_name);
   auto* const state =
       command.add_option("--state", given.state, "only pods with sockets in this state")
           ->check(CLI::IsMember(state_names()));

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <charconv>
-#include <cmath>
 #include <optional>
 #include <utility>
 
@@ -91,12 +90,13 @@ Result<void> set_stuck_after(Config& config, std::string_view text) {
 }
 
 Result<void> set_peers(Config& config, std::string_view text) {
-  constexpr double kMost = 100;
-  const auto number = parse_number(text);
-  if (!number || !(*number >= 0 && *number <= kMost) || std::trunc(*number) != *number) {
+  constexpr std::size_t kMost = 100;
+  std::size_t number = 0;
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || number > kMost) {
     return refuse(text, kPeers);
   }
-  config.diagnosis.peers = static_cast<std::size_t>(*number);
+  config.diagnosis.peers = number;
   return {};
 }
 

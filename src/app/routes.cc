@@ -1,12 +1,13 @@
 #include "closewatch/app/routes.h"
 
-#include <string_view>
+#include <string>
 #include <utility>
 
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
 #include "closewatch/app/build_info.h"
+#include "closewatch/base/printable.h"
 #include "closewatch/export/prometheus_text.h"
 #include "closewatch/export/snapshot_json.h"
 
@@ -33,10 +34,10 @@ http::Response readyz(const RouteSources& sources) {
 
 constexpr const char* kJson = "application/json";
 
-http::Response json_error(unsigned status, std::string_view sentence) {
-  return {.status = status,
-          .content_type = kJson,
-          .body = boost::json::serialize(boost::json::object{{"error", sentence}}) + "\n"};
+/// `sentence` may hold what was asked for, any bytes.
+http::Response json_error(unsigned status, std::string sentence) {
+  const boost::json::object body{{"error", printable(std::move(sentence))}};
+  return {.status = status, .content_type = kJson, .body = boost::json::serialize(body) + "\n"};
 }
 
 http::Response api_pods(const RouteSources& sources, const Snapshot& snapshot) {

@@ -13,6 +13,8 @@
 namespace closewatch {
 namespace {
 
+constexpr pid_t kInit = 1;
+
 class Search {
  public:
   Search(int proc, std::vector<std::uint32_t> inodes) : proc_(proc), wanted_(std::move(inodes)) {
@@ -29,7 +31,10 @@ class Search {
     if (error.kind != ErrorKind::kGone && !found_.error) found_.error = error;
   }
 
-  SocketOwnerList result() && { return std::move(found_); }
+  SocketOwnerList result() && {
+    if (found_.by_inode.size() == wanted_.size()) found_.error.reset();
+    return std::move(found_);
+  }
 
  private:
   Result<void> look_into(pid_t pid, ContainerIndex container) {
@@ -70,8 +75,13 @@ void search_namespace(int proc, const NamespaceId& id, Search& search) {
   if (!processes) return search.fail_with(processes.error());
   std::sort(processes->begin(), processes->end());
   for (const auto pid : *processes) {
+    if (pid == kInit) continue;  // it is of the host, even where it may not be looked at
     const auto glance = network_namespace_id(proc, pid);
-    if (glance && *glance == id) search.process(pid, 0);
+    if (!glance) {
+      search.fail_with(glance.error());
+    } else if (*glance == id) {
+      search.process(pid, 0);
+    }
   }
 }
 

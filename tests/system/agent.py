@@ -7,7 +7,9 @@ beside `ss`, which is the reference for every count.
 import atexit
 import collections
 import contextlib
+import glob
 import http.client
+import json
 import os
 import pathlib
 import re
@@ -38,7 +40,12 @@ STATES = {
     "CLOSING": "closing",
 }
 
+ROOT_CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/*")  # v2 alone; v1 and hybrid
+
 Response = collections.namedtuple("Response", "status headers body")
+
+# Where a kubelet, or another test, has cgroups below kubepods, the agent would look there instead.
+STANDALONE = ("--pods.discovery", "standalone")
 
 # Whoever ends a hanging run must not leave namespaces and containers behind: as an interrupt it
 # stops unittest and lets the atexit handlers run.
@@ -92,6 +99,33 @@ def run_closewatch(*arguments, prefix=(), program=None, stdout=subprocess.PIPE):
     )
 
 
+def without(capability):
+    """The command that runs another without one capability; setpriv writes it in small letters."""
+    return ("setpriv", "--bounding-set", f"-{capability}", "--inh-caps", f"-{capability}")
+
+
+def scan(*arguments, prefix=()):
+    """`scan` as JSON; the caller judges the rest."""
+    done = run_closewatch("scan", "--output", "json", *STANDALONE, *arguments, prefix=prefix)
+    if done.returncode != 0:
+        raise AssertionError(f"scan ended with {done.returncode}: {done.stderr}")
+    return json.loads(done.stdout)
+
+
+def scan_table(*arguments):
+    """Header and rows of the table that `scan` prints, split into cells; empty ones are lost."""
+    done = run_closewatch("scan", *STANDALONE, *arguments)
+    if done.returncode != 0:
+        raise AssertionError(f"scan ended with {done.returncode}: {done.stderr}")
+    return [re.split(r" {2,}", line) for line in done.stdout.splitlines()]
+
+
+def find(found, pod):
+    """The one entry of a pod."""
+    (entry,) = [entry for entry in found["pods"] if entry["pod"] == pod]
+    return entry
+
+
 def free_port():
     """A port that nobody listens on at the moment."""
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -124,6 +158,16 @@ def count_listeners(rows):
     return [listeners[port] for port in sorted(listeners)]
 
 
+def remove_cgroup(path):
+    """Removes the cgroup `path` in every hierarchy with all below; true when none is left."""
+    for root in ROOT_CGROUPS:
+        for top in glob.glob(root + path):
+            for folder, _, _ in os.walk(top, topdown=False):
+                with contextlib.suppress(OSError):  # busy until its last process has been reaped
+                    os.rmdir(folder)
+    return not any(glob.glob(root + path) for root in ROOT_CGROUPS)
+
+
 @contextlib.contextmanager
 def cleaned_up(close):
     """Calls `close` at the end of the block, and also when the interpreter ends within it."""
@@ -133,6 +177,39 @@ def cleaned_up(close):
     finally:
         close()
         atexit.unregister(close)
+
+
+class Holder(contextlib.ExitStack):
+    """One of the programs of this folder that hold sockets. Within the block it has them all.
+
+    `prefix` is a command that leads to where it shall run, and then becomes the program.
+    """
+
+    def __init__(self, program, *arguments, prefix=()):
+        super().__init__()
+        self._command = [*prefix, sys.executable, "-B", str(HERE / program),
+                         *map(str, arguments)]
+        self._process = None
+
+    def __enter__(self):
+        super().__enter__()
+        self._process = subprocess.Popen(
+            self._command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.enter_context(cleaned_up(self.stop))
+        if self._process.stdout.readline() != "ready\n":
+            self.close()
+            raise AssertionError(f"the sockets of {self._command} could not be made")
+        return self
+
+    @property
+    def pid(self):
+        """The number of the process that has the sockets open."""
+        return self._process.pid
+
+    def stop(self):
+        """Safe to call again."""
+        if self._process.returncode is None:
+            self._process.communicate()
 
 
 class Namespace(contextlib.ExitStack):
@@ -146,7 +223,6 @@ class Namespace(contextlib.ExitStack):
         super().__init__()
         self.name = f"cwtest-{os.getpid()}-{label}"
         self._sockets = (close_wait, connections, queued)
-        self._holder = None
 
     def __enter__(self):
         super().__enter__()
@@ -155,24 +231,16 @@ class Namespace(contextlib.ExitStack):
         self.enter_context(cleaned_up(self.remove))
         try:
             run("ip", "-n", self.name, "link", "set", "lo", "up")
-            self._hold_sockets()
+            if any(self._sockets):
+                self.hold("hold_sockets.py", *self._sockets)
         except BaseException:
             self.close()
             raise
         return self
 
-    def _hold_sockets(self):
-        if not any(self._sockets):
-            return
-        self._holder = subprocess.Popen(
-            [*self.entering(), sys.executable, str(HERE / "hold_sockets.py"),
-             *map(str, self._sockets)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        if self._holder.stdout.readline() != "ready\n":
-            raise AssertionError(f"the sockets in namespace {self.name} could not be made")
+    def hold(self, program, *arguments):
+        """Runs a holder in here; it ends with the namespace, which it would keep alive."""
+        return self.enter_context(Holder(program, *arguments, prefix=self.entering()))
 
     def entering(self):
         """The command that runs another in here."""
@@ -187,10 +255,7 @@ class Namespace(contextlib.ExitStack):
         return count_states(self.rows())
 
     def remove(self):
-        """Safe to call again. A process left inside would keep the namespace alive."""
-        if self._holder is not None:
-            self._holder.communicate()
-            self._holder = None
+        """Safe to call again."""
         if os.path.exists(f"/run/netns/{self.name}"):
             run("ip", "netns", "delete", self.name)
 
@@ -241,18 +306,17 @@ def pod_states(metrics, pod):
 class Agent(contextlib.ExitStack):
     """`closewatch serve` on a port of its own. Leaving the block ends it with SIGTERM.
 
-    It scans every second, whatever that costs, and takes each network namespace for a pod: on a
-    machine whose kubelet, or another test, has cgroups below kubepods it would look there.
+    Unless `extra` says otherwise it scans every second, whatever that costs, and takes each network
+    namespace for a pod.
     """
 
     def __init__(self, *extra, port=0, prefix=(), program=None):
         super().__init__()
         self._command = [*prefix, program or binary(), "serve",
-                         "--web.listen-address", f"127.0.0.1:{port}",
-                         "--scan.interval", "1s", "--scan.cpu_budget", "1"]
-        if "--pods.discovery" not in extra:
-            self._command += ["--pods.discovery", "standalone"]
-        self._command += extra
+                         "--web.listen-address", f"127.0.0.1:{port}", *extra]
+        for flag, value in (("--scan.interval", "1s"), ("--scan.cpu_budget", "1"), STANDALONE):
+            if flag not in extra:
+                self._command += [flag, value]
         self.log = []  # lines of standard error so far
         self.port = None
         self.telemetry_path = None
@@ -290,9 +354,19 @@ class Agent(contextlib.ExitStack):
         """One request on a connection of its own."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=DEADLINE_SECONDS)
         with contextlib.closing(connection):
-            connection.request(method, path, headers=headers or {})
+            try:
+                connection.request(method, path, headers=headers or {})
+            except ConnectionRefusedError:
+                raise AssertionError("\n".join(["the agent has ended:", *self.log])) from None
             answer = connection.getresponse()
             return Response(answer.status, answer.headers, answer.read())
+
+    def get_json(self, path):
+        """The document at a path of the API."""
+        answer = self.get(path)
+        if answer.status != 200:
+            raise AssertionError(f"{path} has status {answer.status}: {answer.body!r}")
+        return json.loads(answer.body)
 
     def metrics_text(self):
         """The metrics as they stand."""

@@ -6,6 +6,7 @@ connection, or it leaks an inbound one itself; the other end has sent the unread
 FIN, and stays.
 """
 
+import itertools
 import socket
 import sys
 
@@ -19,36 +20,31 @@ def listener(address, port, backlog):
                                 dualstack_ipv6=family == socket.AF_INET6)
 
 
-def end(sender, unread_bytes):
-    """Returns once the FIN is acknowledged, which is when the other end is in CLOSE_WAIT."""
+def leak(server, direction, awaiting, unread_bytes):
+    """One connection; returns what must stay open, the end that has sent its FIN first."""
+    client = socket.create_connection(server.getsockname()[:2])
+    sender, leaker = client, None
+    if awaiting != "accept":
+        accepted, _ = server.accept()
+        sender, leaker = (client, accepted) if direction == "inbound" else (accepted, client)
     sender.sendall(bytes(unread_bytes))
     sender.shutdown(socket.SHUT_WR)
-    reach(sender, TCP_FIN_WAIT2)
-
-
-def leak(server, direction, awaiting, unread_bytes):
-    """One connection; returns what must stay open."""
-    client = socket.create_connection(server.getsockname()[:2])
-    if awaiting == "accept":
-        end(client, unread_bytes)
-        return [client]
-    accepted, _ = server.accept()
-    leaker, sender = (accepted, client) if direction == "inbound" else (client, accepted)
-    end(sender, unread_bytes)
+    if leaker is None:
+        return [sender]
     if awaiting == "close":
         while leaker.recv(65536):
             pass
-    return [client, accepted]
+    return [sender, leaker]
 
 
 def hold(direction, awaiting, address, port, sockets, unread_bytes):
     """Returns everything that must stay open."""
     server = listener(address, int(port), int(sockets))
-    held = [server]
-    for _ in range(int(sockets)):
-        held += leak(server, direction, awaiting, int(unread_bytes))
-    return held
+    leaks = [leak(server, direction, awaiting, int(unread_bytes)) for _ in range(int(sockets))]
+    for sender, *_ in leaks:
+        reach(sender, TCP_FIN_WAIT2)  # its FIN is acknowledged: the other end is in CLOSE_WAIT
+    return [server, *itertools.chain.from_iterable(leaks)]
 
 
 if __name__ == "__main__":
-    keep([held for argument in sys.argv[1:] for held in hold(*argument.split(","))])
+    keep(itertools.chain.from_iterable(hold(*argument.split(",")) for argument in sys.argv[1:]))

@@ -17,8 +17,9 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import (STATES, Agent, cleaned_up, count_listeners, count_states,  # noqa: E402
-                   pod_states, require, run, run_closewatch, select, ss_rows, wait_for)
+from agent import (ROOT_CGROUPS, STATES, Agent, cleaned_up, count_listeners,  # noqa: E402
+                   count_states, pod_states, remove_cgroup, require, run, run_closewatch, select,
+                   ss_rows, wait_for, without)
 
 RUNC = "/usr/sbin/runc"
 CONTAINERS_CONF = """\
@@ -28,7 +29,6 @@ pids_limit = 0
 [engine]
 lock_type = "file"
 """
-ROOT_CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/*")  # v2 alone; v1 and hybrid
 SERVER_PORT = 8080
 OTHER_PORT = 9090
 SERVE = f"exec nc -ll -p {SERVER_PORT} -e sleep 100000"  # a program that never reads its socket
@@ -40,16 +40,6 @@ for i in 1 2; do sleep 100000 | nc 127.0.0.1 {SERVER_PORT} & done
 exec nc -ll -p {OTHER_PORT} -e sleep 100000
 """
 EXPECTED = {"listen": 2, "close_wait": 3, "fin_wait2": 3, "established": 4}
-
-
-def remove_cgroup(path):
-    """Removes the cgroup `path` in every hierarchy with all below; true when none is left."""
-    for root in ROOT_CGROUPS:
-        for top in glob.glob(root + path):
-            for folder, _, _ in os.walk(top, topdown=False):
-                with contextlib.suppress(OSError):  # busy until its last process has been reaped
-                    os.rmdir(folder)
-    return not any(glob.glob(root + path) for root in ROOT_CGROUPS)
 
 
 def remove_if_empty(path):
@@ -293,8 +283,7 @@ class KubernetesTest(unittest.TestCase):
 
     def test_without_sys_ptrace_nobody_gets_a_count(self):
         """Who the host is cannot be told then, and a pod could be blamed for the host's sockets."""
-        found = self.scan(("setpriv", "--bounding-set", "-sys_ptrace",
-                           "--inh-caps", "-sys_ptrace"))
+        found = self.scan(without("sys_ptrace"))
         self.assertEqual({"visible": False}, found["node"])
         for uid in (self.uid, self.host_uid):
             pod = self.pod(found, uid)
@@ -303,8 +292,7 @@ class KubernetesTest(unittest.TestCase):
             self.assertFalse({"states", "listeners"} & set(pod))
 
     def test_without_sys_admin_the_node_is_still_counted(self):
-        found = self.scan(("setpriv", "--bounding-set", "-sys_admin",
-                           "--inh-caps", "-sys_admin"))
+        found = self.scan(without("sys_admin"))
         self.assertTrue(found["node"]["visible"])
         pod = self.pod(found, self.uid)
         self.assertEqual((False, "denied"), (pod["visible"], pod["reason"]))

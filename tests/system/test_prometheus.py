@@ -13,7 +13,7 @@ import urllib.request
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from agent import (DEADLINE_SECONDS, Agent, Namespace, cleaned_up, free_port,  # noqa: E402
-                   require, wait_for)
+                   require, select, wait_for)
 
 CONFIGURATION = """\
 global:
@@ -147,8 +147,9 @@ class PromtoolTest(unittest.TestCase):
     def test_promtool_has_nothing_to_say(self):
         require("promtool")
         self.enterContext(Namespace("lint", close_wait=1, queued=1))
-        agent = self.enterContext(Agent())
-        agent.fresh_metrics()
+        agent = self.enterContext(Agent("--diagnosis.stuck_after", "1s"))
+        wait_for(lambda: select(agent.metrics(), "closewatch_close_wait_peer_sockets"),
+                 "the family that only a stuck socket has")
         done = subprocess.run(
             ["promtool", "check", "metrics"], input=agent.metrics_text(),
             capture_output=True, text=True, timeout=DEADLINE_SECONDS,
