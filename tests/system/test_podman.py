@@ -18,8 +18,8 @@ import uuid
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from agent import (ROOT_CGROUPS, STATES, Agent, cleaned_up, count_listeners,  # noqa: E402
-                   count_states, pod_states, remove_cgroup, require, run, run_closewatch, select,
-                   ss_rows, wait_for, without)
+                   count_states, free_port, pod_states, remove_cgroup, require, run,
+                   run_closewatch, select, ss_rows, wait_for, without)
 
 RUNC = "/usr/sbin/runc"
 CONTAINERS_CONF = """\
@@ -184,7 +184,9 @@ class KubernetesTest(unittest.TestCase):
         wait_for(cls.server.rows, "the server to listen")
         cls.client = cls.podman.start(
             cls.cgroup(cls.uid), f"container:{cls.server.id}", "sh", "-c", CLIENTS)
-        cls.host = cls.podman.start(cls.cgroup(cls.host_uid), "host", "sleep", "100000")
+        cls.host_port = free_port()
+        cls.host = cls.podman.start(cls.cgroup(cls.host_uid), "host",
+                                    "nc", "-ll", "-p", str(cls.host_port), "-e", "sleep", "100000")
         wait_for(cls.sockets_are_made, f"the sockets {EXPECTED}")
         cls.flags = cls.make_logs()
 
@@ -239,12 +241,30 @@ class KubernetesTest(unittest.TestCase):
                          [listener["port"] for listener in pod["listeners"]])
         self.assertEqual(count_listeners(self.server.rows()), pod["listeners"])
 
-    def test_a_host_network_pod_is_not_counted(self):
+    def test_a_host_network_pod_has_its_own_sockets_of_the_hosts(self):
+        wait_for(lambda: self.pod(self.scan(), self.host_uid)["listeners"], "the pod to listen")
         pod = self.pod(self.scan(), self.host_uid)
-        self.assertEqual(("shop", "monitor-0", False, True, "host_network"),
-                         (pod["namespace"], pod["pod"], pod["visible"], pod["host_network"],
-                          pod["reason"]))
-        self.assertFalse({"states", "listeners"} & set(pod))
+        self.assertEqual(("shop", "monitor-0", True, True),
+                         (pod["namespace"], pod["pod"], pod["visible"], pod["host_network"]))
+        unknown = {"syn_recv", "fin_wait2", "time_wait"}
+        self.assertEqual(
+            {state: 0 for state in STATES.values() if state not in unknown} | {"listen": 1},
+            pod["states"])
+        self.assertEqual([self.host_port], [listener["port"] for listener in pod["listeners"]])
+
+    def test_the_leak_is_of_the_container_that_made_the_listener(self):
+        containers = self.pod(self.scan(), self.uid)["close_wait"]["containers"]
+        self.assertEqual(["client", "server"], [one["container"] for one in containers])
+        self.assertEqual([0, 3], [sum(one["inbound"].values()) for one in containers])
+        self.assertEqual([0, 0], [sum(one["outbound"].values()) for one in containers])
+
+    def test_each_socket_is_listed_with_its_container(self):
+        done = run_closewatch("scan", "--sockets", "--pod", "shop/cart-0", "--output", "json",
+                              *self.flags)
+        sockets = json.loads(done.stdout)["sockets"]
+        self.assertEqual(["server"] * 3, [one["container"] for one in sockets])
+        self.assertEqual([f"127.0.0.1:{SERVER_PORT}"] * 3, [one["local"] for one in sockets])
+        self.assertEqual({"sleep"}, {one["process"]["comm"] for one in sockets})
 
     def test_auto_takes_kubernetes_where_its_cgroups_are(self):
         names = [(pod["namespace"], pod["pod"]) for pod in self.scan(discovery="auto")["pods"]]
@@ -254,17 +274,19 @@ class KubernetesTest(unittest.TestCase):
     def test_filters_know_kubernetes_names(self):
         done = run_closewatch("scan", *self.flags, "-n", "shop", "--pod", "cart-0",
                               "--state", "close_wait")
-        self.assertEqual((0, ["NAMESPACE POD CLOSE_WAIT".split(), "shop cart-0 3".split()]),
-                         (done.returncode, [line.split() for line in done.stdout.splitlines()]))
+        self.assertEqual(
+            (0, ["NAMESPACE POD CLOSE_WAIT".split(), "shop cart-0 3".split()]),
+            (done.returncode, [line.split()[:3] for line in done.stdout.splitlines()]))
 
     def test_metrics_blame_the_leaking_pod_and_not_the_host_network_one(self):
         agent = self.enterContext(Agent(*self.flags))
         metrics = agent.fresh_metrics()
         self.assertEqual(3, pod_states(metrics, "cart-0")["close_wait"])
-        self.assertEqual({}, pod_states(metrics, "monitor-0"))
+        self.assertEqual(0, pod_states(metrics, "monitor-0")["close_wait"])
+        self.assertNotIn("time_wait", pod_states(metrics, "monitor-0"))
         ((labels, visible),) = select(
             metrics, "closewatch_pod_visible", pod="monitor-0").items()
-        self.assertEqual(("host_network", 0), (dict(labels)["reason"], visible))
+        self.assertEqual(("", 1), (dict(labels)["reason"], visible))
         (info,) = select(metrics, "closewatch_pod_info", pod="monitor-0")
         self.assertEqual(("true", self.host_uid),
                          (dict(info)["host_network"], dict(info)["uid"]))
