@@ -92,7 +92,7 @@ void Scanner::read_all(const PodList& list, Snapshot& snapshot,
   for (const auto& error : list.errors) complain(snapshot, ScanStage::kDiscovery, error);
   for (const auto& error : list.name_errors) complain(snapshot, ScanStage::kMetadata, error);
   if (!go_on()) return;
-  watch(list);
+  histories_.follow(list);
   claims_.clear();
   host_pods_.clear();
   outside_ = false;
@@ -110,24 +110,6 @@ void Scanner::read_all(const PodList& list, Snapshot& snapshot,
     read_node(node, snapshot);
   }
   sort_by_name(snapshot.pods);
-}
-
-/// Begins to remember new pods and forgets those that are gone.
-void Scanner::watch(const PodList& list) {
-  // A list with errors may lack pods that will be back; this is how many scans they are waited for.
-  constexpr unsigned kPatience = 60;
-  for (auto& [key, watched] : watched_) ++watched.unlisted;
-  for (const auto& pod : list.pods) {
-    const PodKey key(pod.pod_namespace, pod.name, pod.uid);
-    watched_.try_emplace(key, Watched{CloseWaitHistory(has_listed_)}).first->second.unlisted = 0;
-  }
-  const unsigned patience = list.errors.empty() ? 0 : kPatience;
-  std::erase_if(watched_, [&](const auto& entry) { return entry.second.unlisted > patience; });
-  has_listed_ = true;
-}
-
-CloseWaitHistory& Scanner::history_of(const Pod& pod) {
-  return watched_.at({pod.pod_namespace, pod.name, pod.uid}).history;
 }
 
 Scanner::Node Scanner::open_node(const PodList& list, Snapshot& snapshot) {
@@ -179,7 +161,7 @@ PodSnapshot Scanner::read_pod(const Pod& pod, const Node& node, Snapshot& snapsh
 
 Result<void> Scanner::read_sockets(const PodNamespaces& namespaces, PodSnapshot& pod,
                                    Snapshot& snapshot) {
-  auto& history = history_of(pod);
+  auto& history = histories_.of(pod);
   tally_.begin_pod(namespaces.cgroups, history.sockets());
   history.begin_scan();
   for (const auto& space : namespaces.own) {
@@ -231,7 +213,7 @@ void Scanner::find_containers(const PodSnapshot& pod, SocketTally& tally, Snapsh
 }
 
 void Scanner::diagnose_pod(PodSnapshot& pod, SocketTally& tally) {
-  const auto& history = history_of(pod);
+  const auto& history = histories_.of(pod);
   pod.diagnosis = diagnose(tally.pod_close_wait(), pod.containers, settings_.diagnosis);
   pod.diagnosis.entered = history.entered();
   pod.diagnosis.left = history.left();
@@ -263,7 +245,7 @@ void Scanner::read_node(const Node& node, Snapshot& snapshot) {
 }
 
 void Scanner::share_out(PodSnapshot& pod, const NamespaceIdentity& host, SocketTally& tally) {
-  auto& history = history_of(pod);
+  auto& history = histories_.of(pod);
   history.begin_scan();
   history.observe(host, clock_.steady_now(), tally);
   history.end_scan();

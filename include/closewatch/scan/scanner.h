@@ -7,7 +7,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <tuple>
 #include <vector>
 
 #include "closewatch/base/clock.h"
@@ -16,10 +15,10 @@
 #include "closewatch/pods/namespace_opener.h"
 #include "closewatch/pods/pod.h"
 #include "closewatch/pods/socket_owners.h"
-#include "closewatch/scan/close_wait_history.h"
 #include "closewatch/scan/diagnosis.h"
 #include "closewatch/scan/host_tally.h"
 #include "closewatch/scan/pacer.h"
+#include "closewatch/scan/pod_histories.h"
 #include "closewatch/scan/snapshot.h"
 #include "closewatch/scan/socket_tally.h"
 
@@ -56,12 +55,6 @@ class Scanner {
     std::size_t place = 0;
     std::vector<ContainerCgroup> cgroups;
   };
-  /// Who a pod is through all scans; a uid alone is an inode number without Kubernetes.
-  using PodKey = std::tuple<std::string, std::string, std::string>;
-  struct Watched {
-    CloseWaitHistory history;
-    unsigned unlisted = 0;  ///< in so many scans since it was last in the list
-  };
 
   void read_all(const PodList& list, Snapshot& snapshot, const std::function<bool()>& go_on);
   Node open_node(const PodList& list, Snapshot& snapshot);
@@ -73,8 +66,6 @@ class Scanner {
                           const SocketTally& tally);
   void find_containers(const PodSnapshot& pod, SocketTally& tally, Snapshot& snapshot);
   void diagnose_pod(PodSnapshot& pod, SocketTally& tally);
-  void watch(const PodList& list);
-  CloseWaitHistory& history_of(const Pod& pod);
   void distrust_shared_namespaces(Snapshot& snapshot) const;
   void hide_node(Snapshot& snapshot);
   std::vector<PodSnapshot> last_pods_unseen(const Error& error) const;
@@ -91,8 +82,7 @@ class Scanner {
   SocketTally tally_;
   HostTally host_tally_;
   Features features_;
-  std::map<PodKey, Watched> watched_;
-  bool has_listed_ = false;
+  PodHistories histories_;
   std::map<NamespaceId, std::vector<std::string>> claims_;  ///< uids of this scan's pods
   std::vector<HostPod> host_pods_;                          ///< of this scan
   bool outside_ = false;  ///< this scan has met processes outside our PID namespace

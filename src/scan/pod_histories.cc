@@ -1,0 +1,17 @@
+#include "closewatch/scan/pod_histories.h"
+
+namespace closewatch {
+
+void PodHistories::follow(const PodList& list) {
+  constexpr unsigned kPatience = 60;
+  for (auto& [key, entry] : entries_) ++entry.missing;
+  for (const auto& pod : list.pods) {
+    const auto added = entries_.try_emplace(key_of(pod), Entry{CloseWaitHistory(has_followed_)});
+    added.first->second.missing = 0;
+  }
+  const unsigned patience = list.errors.empty() ? 0 : kPatience;
+  std::erase_if(entries_, [&](const auto& entry) { return entry.second.missing > patience; });
+  has_followed_ = true;
+}
+
+}  // namespace closewatch
