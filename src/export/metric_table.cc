@@ -44,7 +44,8 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_listen_backlog_limit", MetricKind::kGauge, "namespace, pod, port",
      "How many connections may wait in the accept queues of a port."},
     {"closewatch_node_sockets", MetricKind::kGauge, "state",
-     "TCP sockets in the host's network namespace by state. Missing when it cannot be read."},
+     "TCP sockets in the host's network namespace by state, but for those of visible hostNetwork "
+     "pods. Missing when it cannot be read."},
     {"closewatch_scan_duration_seconds", MetricKind::kGauge, "", "How long the last scan took."},
     {"closewatch_scan_cpu_seconds_total", MetricKind::kCounter, "",
      "CPU time that scans have cost, user and kernel."},

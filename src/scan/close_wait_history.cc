@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iterator>
+#include <numeric>
 #include <utility>
 
 namespace closewatch {
@@ -24,7 +25,8 @@ void CloseWaitHistory::observe(const NamespaceIdentity& space, steady_clock::tim
 }
 
 void CloseWaitHistory::begin_scan() {
-  for (auto& [identity, space] : spaces_) space.seen = false;
+  for (auto& [identity, space] : spaces_) space.seen = space.fresh = false;
+  counted_before_ = counts_entries_;
 }
 
 void CloseWaitHistory::end_scan() {
@@ -32,11 +34,29 @@ void CloseWaitHistory::end_scan() {
     if (space->second.seen) {
       ++space;
     } else {
-      left_ += space->second.sockets.size();
+      entered_ += space->second.entered;
+      left_ += space->second.left + space->second.sockets.size();
       space = spaces_.erase(space);
     }
   }
   counts_entries_ = true;
+}
+
+void CloseWaitHistory::disown_new() {
+  std::erase_if(spaces_, [](const auto& entry) { return entry.second.fresh; });
+  counts_entries_ = counted_before_;
+}
+
+std::uint64_t CloseWaitHistory::entered() const {
+  return std::accumulate(
+      spaces_.begin(), spaces_.end(), entered_,
+      [](std::uint64_t sum, const auto& entry) { return sum + entry.second.entered; });
+}
+
+std::uint64_t CloseWaitHistory::left() const {
+  return std::accumulate(
+      spaces_.begin(), spaces_.end(), left_,
+      [](std::uint64_t sum, const auto& entry) { return sum + entry.second.left; });
 }
 
 std::size_t CloseWaitHistory::sockets() const {
@@ -70,19 +90,19 @@ void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now
   for (auto& socket : sockets) {
     while (before != space.sockets.end() && before->cookie < socket.cookie) {
       ++before;
-      ++left_;
+      ++space.left;
     }
     auto since = now - socket.age;
     if (before != space.sockets.end() && before->cookie == socket.cookie) {
       // The earlier of the two: a later ACK has hidden the FIN's from the kernel, not from us.
       since = std::min(since, before->since);
       ++before;
-    } else if (counts_entries_) {
-      ++entered_;
+    } else if (counts_entries_ || !space.fresh) {
+      ++space.entered;
     }
     socket.age = now - since;
   }
-  left_ += static_cast<std::uint64_t>(std::distance(before, space.sockets.end()));
+  space.left += static_cast<std::uint64_t>(std::distance(before, space.sockets.end()));
   remember(space.sockets, now, sockets);
 }
 

@@ -23,7 +23,7 @@ void HostTally::restart() {
 }
 
 void HostTally::row(const SocketRow& row) {
-  saw_cgroup_id_ |= row.cgroup_id.has_value();
+  saw_cgroup_id_ |= row.cgroup_id.value_or(kUnknownCgroup) != kUnknownCgroup;
   if (!row.cgroup_id || may_lack_cgroup(row.state)) return node_.row(row);
   const auto claim =
       std::lower_bound(claims_.begin(), claims_.end(), *row.cgroup_id,

@@ -1,5 +1,7 @@
 #include "closewatch/scan/pod_histories.h"
 
+#include <variant>
+
 namespace closewatch {
 
 void PodHistories::follow(const PodList& list) {
@@ -11,7 +13,12 @@ void PodHistories::follow(const PodList& list) {
   }
   const unsigned patience = list.errors.empty() ? 0 : kPatience;
   std::erase_if(entries_, [&](const auto& entry) { return entry.second.missing > patience; });
-  has_followed_ = true;
+  has_followed_ |= list.errors.empty();
+}
+
+PodHistories::Key PodHistories::key_of(const Pod& pod) {
+  const auto* const file = pod.located ? std::get_if<NamespaceFile>(&pod.located->where) : nullptr;
+  return {pod.uid, file == nullptr ? std::string() : file->path};
 }
 
 }  // namespace closewatch

@@ -172,7 +172,7 @@ Result<void> Scanner::read_sockets(const PodNamespaces& namespaces, PodSnapshot&
     pod.sums.add(tally_.sums());
   }
   history.end_scan();
-  find_containers(pod, tally_, snapshot);
+  find_containers(pod, namespaces.cgroups_known, snapshot);
   diagnose_pod(pod, tally_);
   return {};
 }
@@ -193,22 +193,24 @@ NamespaceIdentity Scanner::learn(const SocketReading& reading, const NamespaceId
   return {0, id};
 }
 
-/// Where the kernel names no cgroup, the processes' descriptors tell the container.
-void Scanner::find_containers(const PodSnapshot& pod, SocketTally& tally, Snapshot& snapshot) {
+/// Where the kernel names no cgroup, or one that tells nothing as the pod's processes are in
+/// cgroups of version 1, their descriptors tell the container.
+void Scanner::find_containers(const PodSnapshot& pod, bool cgroups_known, Snapshot& snapshot) {
   if (pod.containers.empty()) return;
   std::vector<std::uint32_t> inodes;
-  for (const auto& socket : tally.pod_close_wait()) {
-    if (!socket.cgroup_known && socket.inode != 0) inodes.push_back(socket.inode);
+  for (const auto& socket : tally_.pod_close_wait()) {
+    const bool told = socket.cgroup_known && cgroups_known;
+    if (!told && socket.container == kNoContainer && socket.inode != 0) {
+      inodes.push_back(socket.inode);
+    }
   }
   if (inodes.empty()) return;
   features_.socket_inode = true;
   const auto owners = owners_.find(pod, std::move(inodes));
   if (owners.error) complain(snapshot, ScanStage::kNamespace, *owners.error);
-  for (auto& socket : tally.pod_close_wait()) {
+  for (auto& socket : tally_.pod_close_wait()) {
     const auto owner = owners.by_inode.find(socket.inode);
-    if (!socket.cgroup_known && owner != owners.by_inode.end()) {
-      socket.container = owner->second.container;
-    }
+    if (owner != owners.by_inode.end()) socket.container = owner->second.container;
   }
 }
 
@@ -226,8 +228,7 @@ void Scanner::read_node(const Node& node, Snapshot& snapshot) {
   cgroups.reserve(host_pods_.size());
   for (auto& pod : host_pods_) cgroups.push_back(std::move(pod.cgroups));
   host_tally_.begin(cgroups);
-  const SocketQuery query{.tcp_info = !host_pods_.empty()};
-  const auto read = sockets_->read(node.space->fd.get(), query, host_tally_);
+  const auto read = sockets_->read(node.space->fd.get(), {.tcp_info = true}, host_tally_);
   if (!read) {
     complain(snapshot, stage_of_reading(read.error()), read.error());
     for (const auto& pod : host_pods_) {
@@ -236,8 +237,10 @@ void Scanner::read_node(const Node& node, Snapshot& snapshot) {
     return;
   }
   snapshot.node = host_tally_.node().sums().states;
-  // Without ids all sockets are in the node's tally, and the pods' zeros would be no true ones.
-  if (!host_tally_.saw_cgroup_id()) return;
+  // Without ids all sockets are in the node's tally, and the pods' zeros would be no true ones. Old
+  // kernels say "unknown" of all where cgroup v1's net_cls or net_prio is in use.
+  if (host_tally_.saw_cgroup_id()) features_.cgroup_id = true;
+  if (!features_.cgroup_id.value_or(false)) return;
   const auto host = learn(*read, node.space->id, host_tally_.node());
   for (std::size_t i = 0; i < host_pods_.size(); ++i) {
     share_out(snapshot.pods[host_pods_[i].place], host, host_tally_.pod(i));
@@ -257,11 +260,12 @@ void Scanner::share_out(PodSnapshot& pod, const NamespaceIdentity& host, SocketT
 
 /// Where pods of a node that is itself a container (kind, k3d) are on that node's network, or where
 /// one pod's process has entered another's namespace, nobody can tell whose the sockets are.
-void Scanner::distrust_shared_namespaces(Snapshot& snapshot) const {
+void Scanner::distrust_shared_namespaces(Snapshot& snapshot) {
   for (const auto& [id, uids] : claims_) {
     if (uids.size() < 2) continue;
     for (auto& pod : snapshot.pods) {
       if (std::find(uids.begin(), uids.end(), pod.uid) == uids.end()) continue;
+      histories_.of(pod).disown_new();
       pod.host_network = true;
       pod.hide(Visibility::kHostNetwork, "it shares a network namespace with other pods");
     }

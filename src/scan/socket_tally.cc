@@ -56,7 +56,7 @@ void SocketTally::restart() {
 void SocketTally::row(const SocketRow& row) {
   sums_.states.add(row.state);
   saw_full_socket_ |= !may_lack_cgroup(row.state);
-  saw_cgroup_id_ |= row.cgroup_id.has_value();
+  saw_cgroup_id_ |= row.cgroup_id.value_or(kUnknownCgroup) != kUnknownCgroup;
   saw_tcp_info_ |= row.last_ack_received_ms.has_value();
   if (row.state == TcpState::kListen) {
     sums_.listeners.push_back({row.local.port, row.receive_queue, row.send_queue});

@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <fstream>
 #include <memory>
 #include <string>
 #include <vector>
@@ -125,6 +126,16 @@ TEST_F(ContainersTest, BothLeak) {
 
 TEST_F(ContainersTest, AFolderBelowAContainersIsOfItToo) {
   run_in(pod_.add_folder(app_ + "/below"), [] { return outbound_leaks(2); });
+  run_in(sidecar_, [] { return healthy(1); });
+  AgentScanner scanner(config());
+  EXPECT_EQ(leaks_of(scanner.diagnosis_of("web"), "app"), 2U);
+}
+
+// The kernel refuses to list the processes of a threaded folder; they are listed above it.
+TEST_F(ContainersTest, AThreadedFolderBelowAContainersIsNoError) {
+  const auto threads = pod_.add_folder(app_ + "/threads");
+  std::ofstream(threads + "/cgroup.type") << "threaded" << std::flush;
+  run_in(app_, [] { return outbound_leaks(2); });
   run_in(sidecar_, [] { return healthy(1); });
   AgentScanner scanner(config());
   EXPECT_EQ(leaks_of(scanner.diagnosis_of("web"), "app"), 2U);

@@ -242,7 +242,8 @@ class KubernetesTest(unittest.TestCase):
         self.assertEqual(count_listeners(self.server.rows()), pod["listeners"])
 
     def test_a_host_network_pod_has_its_own_sockets_of_the_hosts(self):
-        wait_for(lambda: self.pod(self.scan(), self.host_uid)["listeners"], "the pod to listen")
+        wait_for(lambda: self.pod(self.scan(), self.host_uid).get("listeners"),
+                 "the pod to listen")
         pod = self.pod(self.scan(), self.host_uid)
         self.assertEqual(("shop", "monitor-0", True, True),
                          (pod["namespace"], pod["pod"], pod["visible"], pod["host_network"]))

@@ -33,8 +33,9 @@ struct PodNamespaces {
   bool host_network = false;       ///< its processes share the host's namespace and have no other
   bool sandboxed = false;          ///< gVisor or Kata: `own` does not show the pod's sockets
   std::vector<ContainerCgroup> cgroups;  ///< of all containers, those of folders below theirs too
-  bool cgroups_known =
-      true;  ///< every process was found in one of `cgroups`, so its sockets carry it
+  /// Each container that has processes has some in one of `cgroups`, which their sockets carry
+  /// then.
+  bool cgroups_known = true;
 };
 
 /// Goes from a pod to its network namespaces by way of living processes, without ever taking a

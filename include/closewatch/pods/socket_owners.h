@@ -14,7 +14,7 @@
 
 namespace closewatch {
 
-/// A process that has a socket open, the one with the lowest number where several have.
+/// A process that has a socket open, the first that was found where several have.
 struct SocketOwner {
   pid_t pid = 0;
   std::string comm;              ///< printable ASCII

@@ -43,10 +43,14 @@ class CloseWaitHistory {
   /// All namespaces of the pod have been observed: what the others held has gone.
   void end_scan();
 
-  [[nodiscard]] std::uint64_t entered() const { return entered_; }  ///< came into CLOSE_WAIT
-  [[nodiscard]] std::uint64_t left() const { return left_; }        ///< went out of it
-  [[nodiscard]] std::size_t sockets() const;  ///< in CLOSE_WAIT in the last scan
-  [[nodiscard]] std::size_t bytes() const;    ///< of memory for what is remembered
+  /// Forgets the namespaces that this scan was the first to show, as if it had not: they have
+  /// turned out to be another pod's.
+  void disown_new();
+
+  [[nodiscard]] std::uint64_t entered() const;  ///< came into CLOSE_WAIT
+  [[nodiscard]] std::uint64_t left() const;     ///< went out of it
+  [[nodiscard]] std::size_t sockets() const;    ///< in CLOSE_WAIT in the last scan
+  [[nodiscard]] std::size_t bytes() const;      ///< of memory for what is remembered
 
  private:
   /// A socket in CLOSE_WAIT and the earliest moment that it is known to have been there.
@@ -57,7 +61,10 @@ class CloseWaitHistory {
   struct Space {
     std::vector<Known> sockets;        ///< by cookie
     std::vector<std::uint16_t> ports;  ///< that listen, or did and have sockets left
-    bool seen = false;                 ///< in this scan
+    std::uint64_t entered = 0;
+    std::uint64_t left = 0;
+    bool seen = false;  ///< in this scan
+    bool fresh = true;  ///< for the first time
   };
 
   static void update_ports(Space& space, SocketTally& tally);
@@ -67,9 +74,10 @@ class CloseWaitHistory {
                       std::span<CloseWaitSocket> sockets);
 
   std::map<NamespaceIdentity, Space> spaces_;
-  bool counts_entries_;
-  std::uint64_t entered_ = 0;
-  std::uint64_t left_ = 0;
+  bool counts_entries_;         ///< of namespaces that are new
+  bool counted_before_ = true;  ///< likewise, when this scan began
+  std::uint64_t entered_ = 0;   ///< in namespaces that have gone
+  std::uint64_t left_ = 0;      ///< likewise
 };
 
 }  // namespace closewatch

@@ -26,7 +26,7 @@ class HostTally final : public RowSink {
 
   [[nodiscard]] SocketTally& node() { return node_; }
   [[nodiscard]] SocketTally& pod(std::size_t index) { return *pods_.at(index); }
-  /// Whether the kernel names cgroups at all; if not, no pod has got what is its own.
+  /// Whether the kernel has named any cgroup; if not, no pod has got what is its own.
   [[nodiscard]] bool saw_cgroup_id() const { return saw_cgroup_id_; }
 
  private:

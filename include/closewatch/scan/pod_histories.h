@@ -2,7 +2,7 @@
 
 #include <map>
 #include <string>
-#include <tuple>
+#include <utility>
 
 #include "closewatch/pods/pod.h"
 #include "closewatch/scan/close_wait_history.h"
@@ -13,25 +13,27 @@ namespace closewatch {
 class PodHistories {
  public:
   /// Begins to remember the pods that are new in `list` and forgets those that have gone from it. A
-  /// list with errors may lack pods that will be back, so those that are missing from it are
-  /// remembered for 60 such lists.
+  /// list with errors may lack pods, so those that are missing from it are remembered for 60 such
+  /// lists, and until there has been a whole one no pod counts as newborn.
   void follow(const PodList& list);
 
   /// Of a pod of the last list.
   CloseWaitHistory& of(const Pod& pod) { return entries_.at(key_of(pod)).history; }
 
  private:
-  /// Who a pod is through all scans; a uid alone is an inode number without Kubernetes.
-  using Key = std::tuple<std::string, std::string, std::string>;
+  /// Who a pod is through all scans: its uid, as its name may become known later. Without
+  /// Kubernetes a uid may be an inode number, which is reused; so the name of the namespace's file,
+  /// too.
+  using Key = std::pair<std::string, std::string>;
   struct Entry {
     CloseWaitHistory history;
     unsigned missing = 0;  ///< in so many lists since it was last in one
   };
 
-  static Key key_of(const Pod& pod) { return {pod.pod_namespace, pod.name, pod.uid}; }
+  static Key key_of(const Pod& pod);
 
   std::map<Key, Entry> entries_;
-  bool has_followed_ = false;
+  bool has_followed_ = false;  ///< a list that was whole
 };
 
 }  // namespace closewatch

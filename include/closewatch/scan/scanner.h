@@ -64,9 +64,9 @@ class Scanner {
   void share_out(PodSnapshot& pod, const NamespaceIdentity& host, SocketTally& tally);
   NamespaceIdentity learn(const SocketReading& reading, const NamespaceId& id,
                           const SocketTally& tally);
-  void find_containers(const PodSnapshot& pod, SocketTally& tally, Snapshot& snapshot);
+  void find_containers(const PodSnapshot& pod, bool cgroups_known, Snapshot& snapshot);
   void diagnose_pod(PodSnapshot& pod, SocketTally& tally);
-  void distrust_shared_namespaces(Snapshot& snapshot) const;
+  void distrust_shared_namespaces(Snapshot& snapshot);
   void hide_node(Snapshot& snapshot);
   std::vector<PodSnapshot> last_pods_unseen(const Error& error) const;
   void mark_unseen(PodSnapshot& pod, ScanStage stage, const Error& error);

@@ -57,7 +57,7 @@ class SocketTally final : public RowSink {
   /// Those of all the pod's namespaces.
   [[nodiscard]] std::span<CloseWaitSocket> pod_close_wait() { return close_wait_; }
   /// Whether any row of the pod was of a whole socket, not of what the kernel keeps of one; whether
-  /// any named a cgroup, even an unknown one; whether any had tcp_info.
+  /// any named a cgroup that is known; whether any had tcp_info.
   [[nodiscard]] bool saw_full_socket() const { return saw_full_socket_; }
   [[nodiscard]] bool saw_cgroup_id() const { return saw_cgroup_id_; }
   [[nodiscard]] bool saw_tcp_info() const { return saw_tcp_info_; }

@@ -47,6 +47,18 @@ TEST(ConfigText, MayBeEmpty) {
   EXPECT_THAT(apply_config_text("scan:\n", "c.yaml", config), IsEmpty());
 }
 
+TEST(ConfigText, TakesTheEndsOfEachRangeOfTheDiagnosis) {
+  auto config = default_config();
+  EXPECT_THAT(apply_config_text("diagnosis: {stuck_after: 1s, peers: 0}\n", "c.yaml", config),
+              IsEmpty());
+  EXPECT_EQ(config.diagnosis.stuck_after, 1s);
+  EXPECT_EQ(config.diagnosis.peers, 0U);
+  EXPECT_THAT(apply_config_text("diagnosis: {stuck_after: 24h, peers: 100}\n", "c.yaml", config),
+              IsEmpty());
+  EXPECT_EQ(config.diagnosis.stuck_after, 24h);
+  EXPECT_EQ(config.diagnosis.peers, 100U);
+}
+
 struct Mistake {
   const char* name;
   const char* yaml;
@@ -87,6 +99,15 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"Negative", "scan:\n  interval: -5s\n", "c.yaml:2: scan.interval: '-5s'"},
         Mistake{"TooMuch", "\n\nscan:\n  cpu_budget: 1.5\n", "c.yaml:4: scan.cpu_budget: '1.5'"},
         Mistake{"Nothing", "scan:\n  cpu_budget: 0\n", "c.yaml:2: scan.cpu_budget: '0'"},
+        Mistake{"StuckAfterTooShort", "diagnosis:\n  stuck_after: 999ms\n",
+                "c.yaml:2: diagnosis.stuck_after: '999ms' is not a duration from 1s to 24h"},
+        Mistake{"StuckAfterTooLong", "diagnosis:\n  stuck_after: 1441m\n",
+                "c.yaml:2: diagnosis.stuck_after: '1441m'"},
+        Mistake{"PeersTooMany", "diagnosis:\n  peers: 101\n",
+                "c.yaml:2: diagnosis.peers: '101' is not a whole number from 0 to 100"},
+        Mistake{"PeersNotWhole", "diagnosis:\n  peers: 2.5\n", "c.yaml:2: diagnosis.peers: '2.5'"},
+        Mistake{"PeersNegative", "diagnosis:\n  peers: -1\n", "c.yaml:2: diagnosis.peers: '-1'"},
+        Mistake{"PeersNoNumber", "diagnosis:\n  peers: nan\n", "c.yaml:2: diagnosis.peers: 'nan'"},
         Mistake{"Choice", "log:\n  level: loud\n",
                 "c.yaml:2: log.level: 'loud' is not one of debug, info, warn, error"},
         Mistake{"RelativePath", "paths:\n  proc: proc\n",

@@ -179,5 +179,20 @@ TEST(MetricTable, NamesEveryMetricOnce) {
   }
 }
 
+TEST(PrometheusText, NamesakesHaveAsManyPeersAsOnePod) {
+  auto snapshot = sample_snapshot();
+  snapshot.settings.peers = 1;
+  for (auto& pod : snapshot.pods) {
+    if (pod.name != "web-0") continue;
+    pod.visibility = Visibility::kVisible;
+    pod.diagnosis = testing::sample_diagnosis();
+    pod.diagnosis.peers = {{Direction::kOutbound, pod.uid + ":443", 10, 10}};
+  }
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr("direction=\"outbound\",peer=\"uid-old:443\"} 10"));
+  EXPECT_THAT(text, HasSubstr("pod=\"web-0\",direction=\"outbound\",peer=\"other\"} 10"));
+  EXPECT_THAT(text, Not(HasSubstr("uid-new:443")));
+}
+
 }  // namespace
 }  // namespace closewatch

@@ -231,5 +231,22 @@ TEST_F(NamespaceOpenerTest, TakesOnlyTheNamespaceThatWasSeen) {
   EXPECT_EQ(moved.error().kind, ErrorKind::kGone);
 }
 
+TEST_F(NamespaceOpenerTest, KnowsTheCgroupsOfAProcessThatIsInBothVersions) {
+  procs(kA, "10\n");
+  procs(kB, "");  // a container that is being made has nobody anywhere
+  proc_.process(10, "app", cgroup_of(kA), "pod");
+  cgroups_.add("unified/" + kA + "/cgroup.procs", "10\n");
+  auto hybrid = pod();
+  hybrid.containers[0].cgroup_folders.insert(hybrid.containers[0].cgroup_folders.begin(),
+                                             {cgroups_.path("unified/" + kA), true});
+  const auto opened = NamespaceOpener(proc_.path()).open(hybrid, id("host"));
+  ASSERT_TRUE(opened) << opened.error().what;
+  EXPECT_TRUE(opened->cgroups_known);
+  ASSERT_EQ(opened->cgroups.size(), 1U);
+  struct stat status {};
+  ASSERT_EQ(::stat(cgroups_.path("unified/" + kA).c_str(), &status), 0);
+  EXPECT_EQ(opened->cgroups[0].id, status.st_ino);
+}
+
 }  // namespace
 }  // namespace closewatch

@@ -69,6 +69,26 @@ TEST_F(SocketOwnersTest, FindsThoseOfANamespaceWithoutContainers) {
   EXPECT_EQ(found.by_inode.at(100).pid, 20);
 }
 
+TEST_F(SocketOwnersTest, AProcessThatCannotBeLookedIntoIsAnError) {
+  proc_.tree().add("proc/10/fd");  // a file, so that it opens as no folder
+  const auto found = find(pod(), {100, 7});
+  EXPECT_TRUE(found.error);
+  EXPECT_EQ(found.by_inode.size(), 1U);
+  EXPECT_FALSE(find(pod(), {100}).error);  // nothing is missing
+}
+
+TEST_F(SocketOwnersTest, OfSeveralInANamespaceTheLowestNumberIsTold) {
+  Pod standalone;
+  struct stat status {};
+  ASSERT_EQ(::stat(proc_.tree().path("namespaces/pod-ns").c_str(), &status), 0);
+  standalone.located = LocatedNamespace{NamespaceFile{"/unused"}, {status.st_dev, status.st_ino}};
+  for (const pid_t pid : {40, 19, 60, 35, 18, 50}) {
+    proc_.process(pid, "heir", "0::/b\n", "pod-ns");
+    proc_.socket(pid, 3, 107);
+  }
+  EXPECT_EQ(find(standalone, {107}).by_inode.at(107).pid, 18);
+}
+
 TEST_F(SocketOwnersTest, AProcessThatHasEndedIsNoError) {
   EXPECT_EQ(find(pod(), {7}).error, std::nullopt);
 }

@@ -126,6 +126,26 @@ TEST_F(CloseWaitHistoryTest, AScanThatBrokeOffIsNoExodus) {
   EXPECT_EQ(history_.entered(), 0U);
 }
 
+TEST_F(CloseWaitHistoryTest, ANamespaceThatIsDisownedWasNeverThere) {
+  scan({close_wait(1)});
+  history_.begin_scan();
+  observe({close_wait(1), close_wait(2)}, kSpace);
+  observe({close_wait(3), close_wait(4)}, kOther);
+  history_.end_scan();
+  history_.disown_new();
+  EXPECT_EQ(history_.entered(), 1U);
+  scan({close_wait(1), close_wait(2)});
+  EXPECT_EQ(history_.entered(), 1U);
+  EXPECT_EQ(history_.left(), 0U);
+}
+
+TEST_F(CloseWaitHistoryTest, APodWhoseFirstNamespaceWasDisownedIsNotWatchedYet) {
+  scan({close_wait(1)});
+  history_.disown_new();
+  scan({close_wait(1)});
+  EXPECT_EQ(history_.entered(), 0U);
+}
+
 TEST_F(CloseWaitHistoryTest, InboundIsWhatHasAListener) {
   const auto found =
       scan({close_wait(1, 0, 8080), in_state(TcpState::kListen, 8080), close_wait(2, 0, 40'000)});
@@ -153,6 +173,24 @@ TEST_F(CloseWaitHistoryTest, ForgetsWhatHasLeft) {
   scan(rows);
   EXPECT_LT(history_.bytes(), 10'000U * 17);
   scan({});
+  EXPECT_LT(history_.bytes(), 100U);
+}
+
+TEST_F(CloseWaitHistoryTest, KnowsEveryPortOfManyThatListenOrDid) {
+  scan({in_state(TcpState::kListen, 9'000), in_state(TcpState::kEstablished, 9'000)});
+  // 9000 is remembered, the others are new and below it.
+  const auto found = scan({in_state(TcpState::kEstablished, 9'000), in_state(TcpState::kListen, 80),
+                           in_state(TcpState::kListen, 443), close_wait(1, 0, 80),
+                           close_wait(2, 0, 443), close_wait(3, 0, 9'000)});
+  for (const auto& [cookie, socket] : found) {
+    EXPECT_EQ(socket.direction, Direction::kInbound) << cookie;
+  }
+}
+
+TEST_F(CloseWaitHistoryTest, RemembersAPortOnceHoweverManyScansSeeIt) {
+  for (int i = 0; i < 1'000; ++i) {
+    scan({in_state(TcpState::kListen, 8080), in_state(TcpState::kEstablished, 8080)});
+  }
   EXPECT_LT(history_.bytes(), 100U);
 }
 

@@ -1,5 +1,7 @@
 #include "closewatch/scan/close_wait_socket.h"
 
+#include <utility>
+
 #include <gtest/gtest.h>
 
 namespace closewatch {
@@ -45,6 +47,8 @@ TEST(CloseWaitSocket, ShowsAMappedAddressAsWhatItIs) {
   const auto socket = close_wait_socket(mapped);
   EXPECT_EQ(socket.local, (Endpoint{{AddressFamily::kIpv4, {10, 1, 2, 3}}, 80}));
   EXPECT_EQ(socket.remote, mapped.remote);
+  std::swap(mapped.local, mapped.remote);
+  EXPECT_EQ(close_wait_socket(mapped).remote, socket.local);
 }
 
 TEST(CloseWaitSocket, KnowsWhetherTheKernelNamedItsCgroup) {

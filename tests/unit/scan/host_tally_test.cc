@@ -42,8 +42,9 @@ TEST(HostTally, KnowsWhetherTheKernelNamesCgroups) {
   tally.begin({{{10, 0}}});
   tally.restart();
   tally.row(row(TcpState::kListen, std::nullopt));
-  EXPECT_FALSE(tally.saw_cgroup_id());
   tally.row(row(TcpState::kListen, kUnknownCgroup));
+  EXPECT_FALSE(tally.saw_cgroup_id());
+  tally.row(row(TcpState::kListen, 99));
   EXPECT_TRUE(tally.saw_cgroup_id());
 }
 
@@ -58,6 +59,31 @@ TEST(HostTally, ForgetsEverythingAtRestart) {
   EXPECT_EQ(tally.pod(0).sums().states.total(), 1U);
   EXPECT_EQ(tally.pod(0).close_wait().size(), 1U);
   EXPECT_EQ(tally.node().sums().states.total(), 1U);
+}
+
+TEST(HostTally, FindsAPodWhateverTheOrderOfCgroups) {
+  HostTally tally;
+  tally.begin({{{30, 0}, {10, 1}}, {{20, 0}, {5, 0}}});
+  tally.restart();
+  for (const std::uint64_t cgroup : {5U, 10U, 20U, 30U}) {
+    tally.row(row(TcpState::kCloseWait, cgroup));
+  }
+  EXPECT_EQ(tally.pod(0).close_wait().size(), 2U);
+  EXPECT_EQ(tally.pod(1).close_wait().size(), 2U);
+  EXPECT_EQ(tally.pod(0).close_wait()[0].container, 1U);
+  EXPECT_EQ(tally.pod(0).close_wait()[1].container, 0U);
+  EXPECT_EQ(tally.node().sums().states.total(), 0U);
+}
+
+TEST(HostTally, KnowsOnlyThePodsOfThisScan) {
+  HostTally tally;
+  tally.begin({{{10, 0}}, {{20, 0}}});
+  tally.begin({{{20, 0}}});
+  tally.restart();
+  tally.row(row(TcpState::kCloseWait, 10));
+  tally.row(row(TcpState::kCloseWait, 20));
+  EXPECT_EQ(tally.pod(0).close_wait().size(), 1U);
+  EXPECT_EQ(tally.node().close_wait().size(), 1U);
 }
 
 }  // namespace

@@ -95,5 +95,30 @@ TEST(MergedPeers, AddUpAndKeepToTheCount) {
                           PeerSums{Direction::kOutbound, kOtherPeers, 6, 5}));
 }
 
+TEST(WorstPeers, TellsAnIPv4AddressFromTheIPv6OneOfTheSameBytes) {
+  constexpr IpAddress kSameBytes{AddressFamily::kIpv6, {10, 0, 0, 9}};
+  EXPECT_THAT(Sockets()
+                  .add(2, Direction::kOutbound, {kV4, 443})
+                  .add(1, Direction::kOutbound, {kSameBytes, 443})
+                  .worst(9),
+              ElementsAre(PeerSums{Direction::kOutbound, "10.0.0.9:443", 2, 0},
+                          PeerSums{Direction::kOutbound, "[a00:9::]:443", 1, 0}));
+}
+
+TEST(MergedPeers, RankByStuckSocketsAndPutTheRestLast) {
+  const std::vector<PeerSums> all = {{Direction::kOutbound, kOtherPeers, 900, 800},
+                                     {Direction::kOutbound, "many:1", 500, 1},
+                                     {Direction::kOutbound, "stuck:1", 3, 3},
+                                     {Direction::kOutbound, "few:1", 2, 1}};
+  EXPECT_THAT(merged_peers(all, 9),
+              ElementsAre(PeerSums{Direction::kOutbound, "stuck:1", 3, 3},
+                          PeerSums{Direction::kOutbound, "many:1", 500, 1},
+                          PeerSums{Direction::kOutbound, "few:1", 2, 1},
+                          PeerSums{Direction::kOutbound, kOtherPeers, 900, 800}));
+  EXPECT_THAT(merged_peers(all, 1),
+              ElementsAre(PeerSums{Direction::kOutbound, "stuck:1", 3, 3},
+                          PeerSums{Direction::kOutbound, kOtherPeers, 1402, 802}));
+}
+
 }  // namespace
 }  // namespace closewatch

@@ -56,7 +56,8 @@ class FakeSockets final : public SocketSource {
   };
   FakeSockets(State& state, FakeClock& clock) : state_(state), clock_(clock) {}
 
-  Result<SocketReading> read(int network_namespace, const SocketQuery&, RowSink& sink) override {
+  Result<SocketReading> read(int network_namespace, const SocketQuery& query,
+                             RowSink& sink) override {
     clock_.steady += 3ms;
     clock_.cpu += 2ms;
     struct stat status {};
@@ -67,7 +68,10 @@ class FakeSockets final : public SocketSource {
       row.state = tcp_state;
       sink.row(row);
     }
-    for (const auto& row : state_.detailed[status.st_ino]) sink.row(row);
+    for (auto row : state_.detailed[status.st_ino]) {
+      if (!query.tcp_info) row.last_ack_received_ms.reset();
+      sink.row(row);
+    }
     // A failure comes after rows, as in a dump that breaks off.
     const auto failure = state_.failures.find(status.st_ino);
     if (failure != state_.failures.end()) return tl::unexpected(failure->second);
@@ -383,6 +387,9 @@ TEST_F(ScannerTest, LearnsWhatTheKernelGives) {
   EXPECT_EQ(scan()->features.netns_cookie, false);
   auto row = close_wait_row(1);
   row.cgroup_id = kUnknownCgroup;
+  sockets_.detailed[inode("api-ns")] = {row};
+  EXPECT_EQ(scan()->features.cgroup_id, false);
+  row.cgroup_id = 4711;
   row.last_ack_received_ms = 1;
   sockets_.detailed[inode("api-ns")] = {row};
   sockets_.cookie = 7;
@@ -494,7 +501,10 @@ TEST_F(ContainersTest, OfHostNetworkPodsHaveNoFalseZerosWithoutCgroupIds) {
   sockets_.detailed[inode("host")] = {close_wait_row(1)};
   EXPECT_EQ(pod(*scan(), "proxy").visibility, Visibility::kHostNetwork);
   sockets_.detailed[inode("host")] = {made_by(kUnknownCgroup)};
-  EXPECT_EQ(pod(*scan(), "proxy").visibility, Visibility::kVisible);  // a true zero
+  EXPECT_EQ(pod(*scan(), "proxy").visibility, Visibility::kHostNetwork);
+  // Once the kernel has named a cgroup, whose ever it is, zeros are true.
+  sockets_.detailed[inode("api-ns")] = {made_by(424'242)};
+  EXPECT_EQ(pod(*scan(), "proxy").visibility, Visibility::kVisible);
 }
 
 TEST_F(ContainersTest, OfHostNetworkPodsHaveNoFalseZerosOutsideCgroupV2) {
@@ -511,6 +521,188 @@ TEST_F(ContainersTest, OfHostNetworkPodsAreAsUnreadableAsTheNode) {
   const auto snapshot = scan();
   EXPECT_EQ(pod(*snapshot, "proxy").visibility, Visibility::kIncomplete);
   EXPECT_EQ(snapshot->node, std::nullopt);
+}
+
+TEST_F(ContainersTest, OfHostNetworkPodsHaveAgesAndHistoriesToo) {
+  add_kubernetes_pod("proxy", 30, "host", true);
+  auto& rows = sockets_.detailed[inode("host")];
+  auto old = made_by(cgroup("proxy-app"));
+  old.last_ack_received_ms = 5'000;
+  rows = {old};
+  const auto first = scan();
+  EXPECT_EQ(pod(*first, "proxy").diagnosis.oldest, 5s);
+  EXPECT_EQ(pod(*first, "proxy").diagnosis.entered, 0U);  // was there before the agent
+  EXPECT_EQ(pod(*first, "proxy").detail, "");
+  rows.push_back(made_by(cgroup("proxy-sidecar")));
+  EXPECT_EQ(pod(*scan(), "proxy").diagnosis.entered, 1U);
+  rows.clear();
+  rows.push_back(made_by(kUnknownCgroup));
+  EXPECT_EQ(pod(*scan(), "proxy").diagnosis.left, 2U);
+}
+
+TEST_F(ContainersTest, OfHostNetworkPodsMayComeAndGo) {
+  add_kubernetes_pod("proxy", 30, "host", true);
+  add_kubernetes_pod("agent", 40, "host", true);
+  sockets_.detailed[inode("host")] = {made_by(cgroup("proxy-app")), made_by(cgroup("agent-app"))};
+  scan();
+  // The first of the four pods ends, so the others are numbered anew.
+  pods_.pods.erase(pods_.pods.begin());
+  std::swap(pods_.pods[1], pods_.pods[2]);
+  const auto snapshot = scan();
+  for (const auto* const name : {"proxy", "agent"}) {
+    EXPECT_EQ(pod(*snapshot, name).sums.states.total(), 1U) << name;
+    EXPECT_EQ(sockets_of(pod(*snapshot, name), "app"), 1U) << name;
+    EXPECT_EQ(pod(*snapshot, name).diagnosis.left, 0U) << name;
+  }
+  EXPECT_EQ(pod(*snapshot, "api").visibility, Visibility::kVisible);
+  EXPECT_EQ(pod(*snapshot, "api").sums.states.of(TcpState::kEstablished), 1U);
+}
+
+TEST_F(ContainersTest, AreFoundByInodeOnlyForSocketsWhoseCgroupTheKernelDoesNotName) {
+  add_kubernetes_pod("web", 30, "web-ns", true);
+  proc_.socket(31, 5, 4711);  // both have been passed on to a process of the sidecar
+  proc_.socket(31, 6, 4712);
+  auto named = made_by(cgroup("web-app"));
+  named.inode = 4711;
+  auto nameless = made_by(kUnknownCgroup);
+  nameless.inode = 4712;
+  sockets_.detailed[inode("web-ns")] = {named, nameless};
+  const auto snapshot = scan();
+  EXPECT_EQ(sockets_of(pod(*snapshot, "web"), "app"), 1U);
+  EXPECT_EQ(sockets_of(pod(*snapshot, "web"), "sidecar"), 1U);
+}
+
+TEST_F(ContainersTest, AreNotSearchedForWhatNobodyHasAccepted) {
+  add_kubernetes_pod("web", 30, "web-ns", false);
+  sockets_.detailed[inode("web-ns")] = {close_wait_row(1, 0)};
+  EXPECT_FALSE(scan()->features.socket_inode);
+}
+
+TEST_F(ContainersTest, ThatCannotBeLookedIntoAreAComplaint) {
+  add_kubernetes_pod("web", 30, "web-ns", false);
+  proc_.tree().add("proc/30/fd");  // a file, so that it opens as no folder
+  sockets_.detailed[inode("web-ns")] = {close_wait_row(1, 4711)};
+  const auto snapshot = scan();
+  EXPECT_EQ(errors(*snapshot, ScanStage::kNamespace), 1U);
+  EXPECT_EQ(snapshot->complaints.size(), 1U);
+  EXPECT_EQ(sockets_of(pod(*snapshot, "web"), "unknown"), 1U);
+}
+
+TEST_F(ContainersTest, WhoseNamespaceHasGoneHaveNoSocketsLeftInIt) {
+  add_kubernetes_pod("web", 30, "web-ns", true);
+  proc_.tree().remove("proc/31");
+  proc_.process(31, "sidecar", "0::/web-sidecar\n", "inner-ns");
+  sockets_.detailed[inode("web-ns")] = {close_wait_row(1)};
+  sockets_.detailed[inode("inner-ns")] = {close_wait_row(2), close_wait_row(3)};
+  const auto before = scan();
+  EXPECT_EQ(pod(*before, "web").sums.states.of(TcpState::kCloseWait), 3U);
+  EXPECT_EQ(pod(*before, "web").diagnosis.sockets.size(), 3U);
+  proc_.tree().remove("proc/31");
+  proc_.process(31, "sidecar", "0::/web-sidecar\n", "web-ns");
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "web").sums.states.of(TcpState::kCloseWait), 1U);
+  EXPECT_EQ(pod(*snapshot, "web").diagnosis.left, 2U);
+  EXPECT_EQ(pod(*snapshot, "web").diagnosis.entered, 0U);
+}
+
+TEST_F(ScannerTest, RemainsOfSocketsShowNothingOfTheKernel) {
+  sockets_.rows.clear();
+  sockets_.rows[inode("api-ns")] = {TcpState::kTimeWait, TcpState::kSynRecv};
+  const auto snapshot = scan();
+  EXPECT_EQ(snapshot->features.cgroup_id, std::nullopt);
+  EXPECT_EQ(snapshot->features.tcp_info, std::nullopt);
+}
+
+TEST_F(ScannerTest, ANamespaceOfAnotherCookieIsAnother) {
+  sockets_.detailed[inode("api-ns")] = {close_wait_row(1)};
+  sockets_.cookie = 7;
+  scan();
+  clock_.steady += 2min;
+  sockets_.cookie = 8;  // the kernel has given the inode's number to a new one
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "api").diagnosis.entered, 1U);
+  EXPECT_EQ(pod(*snapshot, "api").diagnosis.left, 1U);
+  EXPECT_EQ(pod(*snapshot, "api").diagnosis.oldest, 0s);
+}
+
+TEST_F(ScannerTest, APodMayBeOutOfListsWithErrorsFor60Scans) {
+  sockets_.detailed[inode("api-ns")] = {close_wait_row(1)};
+  scan();
+  const auto hidden = pods_.pods.back();
+  pods_.errors = {Error{ErrorKind::kDenied, "a folder"}};
+  for (const auto& [absences, entered] : {std::pair(60, 0U), std::pair(61, 1U)}) {
+    pods_.pods.pop_back();
+    for (int i = 0; i < absences; ++i) scan();
+    pods_.pods.push_back(hidden);
+    EXPECT_EQ(pod(*scan(), "api").diagnosis.entered, entered) << absences;
+  }
+}
+
+TEST_F(ContainersTest, OfAPodThatVisitsAnothersNamespaceHaveNoneOfItsSockets) {
+  add_kubernetes_pod("tool", 40, "tool-ns", true);  // is read before the one that it visits
+  add_kubernetes_pod("web", 30, "web-ns", true);
+  sockets_.detailed[inode("web-ns")] = {close_wait_row(1), close_wait_row(2), close_wait_row(3)};
+  sockets_.detailed[inode("tool-ns")] = {close_wait_row(4)};
+  scan();
+  // A process of tool enters web's namespace (nsenter) for one scan, and leaves it.
+  proc_.tree().remove("proc/41");
+  proc_.process(41, "sidecar", "0::/tool-sidecar\n", "web-ns");
+  sockets_.detailed[inode("tool-ns")].push_back(close_wait_row(5));
+  EXPECT_EQ(pod(*scan(), "tool").visibility, Visibility::kHostNetwork);
+  proc_.tree().remove("proc/41");
+  proc_.process(41, "sidecar", "0::/tool-sidecar\n", "tool-ns");
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "tool").visibility, Visibility::kVisible);
+  EXPECT_EQ(pod(*snapshot, "tool").diagnosis.entered, 1U);
+  EXPECT_EQ(pod(*snapshot, "tool").diagnosis.left, 0U);
+  EXPECT_EQ(pod(*snapshot, "web").diagnosis.entered, 0U);
+}
+
+TEST_F(ContainersTest, AreFoundByInodeWhereTheirProcessesAreInAForeignCgroup) {
+  add_kubernetes_pod("web", 30, "web-ns", false);
+  proc_.socket(31, 5, 4711);
+  auto row = close_wait_row(1, 4711);
+  row.cgroup_id = 424'242;  // the runtime's service, say, where version 2 has left the process
+  sockets_.detailed[inode("web-ns")] = {row};
+  EXPECT_EQ(sockets_of(pod(*scan(), "web"), "sidecar"), 1U);
+}
+
+TEST_F(ScannerTest, APodThatGetsItsNameLateKeepsItsHistory) {
+  auto& api = pods_.pods.back();
+  api.pod_namespace = "unknown";
+  api.name = "uid-api";
+  auto row = close_wait_row(1);
+  row.last_ack_received_ms = 5'000;
+  auto& rows = sockets_.detailed[inode("api-ns")];
+  rows = {row};
+  scan();
+  clock_.steady += 2min;
+  rows.front().last_ack_received_ms = 1;
+  api.pod_namespace = "shop";
+  api.name = "api";
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "api").diagnosis.entered, 0U);
+  EXPECT_GE(pod(*snapshot, "api").diagnosis.oldest, 2min);
+}
+
+TEST_F(ScannerTest, KnowsOfTcpInfoFromTheNodeAlone) {
+  sockets_.rows.clear();
+  SocketRow row;
+  row.state = TcpState::kListen;
+  row.last_ack_received_ms = 0;
+  sockets_.detailed[inode("host")] = {row};
+  EXPECT_NE(scan()->features.tcp_info, false);
+}
+
+TEST_F(ScannerTest, AFirstListWithErrorsMakesNoLaterPodNewborn) {
+  sockets_.detailed[inode("api-ns")] = {close_wait_row(1), close_wait_row(2)};
+  const auto hidden = pods_.pods.back();
+  pods_.pods.pop_back();
+  pods_.errors = {Error{ErrorKind::kDenied, "a folder"}};
+  scan();
+  pods_.errors.clear();
+  pods_.pods.push_back(hidden);
+  EXPECT_EQ(pod(*scan(), "api").diagnosis.entered, 0U);
 }
 
 TEST_F(ScannerTest, AScanThatIsToldToStopIsDropped) {

@@ -1,5 +1,7 @@
 #include "closewatch/scan/socket_listing.h"
 
+#include <algorithm>
+
 #include "tests/support/sample_snapshot.h"
 #include <gtest/gtest.h>
 
@@ -56,6 +58,16 @@ TEST(ListSockets, PutsNamesakesTogether) {
   EXPECT_FALSE(listing.cut());
   ASSERT_EQ(listing.sockets.size(), 4U);
   EXPECT_EQ(listing.sockets[1].socket.age, one.oldest);  // the oldest first, of both
+}
+
+TEST(ListSockets, SaysWhyTheNamesakeIsNotVisibleThatHidesBoth) {
+  auto snapshot = sample_snapshot();
+  const auto web = std::find_if(snapshot.pods.begin(), snapshot.pods.end(),
+                                [](const auto& pod) { return pod.uid == "uid-old"; });
+  web->hide(Visibility::kIncomplete, "changed");
+  const auto listing = list_sockets(find_namesakes(snapshot, "shop", "web-0"), owners);
+  EXPECT_EQ(listing.visibility, Visibility::kIncomplete);
+  EXPECT_EQ(listing.detail, "changed");
 }
 
 }  // namespace

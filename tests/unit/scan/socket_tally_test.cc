@@ -1,5 +1,9 @@
 #include "closewatch/scan/socket_tally.h"
 
+#include <optional>
+#include <span>
+#include <vector>
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -60,6 +64,70 @@ TEST(SocketSums, AddNamespacesTogether) {
   sums.add(one.sums());
   EXPECT_EQ(sums.states.of(TcpState::kCloseWait), 2U);
   EXPECT_THAT(sums.listeners, ::testing::ElementsAre(ListenBacklog{80, 2, 20}));
+}
+
+SocketRow close_wait(std::uint64_t cookie, std::optional<std::uint64_t> cgroup = {}) {
+  auto row = row_in(TcpState::kCloseWait);
+  row.cookie = cookie;
+  row.cgroup_id = cgroup;
+  return row;
+}
+
+std::vector<std::uint64_t> cookies(std::span<const CloseWaitSocket> sockets) {
+  std::vector<std::uint64_t> cookies;
+  for (const auto& socket : sockets) cookies.push_back(socket.cookie);
+  return cookies;
+}
+
+TEST(SocketTally, KeepsThePodsOtherNamespacesWhenOneIsReadAgain) {
+  SocketTally tally;
+  tally.begin_pod({});
+  tally.begin_namespace();
+  tally.restart();
+  tally.row(close_wait(1));
+  tally.begin_namespace();
+  tally.restart();
+  tally.row(close_wait(2));
+  tally.restart();  // the kernel's answer was not consistent
+  tally.row(close_wait(3));
+  EXPECT_THAT(cookies(tally.close_wait()), ::testing::ElementsAre(3U));
+  EXPECT_THAT(cookies(tally.pod_close_wait()), ::testing::ElementsAre(1U, 3U));
+  tally.begin_pod({});
+  EXPECT_TRUE(tally.pod_close_wait().empty());
+}
+
+TEST(SocketTally, KnowsThePortsOfOneNamespaceOnly) {
+  SocketTally tally;
+  tally.begin_pod({});
+  auto row = row_in(TcpState::kEstablished);
+  row.local.port = 8080;
+  tally.row(row);
+  tally.row(listener(80, 0, 1));
+  EXPECT_TRUE(tally.has_sockets(8080));
+  EXPECT_FALSE(tally.has_sockets(80));
+  tally.begin_namespace();
+  EXPECT_FALSE(tally.has_sockets(8080));
+}
+
+TEST(SocketTally, FindsContainersWhateverTheOrderOfCgroups) {
+  SocketTally tally;
+  tally.begin_pod({{30, 0}, {10, 1}, {20, 2}});
+  for (const std::uint64_t cgroup : {10U, 15U, 20U, 30U, 31U}) tally.row(close_wait(1, cgroup));
+  tally.row(close_wait(1));
+  std::vector<ContainerIndex> containers;
+  for (const auto& socket : tally.close_wait()) containers.push_back(socket.container);
+  EXPECT_THAT(containers,
+              ::testing::ElementsAre(1, kNoContainer, 2, 0, kNoContainer, kNoContainer));
+}
+
+TEST(SocketTally, LearnsNothingOfTheKernelFromRemains) {
+  SocketTally tally;
+  tally.begin_pod({});
+  tally.row(row_in(TcpState::kTimeWait));
+  tally.row(row_in(TcpState::kSynRecv));
+  EXPECT_FALSE(tally.saw_full_socket());
+  tally.row(row_in(TcpState::kEstablished));
+  EXPECT_TRUE(tally.saw_full_socket());
 }
 
 }  // namespace
