@@ -1,6 +1,5 @@
 #pragma once
 
-#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -17,15 +16,6 @@ namespace closewatch {
 struct OpenNamespace {
   UniqueFd fd;
   NamespaceId id;
-};
-
-/// A container of a pod, by its place in Pod::containers.
-using ContainerIndex = std::uint16_t;
-
-/// A cgroup v2 folder, by the id that sockets carry, and the container whose it is.
-struct ContainerCgroup {
-  std::uint64_t id = 0;
-  ContainerIndex container = 0;
 };
 
 struct PodNamespaces {

@@ -36,6 +36,15 @@ struct Container {
   std::vector<CgroupFolder> cgroup_folders;  ///< one for each cgroup hierarchy in use
 };
 
+/// A container of a pod, by its place in Pod::containers.
+using ContainerIndex = std::uint16_t;
+
+/// A cgroup v2 folder, by the id that sockets carry, and the container whose it is.
+struct ContainerCgroup {
+  std::uint64_t id = 0;
+  ContainerIndex container = 0;
+};
+
 /// A process, told apart from a later one of the same number by its start time.
 struct ProcessRef {
   pid_t pid = 0;

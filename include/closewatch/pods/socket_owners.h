@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "closewatch/base/result.h"
-#include "closewatch/pods/namespace_opener.h"
 #include "closewatch/pods/pod.h"
 
 namespace closewatch {

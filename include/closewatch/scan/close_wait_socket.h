@@ -8,7 +8,7 @@
 #include <string_view>
 
 #include "closewatch/kernel/socket_row.h"
-#include "closewatch/pods/namespace_opener.h"
+#include "closewatch/pods/pod.h"
 
 namespace closewatch {
 

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "closewatch/kernel/socket_source.h"
-#include "closewatch/pods/namespace_opener.h"
+#include "closewatch/pods/pod.h"
 #include "closewatch/scan/close_wait_socket.h"
 #include "closewatch/scan/state_counts.h"
 
