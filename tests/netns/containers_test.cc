@@ -210,8 +210,13 @@ TEST_F(ContainersTest, HostNetworkPodsGetTheirOwnAndTheNodeKeepsTheRest) {
     scanner.scan();
     if (!scanner.last().node || before != testing::ss_counts("").states) return false;
     auto sum = *scanner.last().node;
-    for (const auto* const name : {"proxy", "agent"}) sum.add(scanner.last_sums_of(name).states);
-    return sum == before;
+    bool settled = true;
+    for (const auto* const name : {"proxy", "agent"}) {
+      const auto& states = scanner.last_sums_of(name).states;
+      settled &= states.of(TcpState::kFinWait1) == 0;
+      sum.add(states);
+    }
+    return settled && sum == before;
   });
   for (const auto& [name, leaks] : {std::pair("proxy", 5U), std::pair("agent", 2U)}) {
     const auto& pod = scanner.last_visible(name);
