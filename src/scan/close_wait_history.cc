@@ -83,7 +83,7 @@ void CloseWaitHistory::update_ports(Space& space, SocketTally& tally) {
 
 /// Walks the sockets of now and then side by side, both by cookie.
 void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now,
-                                      std::span<CloseWaitSocket> sockets) {
+                                      std::span<CloseWaitSocket> sockets) const {
   std::sort(sockets.begin(), sockets.end(),
             [](const auto& a, const auto& b) { return a.cookie < b.cookie; });
   auto before = space.sockets.begin();

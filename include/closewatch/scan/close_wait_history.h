@@ -71,7 +71,7 @@ class CloseWaitHistory {
   static void remember(std::vector<Known>& known, std::chrono::steady_clock::time_point now,
                        std::span<const CloseWaitSocket> sockets);
   void update_sockets(Space& space, std::chrono::steady_clock::time_point now,
-                      std::span<CloseWaitSocket> sockets);
+                      std::span<CloseWaitSocket> sockets) const;
 
   std::map<NamespaceIdentity, Space> spaces_;
   bool counts_entries_;         ///< of namespaces that are new
