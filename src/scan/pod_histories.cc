@@ -17,8 +17,9 @@ void PodHistories::follow(const PodList& list) {
 }
 
 PodHistories::Key PodHistories::key_of(const Pod& pod) {
-  const auto* const file = pod.located ? std::get_if<NamespaceFile>(&pod.located->where) : nullptr;
-  return {pod.uid, file == nullptr ? std::string() : file->path};
+  if (!pod.located) return {pod.uid, {}};
+  const auto* const file = std::get_if<NamespaceFile>(&pod.located->where);
+  return {pod.uid, file != nullptr ? file->path : std::to_string(pod.located->id.inode)};
 }
 
 }  // namespace closewatch

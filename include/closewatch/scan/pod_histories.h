@@ -22,8 +22,8 @@ class PodHistories {
 
  private:
   /// Who a pod is through all scans: its uid, as its name may become known later. Without
-  /// Kubernetes a uid may be an inode number, which is reused; so the name of the namespace's file,
-  /// too.
+  /// Kubernetes a uid may be an inode number, which is reused, or that of a container with several
+  /// namespaces; so the namespace's file, too, or its inode number where it has no file.
   using Key = std::pair<std::string, std::string>;
   struct Entry {
     CloseWaitHistory history;

@@ -685,6 +685,19 @@ TEST_F(ScannerTest, APodThatGetsItsNameLateKeepsItsHistory) {
   EXPECT_GE(pod(*snapshot, "api").diagnosis.oldest, 2min);
 }
 
+TEST_F(ScannerTest, TwoNamespacesOfOneContainerAreTwoPodsWithTwoHistories) {
+  pods_.pods[0].uid = pods_.pods[1].uid = "container";  // as without Kubernetes
+  sockets_.rows.clear();
+  sockets_.detailed[inode("cart-ns")] = {close_wait_row(1)};
+  sockets_.detailed[inode("api-ns")] = {close_wait_row(2), close_wait_row(3)};
+  scan();
+  const auto snapshot = scan();
+  for (const auto* const name : {"cart", "api"}) {
+    EXPECT_EQ(pod(*snapshot, name).diagnosis.entered, 0U) << name;
+    EXPECT_EQ(pod(*snapshot, name).diagnosis.left, 0U) << name;
+  }
+}
+
 TEST_F(ScannerTest, KnowsOfTcpInfoFromTheNodeAlone) {
   sockets_.rows.clear();
   SocketRow row;
