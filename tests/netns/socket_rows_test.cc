@@ -48,7 +48,7 @@ Connection half_closed(Wire wire, const testing::Listener& listener, const std::
   auto connection = testing::connected(wire, listener);
   EXPECT_EQ(::send(connection.client.get(), unread.data(), unread.size(), 0),
             static_cast<ssize_t>(unread.size()));
-  ::shutdown(connection.client.get(), SHUT_WR);
+  testing::half_close(connection.client);
   return connection;
 }
 
@@ -139,7 +139,7 @@ TEST_F(SocketRowsTest, HaveNoInodeBeforeTheyAreAccepted) {
   space_.run([&] {
     listener = testing::listen_on(Wire::kIpv4, 8);
     client = testing::connect_to(Wire::kIpv4, listener.port);
-    ::shutdown(client.get(), SHUT_WR);
+    testing::half_close(client);
   });
   EXPECT_EQ(close_wait_row().inode, 0U);
 }

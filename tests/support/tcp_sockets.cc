@@ -3,12 +3,17 @@
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
+#include <deque>
 #include <stdexcept>
+#include <string>
 #include <system_error>
+
+#include "tests/support/network_namespace.h"
 
 namespace closewatch::testing {
 namespace {
@@ -69,12 +74,27 @@ void keep(std::vector<UniqueFd>& kept, Connection connection) {
   kept.push_back(std::move(connection.server));
 }
 
+TcpState state_of(const UniqueFd& socket) {
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  check(::getsockopt(socket.get(), IPPROTO_TCP, TCP_INFO, &info, &size) == 0, "TCP_INFO");
+  return static_cast<TcpState>(info.tcpi_state);
+}
+
+/// What was sent arrives in its own time, even over loopback: a busy CPU leaves it to ksoftirqd.
+void wait_for(TcpState state, const UniqueFd& socket) {
+  wait_until("a socket is in " + std::string(name_of(state)),
+             [&] { return state_of(socket) == state; });
+}
+
+void send_fin(const UniqueFd& socket) { check(::shutdown(socket.get(), SHUT_WR) == 0, "shutdown"); }
+
 /// What one connection must go through for one of its ends to stay in `state`.
 void bring_into(TcpState state, Connection& connection) {
   switch (state) {
     case TcpState::kFinWait1:  // its FIN waits behind data that nobody reads
       fill(connection.client);
-      half_close(connection.client);
+      send_fin(connection.client);
       break;
     case TcpState::kFinWait2:
     case TcpState::kCloseWait:
@@ -83,14 +103,19 @@ void bring_into(TcpState state, Connection& connection) {
     case TcpState::kLastAck:  // after CLOSE_WAIT, its own FIN waits behind data that nobody reads
       half_close(connection.client);
       fill(connection.server);
-      half_close(connection.server);
+      send_fin(connection.server);
       break;
     case TcpState::kClosing:  // like FIN_WAIT1, and then the other end's FIN comes in
       fill(connection.client);
-      half_close(connection.client);
+      send_fin(connection.client);
       half_close(connection.server);
+      wait_for(TcpState::kClosing, connection.client);
       break;
     case TcpState::kTimeWait:
+      half_close(connection.client);
+      send_fin(connection.server);
+      wait_for(TcpState::kClose, connection.client);
+      wait_for(TcpState::kClose, connection.server);
       connection.client = UniqueFd();
       connection.server = UniqueFd();
       break;
@@ -104,6 +129,10 @@ std::vector<UniqueFd> in_syn_sent(Wire wire, std::size_t count) {
   std::vector<UniqueFd> kept;
   auto listener = listen_on(wire, 0);
   kept.push_back(connect_to(wire, listener.port));
+  wait_until("the accept queue is full", [&] {
+    pollfd readable{listener.fd.get(), POLLIN, 0};
+    return ::poll(&readable, 1, 0) == 1;
+  });
   for (std::size_t i = 0; i < count; ++i) kept.push_back(connect_to(wire, listener.port, false));
   kept.push_back(std::move(listener.fd));
   return kept;
@@ -167,7 +196,11 @@ UniqueFd accept_from(const Listener& listener) {
 }
 
 void half_close(const UniqueFd& socket) {
-  check(::shutdown(socket.get(), SHUT_WR) == 0, "shutdown");
+  send_fin(socket);
+  wait_until("the FIN has been acknowledged", [&] {
+    const auto state = state_of(socket);
+    return state == TcpState::kFinWait2 || state == TcpState::kClose;
+  });
 }
 
 void send_bytes(const UniqueFd& socket, std::size_t count) {
@@ -215,8 +248,14 @@ std::vector<UniqueFd> sockets_in(TcpState state, Wire wire, std::size_t count) {
 
 std::vector<UniqueFd> many_in_close_wait(std::size_t count, std::uint8_t network,
                                          std::uint16_t sources) {
+  constexpr std::size_t kEnding = 256;  // descriptors: a FIN is acknowledged some ms later
+  std::deque<UniqueFd> ending;
+  const auto end_first = [&ending] {
+    wait_for(TcpState::kFinWait2, ending.front());
+    ending.pop_front();  // the kernel keeps it in FIN_WAIT2 for a minute
+  };
   std::vector<UniqueFd> kept;
-  kept.reserve(2 * count + 1);
+  kept.reserve(count + 1);
   auto listener = listen_on(Wire::kIpv4, 1024);
   for (std::size_t i = 0; i < count; ++i) {
     Connection connection;
@@ -229,10 +268,12 @@ std::vector<UniqueFd> many_in_close_wait(std::size_t count, std::uint8_t network
     const auto target = ipv4(INADDR_LOOPBACK, listener.port);
     check(::connect(connection.client.get(), target.get(), target.size) == 0, "connect");
     connection.server = accept_from(listener);
-    half_close(connection.client);
-    connection.client = UniqueFd();  // the kernel keeps it in FIN_WAIT2 for a minute
+    send_fin(connection.client);
+    ending.push_back(std::move(connection.client));
     kept.push_back(std::move(connection.server));
+    if (ending.size() > kEnding) end_first();
   }
+  while (!ending.empty()) end_first();
   kept.push_back(std::move(listener.fd));
   return kept;
 }

@@ -41,7 +41,7 @@ struct Connection {
 };
 Connection connected(Wire wire, const Listener& listener);
 
-/// Sends the FIN; the socket still receives.
+/// Sends the FIN and waits until the other end has it; the socket still receives.
 void half_close(const UniqueFd& socket);
 /// Sends so many bytes; they must fit.
 void send_bytes(const UniqueFd& socket, std::size_t count);
