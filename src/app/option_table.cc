@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "closewatch/pods/object_name.h"
+
 namespace closewatch {
 namespace {
 
@@ -59,6 +61,9 @@ constexpr std::string_view kStuckAfter = "a duration from 1s to 24h";
 constexpr std::string_view kPeers = "a whole number from 0 to 100";
 constexpr std::string_view kBoolean = "true or false";
 constexpr std::string_view kDiscovery = "one of auto, kubernetes, standalone";
+constexpr std::string_view kMetadata = "one of auto, api, logs";
+constexpr std::string_view kNodeName = "the name of a node, or nothing";
+constexpr std::string_view kApiServer = "an address: HOST:PORT or [IPv6]:PORT, or nothing";
 constexpr std::string_view kPath = "an absolute path";
 constexpr std::string_view kTelemetryPath = "an absolute path but /, /healthz, /readyz and /api/…";
 constexpr std::string_view kAddress = "an address: :PORT, IP:PORT or [IPv6]:PORT";
@@ -115,6 +120,29 @@ Result<void> set_discovery(Config& config, std::string_view text) {
   return choose(config.pods.discovery, text, kDiscovery, kChoices);
 }
 
+Result<void> set_metadata_source(Config& config, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, MetadataChoice>, 3> kChoices = {{
+      {"auto", MetadataChoice::kAuto},
+      {"api", MetadataChoice::kApi},
+      {"logs", MetadataChoice::kLogs},
+  }};
+  return choose(config.metadata.source, text, kMetadata, kChoices);
+}
+
+Result<void> set_node(Config& config, std::string_view text) {
+  if (!text.empty() && !is_object_name(text)) return refuse(text, kNodeName);
+  config.metadata.node = text;
+  return {};
+}
+
+Result<void> set_api_server(Config& config, std::string_view text) {
+  const auto colon = text.rfind(':');
+  const bool has_both = colon != std::string_view::npos && colon > 0 && colon + 1 < text.size();
+  if (!text.empty() && !has_both) return refuse(text, kApiServer);
+  config.metadata.api_server = text;
+  return {};
+}
+
 Result<void> set_telemetry_path(Config& config, std::string_view text) {
   for (const std::string_view taken : {"/", "/healthz", "/readyz"}) {
     if (text == taken) return refuse(text, kTelemetryPath);
@@ -148,7 +176,7 @@ Result<void> set_log_format(Config& config, std::string_view text) {
   return choose(config.log.format, text, kFormat, kChoices);
 }
 
-constexpr std::array<Option, 15> kOptions = {{
+constexpr std::array<Option, 19> kOptions = {{
     {"scan.interval", kInterval, "10s",
      "Time between the starts of two scans, as long as they stay under the budget.", set_interval},
     {"scan.cpu_budget", kBudget, "0.01",
@@ -167,6 +195,19 @@ constexpr std::array<Option, 15> kOptions = {{
      "What counts as a pod: the pods of Kubernetes, or every network namespace of the machine. "
      "auto takes Kubernetes where a kubelet's cgroups are.",
      set_discovery},
+    {"metadata.source", kMetadata, "auto",
+     "Where pods' names come from: the API server (with the workload), or the kubelet's log folders "
+     "alone. auto takes the API server where a service account's token is mounted and the node's "
+     "name is given.",
+     set_metadata_source},
+    {"metadata.node", kNodeName, "",
+     "The name of this node in Kubernetes (`spec.nodeName`): the API server is asked for its pods "
+     "only.",
+     set_node},
+    {"metadata.api_server", kApiServer, "",
+     "Where the API server is; empty takes `KUBERNETES_SERVICE_HOST` and `KUBERNETES_SERVICE_PORT` "
+     "from the environment.",
+     set_api_server},
     {"paths.proc", kPath, "/proc", "The host's /proc.",
      [](Config& config, std::string_view text) { return set_path(config.paths.proc, text); }},
     {"paths.cgroup", kPath, "/sys/fs/cgroup", "The host's cgroup tree: v2, v1 or both.",
@@ -180,6 +221,11 @@ constexpr std::array<Option, 15> kOptions = {{
      }},
     {"paths.netns", kPath, "/run/netns", "Where `ip netns` mounts named network namespaces.",
      [](Config& config, std::string_view text) { return set_path(config.paths.netns, text); }},
+    {"paths.service_account", kPath, "/var/run/secrets/kubernetes.io/serviceaccount",
+     "The folder with the `token` and the `ca.crt` that the API server is asked with.",
+     [](Config& config, std::string_view text) {
+       return set_path(config.paths.service_account, text);
+     }},
     {"web.listen-address", kAddress, ":10088", "Where the HTTP server listens.",
      set_listen_address},
     {"web.telemetry-path", kTelemetryPath, "/metrics", "The path of the metrics.",

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <limits>
@@ -8,6 +9,7 @@
 
 #include <fmt/format.h>
 
+#include "closewatch/app/api_names.h"
 #include "closewatch/app/commands.h"
 #include "closewatch/app/make_scanner.h"
 #include "closewatch/export/snapshot_json.h"
@@ -17,6 +19,9 @@
 
 namespace closewatch {
 namespace {
+
+/// How long the API server may take to tell the names.
+constexpr std::chrono::seconds kNamesWithin{5};
 
 bool knows(const Snapshot& snapshot, const PodFilter& filter) {
   const bool asks_for_all = filter.pod_namespace.empty() && filter.pod.empty();
@@ -77,7 +82,14 @@ int print_sockets(const Snapshot& snapshot, const ScanRequest& request,
 int scan(Config config, const ScanRequest& request) {
   config.diagnosis.sockets = request.sockets ? std::numeric_limits<std::size_t>::max() : 0;
   const SystemClock clock;
-  const auto scanner = make_scanner(config, clock);
+  boost::asio::io_context context(1);
+  const auto names = ApiNames::make(config, context);
+  if (!names) {
+    fmt::print(stderr, "closewatch: {}\n", names.error().what);
+    return kExitFailure;
+  }
+  if (*names) (*names)->wait(kNamesWithin);
+  const auto scanner = make_scanner(config, clock, *names ? &(*names)->directory() : nullptr);
   if (!scanner) {
     fmt::print(stderr, "closewatch: {}\n", scanner.error().what);
     return kExitFailure;

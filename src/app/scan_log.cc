@@ -80,6 +80,17 @@ void interval_change(const Snapshot* previous, const Snapshot& current,
                    seconds(current.cpu), seconds(current.interval), seconds(previous->interval))});
 }
 
+void api_server_change(const Snapshot* previous, const Snapshot& current,
+                       std::vector<LogLine>& lines) {
+  const auto follows = [](const Snapshot& snapshot) {
+    return snapshot.features.metadata_api.value_or(false);
+  };
+  if (!follows(current) || (previous != nullptr && follows(*previous))) return;
+  lines.push_back({LogLevel::kInfo, previous == nullptr ? "the API server tells the pods' names"
+                                                        : "the API server tells the pods' names "
+                                                          "again"});
+}
+
 void unnamed_change(const Snapshot* previous, const Snapshot& current,
                     std::vector<LogLine>& lines) {
   const auto unnamed = [](const Snapshot* snapshot) -> std::ptrdiff_t {
@@ -105,6 +116,7 @@ std::vector<LogLine> changes(const Snapshot* previous, const Snapshot& current) 
         {LogLevel::kInfo, fmt::format("first scan done: {} pods", current.pods.size())});
   }
   complaint_changes(previous, current, lines);
+  api_server_change(previous, current, lines);
   pod_changes(previous, current, lines);
   unnamed_change(previous, current, lines);
   interval_change(previous, current, lines);

@@ -1,11 +1,13 @@
 #include <malloc.h>
 
+#include <chrono>
 #include <csignal>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
+#include "closewatch/app/api_names.h"
 #include "closewatch/app/build_info.h"
 #include "closewatch/app/capabilities.h"
 #include "closewatch/app/commands.h"
@@ -19,6 +21,9 @@
 namespace closewatch {
 
 namespace {
+
+/// How long the first scan waits for the API server.
+constexpr std::chrono::seconds kNamesWithin{3};
 
 /// Makes the allocator give large blocks back to the kernel, as those that hold a big leak's
 /// sockets for the time of a scan; on its own it would learn to keep them (mallopt(3)).
@@ -37,11 +42,6 @@ int serve(Config config) {
 
   if (!config.api.socket_detail) config.diagnosis.sockets = 0;
   for (const auto& missing : missing_capabilities()) logger->warn(missing);
-  auto scanner = make_scanner(config, clock);
-  if (!scanner) {
-    logger->error(scanner.error().what);
-    return kExitFailure;
-  }
 
   boost::asio::io_context context(1);
   boost::asio::signal_set signals(context, SIGTERM, SIGINT);
@@ -50,6 +50,17 @@ int serve(Config config) {
     logger->info("signal {}: ending", number);
     context.stop();
   });
+
+  const auto names = ApiNames::make(config, context);
+  if (!names) {
+    logger->error(names.error().what);
+    return kExitFailure;
+  }
+  auto scanner = make_scanner(config, clock, *names ? &(*names)->directory() : nullptr);
+  if (!scanner) {
+    logger->error(scanner.error().what);
+    return kExitFailure;
+  }
 
   SnapshotStore snapshots;
   std::unique_ptr<ScanLoop> loop;
@@ -64,6 +75,7 @@ int serve(Config config) {
     logger->error(server.error().what);
     return kExitFailure;
   }
+  if (*names) (*names)->wait(kNamesWithin);
   loop = std::make_unique<ScanLoop>(std::move(*scanner), snapshots, logger, clock);
   logger->info("closewatch {} serves on {}{}", build_version(), http::to_text((*server)->address()),
                config.web.telemetry_path);

@@ -59,6 +59,7 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_feature_enabled", MetricKind::kGauge, "feature",
      "1 when the kernel gives it and it is in use: cgroup_id (containers by the cgroup of a "
      "socket), tcp_info (ages at the first scan), netns_cookie (namespaces told apart for ever); "
+     "metadata_api is 1 while the API server tells of pods, and 0 while it is away; "
      "socket_inode is 1 while containers are found through /proc/PID/fd instead."},
     {"closewatch_build_info", MetricKind::kGauge, "version, compiler",
      "1, with what this agent was built from."},

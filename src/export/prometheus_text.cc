@@ -210,6 +210,7 @@ void add_features(Exposition& exposition, const Features& features) {
   add("cgroup_id", features.cgroup_id);
   add("tcp_info", features.tcp_info);
   add("netns_cookie", features.netns_cookie);
+  add("metadata_api", features.metadata_api);
   add("socket_inode", features.socket_inode);
 }
 

@@ -35,6 +35,7 @@ Result<PodList> KubernetesPods::list() {
   if (auto refreshed = metadata_->refresh(); !refreshed) {
     list.name_errors.push_back(refreshed.error());
   }
+  list.follows_api_server = metadata_->follows_api_server();
   for (auto& cgroup : found->pods) list.pods.push_back(named(std::move(cgroup)));
   return list;
 }

@@ -1,9 +1,9 @@
 #include "closewatch/pods/pod_logs.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "closewatch/base/file.h"
+#include "closewatch/pods/object_name.h"
 
 namespace closewatch {
 namespace {
@@ -18,15 +18,6 @@ std::optional<std::pair<std::string_view, std::string_view>> split(std::string_v
   return std::pair{text.substr(0, at), text.substr(at + 1)};
 }
 
-/// What the API server allows in any of these names. Nothing else may become a label: one byte that
-/// is no UTF-8 and Prometheus refuses the whole scrape.
-bool is_name(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' ||
-           c == '.';
-  });
-}
-
 }  // namespace
 
 std::optional<PodLogName> parse_pod_log_name(std::string_view folder) {
@@ -34,7 +25,8 @@ std::optional<PodLogName> parse_pod_log_name(std::string_view folder) {
   if (!first) return std::nullopt;
   const auto second = split(first->second, '_');
   if (!second) return std::nullopt;
-  if (!is_name(first->first) || !is_name(second->first) || !is_name(second->second)) {
+  if (!is_object_name(first->first) || !is_object_name(second->first) ||
+      !is_object_name(second->second)) {
     return std::nullopt;
   }
   return PodLogName{first->first, second->first, second->second};
@@ -51,7 +43,7 @@ std::optional<ContainerLogName> parse_container_log_name(std::string_view link) 
   const auto rest = pod_namespace->second;
   if (rest.size() < kContainerIdLength + 2) return std::nullopt;
   const auto container = rest.substr(0, rest.size() - kContainerIdLength - 1);
-  if (rest[container.size()] != '-' || !is_name(container)) return std::nullopt;
+  if (rest[container.size()] != '-' || !is_object_name(container)) return std::nullopt;
   return ContainerLogName{container, rest.substr(container.size() + 1)};
 }
 

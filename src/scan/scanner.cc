@@ -91,6 +91,7 @@ void Scanner::read_all(const PodList& list, Snapshot& snapshot,
                        const std::function<bool()>& go_on) {
   for (const auto& error : list.errors) complain(snapshot, ScanStage::kDiscovery, error);
   for (const auto& error : list.name_errors) complain(snapshot, ScanStage::kMetadata, error);
+  features_.metadata_api = list.follows_api_server;
   if (!go_on()) return;
   histories_.follow(list);
   claims_.clear();

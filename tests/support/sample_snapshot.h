@@ -47,7 +47,7 @@ inline Snapshot sample_snapshot() {
   snapshot.cpu_total = 56ms;
   snapshot.interval = 10s;
   snapshot.errors = {0, 1, 2, 0, 0};
-  snapshot.features = {true, true, false, false};
+  snapshot.features = {true, true, false, false, false};
   snapshot.node.emplace();
   snapshot.node->add(TcpState::kListen, 4);
   snapshot.node->add(TcpState::kEstablished, 9);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
 
 #include "closewatch/http/listen_address.h"
@@ -8,6 +9,13 @@
 #include "closewatch/scan/diagnosis.h"
 
 namespace closewatch {
+
+/// Where the names of pods come from.
+enum class MetadataChoice : std::uint8_t {
+  kAuto,  ///< the API server, where a service account's token and the node's name are given
+  kApi,
+  kLogs,
+};
 
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
 enum class LogFormat : std::uint8_t { kText, kJson };
@@ -27,11 +35,17 @@ struct Config {
     PodDiscovery discovery{};
   } pods;
   struct {
+    MetadataChoice source{};
+    std::string node;        ///< this node's name in Kubernetes; empty: not known
+    std::string api_server;  ///< HOST:PORT; empty: from the environment
+  } metadata;
+  struct {
     std::string proc;
     std::string cgroup;
     std::string pod_logs;
     std::string container_logs;
     std::string netns;
+    std::string service_account;
   } paths;
   struct {
     http::ListenAddress listen_address;

@@ -14,6 +14,8 @@ struct PodMetadata {
   std::string name;
   std::string workload_kind;  ///< "Deployment" …; empty when not known
   std::string workload;
+
+  bool operator==(const PodMetadata&) const = default;
 };
 
 /// Where names come from. Belongs to one thread.
@@ -28,6 +30,8 @@ class MetadataSource {
   virtual Result<void> refresh() = 0;
   [[nodiscard]] virtual std::optional<PodMetadata> pod(std::string_view uid) const = 0;
   [[nodiscard]] virtual std::optional<std::string> container_name(std::string_view id) const = 0;
+  /// Whether the API server tells of changes now; nullopt where it is not asked.
+  [[nodiscard]] virtual std::optional<bool> follows_api_server() const { return std::nullopt; }
 };
 
 }  // namespace closewatch

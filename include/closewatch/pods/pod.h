@@ -83,6 +83,7 @@ struct PodList {
   Result<NamespaceLocator> node;   ///< the host's own namespace, or why nobody can tell
   std::vector<Error> errors;       ///< what could not be looked at; the list may lack pods for it
   std::vector<Error> name_errors;  ///< why names may be missing
+  std::optional<bool> follows_api_server;  ///< nullopt: it is not asked
 };
 
 /// Tells which pods are on this node. Belongs to one thread.

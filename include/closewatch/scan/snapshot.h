@@ -69,6 +69,7 @@ struct Features {
   std::optional<bool> cgroup_id;     ///< sockets carry the cgroup that made them
   std::optional<bool> tcp_info;      ///< and how long ago the last ACK came in
   std::optional<bool> netns_cookie;  ///< namespaces have a name that is never reused
+  std::optional<bool> metadata_api;  ///< the API server tells of pods; nullopt: it is not asked
   bool socket_inode = false;         ///< this scan found containers through /proc/PID/fd instead
 };
 

@@ -82,7 +82,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "c.yaml:2: scan.intervall: unknown key; known here: interval, cpu_budget"},
         Mistake{"UnknownSection", "\nscam:\n  interval: 10s\n",
                 "c.yaml:2: scam: unknown key; known here: scan, diagnosis, api, pods, "
-                "paths, web, log"},
+                "metadata, paths, web, log"},
         Mistake{"UnknownSectionInSection", "scan:\n  deep:\n    interval: 1s\n",
                 "c.yaml:2: scan.deep: unknown key"},
         Mistake{"NoUnit", "scan:\n  interval: 10\n",

@@ -9,6 +9,7 @@ namespace {
 
 using namespace std::chrono_literals;
 using ::testing::AllOf;
+using ::testing::Contains;
 using ::testing::ElementsAre;
 using ::testing::Field;
 using ::testing::HasSubstr;
@@ -53,6 +54,16 @@ TEST(ScanLog, TellsWhenTheIntervalChanges) {
   EXPECT_THAT(changes(&before, after),
               ElementsAre(line(LogLevel::kWarn, "0.250 s of CPU: the interval is now 25 s")));
   EXPECT_THAT(changes(&after, before), ElementsAre(line(LogLevel::kInfo, "now 10 s")));
+}
+
+TEST(ScanLog, TellsWhenTheApiServerTellsNames) {
+  const auto before = sample_snapshot();
+  auto after = before;
+  after.features.metadata_api = true;
+  EXPECT_THAT(changes(&before, after),
+              ElementsAre(line(LogLevel::kInfo, "tells the pods' names again")));
+  EXPECT_THAT(changes(&after, after), IsEmpty());
+  EXPECT_THAT(changes(nullptr, after), Contains(line(LogLevel::kInfo, "tells the pods' names")));
 }
 
 TEST(ScanLog, TellsANewComplaintOnly) {

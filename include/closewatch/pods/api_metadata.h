@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "closewatch/pods/metadata_source.h"
+#include "closewatch/pods/pod_directory.h"
+
+namespace closewatch {
+
+/// Names and workloads that the API server told of; what it did not, the kubelet's log folders fill
+/// in: pods that came while it was away, and the names of containers.
+class ApiMetadata final : public MetadataSource {
+ public:
+  /// `directory` must outlive it.
+  ApiMetadata(const PodDirectory& directory, std::unique_ptr<MetadataSource> logs);
+
+  Result<void> refresh() override;
+  [[nodiscard]] std::optional<PodMetadata> pod(std::string_view uid) const override;
+  [[nodiscard]] std::optional<std::string> container_name(std::string_view id) const override;
+  [[nodiscard]] std::optional<bool> follows_api_server() const override;
+
+ private:
+  const PodDirectory& directory_;
+  std::unique_ptr<MetadataSource> logs_;
+  bool follows_ = false;
+};
+
+}  // namespace closewatch
