@@ -1,0 +1,180 @@
+{{- define "closewatch.name" -}}
+{{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+
+{{- define "closewatch.fullname" -}}
+{{- if .Values.fullnameOverride -}}
+{{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- $name := include "closewatch.name" . -}}
+{{- if contains $name .Release.Name -}}
+{{- .Release.Name | trunc 63 | trimSuffix "-" -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Name $name | trunc 63 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* A ClusterRole has no namespace: two releases of one name in two namespaces must not share it. */ -}}
+{{- define "closewatch.clusterName" -}}
+{{- $full := include "closewatch.fullname" . -}}
+{{- if eq $full .Release.Namespace -}}
+{{- $full -}}
+{{- else -}}
+{{- printf "%s-%s" .Release.Namespace $full | trunc 253 | trimSuffix "-" -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "closewatch.selectorLabels" -}}
+app.kubernetes.io/name: {{ include "closewatch.name" . }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
+{{- end -}}
+
+{{- define "closewatch.labels" -}}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}
+{{ include "closewatch.selectorLabels" . }}
+app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
+app.kubernetes.io/component: agent
+app.kubernetes.io/managed-by: {{ .Release.Service }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "closewatch.serviceAccountName" -}}
+{{- if .Values.serviceAccount.create -}}
+{{- default (include "closewatch.fullname" .) .Values.serviceAccount.name -}}
+{{- else -}}
+{{- default "default" .Values.serviceAccount.name -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "closewatch.image" -}}
+{{- $image := .Values.image -}}
+{{- with .Values.global.imageRegistry -}}{{ . | trimSuffix "/" }}/{{- end -}}
+{{- $image.repository -}}
+{{- if or $image.tag (not $image.digest) -}}:{{ default .Chart.AppVersion $image.tag }}{{- end -}}
+{{- with $image.digest -}}@{{ . }}{{- end -}}
+{{- end -}}
+
+{{- define "closewatch.imagePullSecrets" -}}
+{{- range concat .Values.imagePullSecrets .Values.global.imagePullSecrets }}
+- name: {{ kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") . }}
+{{- end }}
+{{- end -}}
+
+{{- /* "true" or nothing. */ -}}
+{{- define "closewatch.asksApiServer" -}}
+{{- if ne .Values.metadata.source "logs" -}}true{{- end -}}
+{{- end -}}
+
+{{- define "closewatch.metricsPath" -}}
+{{- dig "web" "telemetry-path" "/metrics" (default dict .Values.config) -}}
+{{- end -}}
+
+{{- /* "field", "annotation" or nothing. */ -}}
+{{- define "closewatch.appArmorBy" -}}
+{{- if .Values.appArmor.type -}}
+{{- if ne .Values.appArmor.by "auto" -}}
+{{- .Values.appArmor.by -}}
+{{- else -}}
+{{- semverCompare ">=1.30.0-0" .Capabilities.KubeVersion.Version | ternary "field" "annotation" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "closewatch.appArmorAnnotation" -}}
+{{- $names := dict "Unconfined" "unconfined" "RuntimeDefault" "runtime/default" "Localhost" (printf "localhost/%s" .Values.appArmor.localhostProfile) -}}
+{{- get $names .Values.appArmor.type -}}
+{{- end -}}
+
+{{- define "closewatch.podAnnotations" -}}
+checksum/config: {{ toYaml (default dict .Values.config) | sha256sum }}
+{{- if eq (include "closewatch.appArmorBy" .) "annotation" }}
+container.apparmor.security.beta.kubernetes.io/closewatch: {{ include "closewatch.appArmorAnnotation" . }}
+{{- end }}
+{{- if .Values.scrapeAnnotations.enabled }}
+prometheus.io/scrape: "true"
+prometheus.io/port: {{ .Values.port | int | quote }}
+prometheus.io/path: {{ include "closewatch.metricsPath" . | quote }}
+{{- end }}
+{{- with .Values.podAnnotations }}
+{{ toYaml . }}
+{{- end }}
+{{- end -}}
+
+{{- define "closewatch.containerSecurityContext" -}}
+{{- $context := deepCopy (default dict .Values.containerSecurityContext) -}}
+{{- if eq (include "closewatch.appArmorBy" .) "field" -}}
+{{- $profile := dict "type" .Values.appArmor.type -}}
+{{- if eq .Values.appArmor.type "Localhost" -}}
+{{- $_ := set $profile "localhostProfile" .Values.appArmor.localhostProfile -}}
+{{- end -}}
+{{- $_ := set $context "appArmorProfile" $profile -}}
+{{- end -}}
+{{- toYaml $context -}}
+{{- end -}}
+
+{{- /* A probe's numbers: call with the probe's values. */ -}}
+{{- define "closewatch.probeTimes" -}}
+periodSeconds: {{ .periodSeconds | int }}
+timeoutSeconds: {{ .timeoutSeconds | int }}
+failureThreshold: {{ .failureThreshold | int }}
+{{- end -}}
+
+{{- /* The endpoint of a PodMonitor or ServiceMonitor: call with (list . MONITOR_VALUES). */ -}}
+{{- define "closewatch.endpoint" -}}
+{{- $root := index . 0 -}}
+{{- $monitor := index . 1 -}}
+port: metrics
+path: {{ include "closewatch.metricsPath" $root | quote }}
+# The namespace, pod and container of a series are the victim's, not the agent's.
+honorLabels: true
+{{- with $monitor.interval }}
+interval: {{ . }}
+{{- end }}
+{{- with $monitor.scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+relabelings:
+  - action: replace
+    sourceLabels: [__meta_kubernetes_pod_node_name]
+    targetLabel: node
+  # A series without one of these labels would get the agent's, and look as if the victim's container were "closewatch".
+  - action: labeldrop
+    regex: container|service|endpoint
+  {{- with $monitor.relabelings }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+metricRelabelings:
+  # The agent's pod and namespace belong on what the agent says of itself, and not on what it says of the node.
+  - action: replace
+    sourceLabels: [__name__]
+    regex: closewatch_node_sockets
+    targetLabel: pod
+    replacement: ""
+  - action: replace
+    sourceLabels: [__name__]
+    regex: closewatch_node_sockets
+    targetLabel: namespace
+    replacement: ""
+  {{- with $monitor.metricRelabelings }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
+{{- end -}}
+
+{{- define "closewatch.check" -}}
+{{- $ways := list -}}
+{{- range $way := list "podMonitor" "serviceMonitor" "scrapeAnnotations" -}}
+{{- if (get $.Values $way).enabled -}}{{- $ways = append $ways (printf "%s.enabled" $way) -}}{{- end -}}
+{{- end -}}
+{{- if gt (len $ways) 1 -}}
+{{- fail (printf "%s are all true: every series would be scraped more than once. Choose one." (join " and " $ways)) -}}
+{{- end -}}
+{{- if and .Values.serviceMonitor.enabled (not .Values.service.enabled) -}}
+{{- fail "serviceMonitor.enabled needs service.enabled: a ServiceMonitor finds pods through their Service. Or choose podMonitor.enabled." -}}
+{{- end -}}
+{{- if and (eq .Values.appArmor.type "Localhost") (not .Values.appArmor.localhostProfile) -}}
+{{- fail "appArmor.type Localhost needs appArmor.localhostProfile: the name of the profile on the nodes." -}}
+{{- end -}}
+{{- end -}}

@@ -1,0 +1,24 @@
+// Reads a JSON list of Kubernetes objects from stdin and prints what the types of Kubernetes and of the Prometheus
+// Operator have against each. argv[2] is the folder with their node_modules.
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+
+const require = createRequire(`${process.argv[2]}/`);
+
+function model({ apiVersion, kind }) {
+  const packages = apiVersion.includes("monitoring.coreos.com")
+    ? "@kubernetes-models/prometheus-operator"
+    : "kubernetes-models";
+  return require(`${packages}/${apiVersion}/${kind}`)[kind];
+}
+
+let wrong = 0;
+for (const object of JSON.parse(readFileSync(0, "utf8"))) {
+  try {
+    new (model(object))(object).validate();
+  } catch (error) {
+    wrong += 1;
+    console.log(`${object.kind} ${object.metadata?.name}: ${error.message}`);
+  }
+}
+process.exit(wrong ? 1 : 0);
