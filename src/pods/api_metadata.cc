@@ -8,7 +8,7 @@ ApiMetadata::ApiMetadata(const PodDirectory& directory, std::unique_ptr<Metadata
     : directory_(directory), logs_(std::move(logs)) {}
 
 Result<void> ApiMetadata::refresh() {
-  const auto logs = logs_->refresh();
+  auto logs = logs_->refresh();
   const auto api = directory_.state();
   follows_ = api.has_value();
   if (api) return logs;

@@ -81,7 +81,7 @@ bool is_ip_address(const std::string& host) {
 /// One request and its connection. Kept alive by its own pending operations.
 class Exchange : public std::enable_shared_from_this<Exchange> {
  public:
-  Exchange(asio::io_context& context, const ApiAccess& access, ApiRequest request,
+  Exchange(asio::io_context& context, const ApiAccess& access, const ApiRequest& request,
            ApiReceiver& receiver)
       : access_(access),
         silence_(request.silence),
@@ -218,8 +218,8 @@ class TlsTransport final : public ApiTransport {
   TlsTransport(asio::io_context& context, ApiAccess access)
       : context_(context), access_(std::move(access)) {}
 
-  void get(ApiRequest request, ApiReceiver& receiver) override {
-    std::make_shared<Exchange>(context_, access_, std::move(request), receiver)->start();
+  void get(const ApiRequest& request, ApiReceiver& receiver) override {
+    std::make_shared<Exchange>(context_, access_, request, receiver)->start();
   }
 
  private:

@@ -57,7 +57,7 @@ class ApiTransport {
   virtual ~ApiTransport() = default;
 
   /// Returns at once. `receiver` must live until on_end, or until the io_context runs no more.
-  virtual void get(ApiRequest request, ApiReceiver& receiver) = 0;
+  virtual void get(const ApiRequest& request, ApiReceiver& receiver) = 0;
 };
 
 /// HTTP/1.1 over TLS, with the service account's CA and token; a connection for each request.

@@ -47,10 +47,10 @@ struct WatchEvent {
 /// has all that is needed: the workload is in owner references and labels, and whether a pod is
 /// hostNetwork its namespace tells. Container ids would need a Pod's whole status; the kubelet's
 /// log folders tell them for nothing. Pure; an error is kMalformed.
-Result<PodPage> parse_pod_page(std::string_view json);
-Result<WatchEvent> parse_watch_event(std::string_view json);
+Result<PodPage> parse_pod_page(std::string_view text);
+Result<WatchEvent> parse_watch_event(std::string_view text);
 
 /// The message of a Status, as an error's body has it; empty when it is none.
-std::string parse_status_message(std::string_view json);
+std::string parse_status_message(std::string_view text);
 
 }  // namespace closewatch

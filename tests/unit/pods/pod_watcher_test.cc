@@ -29,8 +29,8 @@ class FakeApiTransport final : public ApiTransport {
  public:
   explicit FakeApiTransport(boost::asio::io_context& context) : context_(context) {}
 
-  void get(ApiRequest request, ApiReceiver& receiver) override {
-    targets.push_back(std::move(request.target));
+  void get(const ApiRequest& request, ApiReceiver& receiver) override {
+    targets.push_back(request.target);
     if (answers.empty()) {
       context_.stop();
       return;
