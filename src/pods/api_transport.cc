@@ -34,10 +34,6 @@ using boost::system::error_code;
 
 constexpr std::chrono::seconds kHandshakeTimeout{10};
 constexpr std::size_t kPiece = 16U << 10U;
-// As is usual for a watch: PartialObjectMetadata of pods, Pods from a server that cannot.
-constexpr const char* kAccept =
-    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,"
-    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 
 /// A server that went without a word is noticed after a minute, while a watch may be silent for
 /// longer.
@@ -90,6 +86,7 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
         resolver_(context),
         context_(context),
         request_(wire::verb::get, request.target, 11) {
+    request_.set(wire::field::accept, request.accept);
     parser_.body_limit(boost::none);
   }
 
@@ -127,7 +124,6 @@ class Exchange : public std::enable_shared_from_this<Exchange> {
     request_.set(wire::field::host,
                  (is_ipv6 ? "[" + access_.host + "]" : access_.host) + ":" + access_.port);
     request_.set(wire::field::user_agent, "closewatch");
-    request_.set(wire::field::accept, kAccept);
     request_.set(wire::field::authorization, "Bearer " + *token);
     request_.set(wire::field::connection, "close");
     return {};

@@ -14,6 +14,13 @@ constexpr unsigned kUnauthorised = 401;
 constexpr unsigned kForbidden = 403;
 constexpr unsigned kGone = 410;
 
+// Metadata only; whole Pods from a server that cannot. A list's form is no watch's: asked for it, a
+// server ends the watch at the first event without a word.
+constexpr const char* kAcceptList =
+    "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
+constexpr const char* kAcceptWatch =
+    "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+// For lists that etcd must answer; out of its memory the server gives all at once.
 constexpr std::size_t kPageLimit = 500;
 constexpr std::size_t kMaxBody = std::size_t{64} << 20U;  // 250 pods of the largest size etcd takes
 constexpr std::size_t kMaxLine = std::size_t{4} << 20U;
@@ -55,7 +62,7 @@ void PodWatcher::request_page() {
   } else if (!must_be_fresh_) {
     target += "&resourceVersion=0";  // out of the server's memory: etcd is not asked
   }
-  transport_.get({std::move(target), kListSilence}, *this);
+  transport_.get({std::move(target), kAcceptList, kListSilence}, *this);
 }
 
 void PodWatcher::watch() {
@@ -69,13 +76,26 @@ void PodWatcher::watch() {
                       encoded("spec.nodeName=" + settings_.node) +
                       "&resourceVersion=" + encoded(resource_version_) +
                       "&timeoutSeconds=" + std::to_string(kWatchLasts.count()),
-                  kWatchLasts + kWatchSlack},
+                  kAcceptWatch, kWatchLasts + kWatchSlack},
                  *this);
 }
 
 void PodWatcher::on_answer(const ApiAnswer& answer) {
   answer_ = answer;
-  if (doing_ == Doing::kWatch && answer.status == kOk) directory_.set_state({});
+  if (doing_ == Doing::kWatch && answer.status == kOk) prove_watch();
+}
+
+/// After a watch that sent what is no event another 200 proves nothing: a good event does, or time.
+void PodWatcher::prove_watch() {
+  if (trusts_watches_) return directory_.set_state({});
+  timer_.expires_after(settings_.proof);
+  timer_.async_wait([this](const boost::system::error_code& error) {
+    if (!error && trouble_) trust_watch();
+  });
+}
+
+void PodWatcher::trust_watch() {
+  if (!std::exchange(trusts_watches_, true)) directory_.set_state({});
 }
 
 bool PodWatcher::on_body(std::string_view piece) {
@@ -108,6 +128,7 @@ Result<void> PodWatcher::take(const WatchEvent& event) {
       return fail(ErrorKind::kSystem, "it ended the watch: " + event.message);
   }
   resource_version_ = event.resource_version;
+  trust_watch();
   return {};
 }
 
@@ -136,6 +157,7 @@ void PodWatcher::end_list(const Result<void>& result) {
   resource_version_ = std::move(page->resource_version);
   directory_.replace(std::exchange(listed_, {}));
   directory_.set_state({});
+  must_be_fresh_ = false;
   body_ = {};
   backoff_.after_success();
   watch();
@@ -148,7 +170,10 @@ void PodWatcher::end_watch(const Result<void>& result) {
     return again(backoff_.after_failure());  // nothing is wrong with the server: it may forget
   }
   if (answer_.status != 0 && answer_.status != kOk) return retry(refusal());
-  if (!trouble_) return retry(trouble_.error());
+  if (!trouble_) {
+    trusts_watches_ = false;
+    return retry(trouble_.error());
+  }
   if (!result && answer_.status != kOk) return retry(result.error());
   if (events_ > 0) backoff_.after_success();
   // Over, or cut, after it had begun: it goes on where it was. Not at once, as a server or a

@@ -25,6 +25,7 @@ struct ApiAccess {
 /// One GET.
 struct ApiRequest {
   std::string target;            ///< path and query, encoded
+  std::string accept;            ///< media types, the first that the server knows is taken
   std::chrono::seconds silence;  ///< after how long without a byte it is given up
 };
 

@@ -29,7 +29,8 @@ class PodWatcher final : private ApiReceiver {
     std::string node;  ///< spec.nodeName of the pods
     std::chrono::milliseconds first_retry{1000};
     std::chrono::milliseconds slowest_retry{60'000};
-    std::uint32_t seed = 0;  ///< of the jitter
+    std::chrono::milliseconds proof{5000};  ///< after which a watch is good, after a bad one
+    std::uint32_t seed = 0;                 ///< of the jitter
   };
 
   /// Both must live until the io_context runs no more.
@@ -45,6 +46,8 @@ class PodWatcher final : private ApiReceiver {
   void request_page();
   void watch();
   void on_answer(const ApiAnswer& answer) override;
+  void prove_watch();
+  void trust_watch();
   bool on_body(std::string_view piece) override;
   void on_end(const Result<void>& result) override;
   void end_list(const Result<void>& result);
@@ -66,8 +69,9 @@ class PodWatcher final : private ApiReceiver {
   std::vector<PodObject> listed_;  // by the pages so far
   std::string next_page_;
   LineSplitter lines_;
-  Result<void> trouble_;      // with the watch under way
-  std::uint64_t events_ = 0;  // that it has brought
+  Result<void> trouble_;        // with the watch under way
+  bool trusts_watches_ = true;  // else a 200 does not show that all is well
+  std::uint64_t events_ = 0;    // that it has brought
   std::string resource_version_;
   bool must_be_fresh_ = false;  // the server's cache has led astray
 };

@@ -15,6 +15,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::StartsWith;
 
 /// What the API server is to answer to one request.
 struct Answer {
@@ -31,6 +32,7 @@ class FakeApiTransport final : public ApiTransport {
 
   void get(const ApiRequest& request, ApiReceiver& receiver) override {
     targets.push_back(request.target);
+    accepted.push_back(request.accept);
     if (answers.empty()) {
       context_.stop();
       return;
@@ -48,6 +50,7 @@ class FakeApiTransport final : public ApiTransport {
 
   std::deque<Answer> answers;
   std::vector<std::string> targets;
+  std::vector<std::string> accepted;
 
  private:
   boost::asio::io_context& context_;
@@ -104,6 +107,9 @@ TEST_F(PodWatcherTest, ListsOnlyItsNodesPodsAndWatchesFromThere) {
       ElementsAre("/api/v1/pods?fieldSelector=spec.nodeName%3Dn1&limit=500&resourceVersion=0",
                   "/api/v1/pods?watch=1&allowWatchBookmarks=true&fieldSelector="
                   "spec.nodeName%3Dn1&resourceVersion=5&timeoutSeconds=300"));
+  EXPECT_THAT(transport_.accepted,
+              ElementsAre(StartsWith("application/json;as=PartialObjectMetadataList;"),
+                          StartsWith("application/json;as=PartialObjectMetadata;")));
   EXPECT_TRUE(knows("a"));
   EXPECT_EQ(trouble(), "");
 }
@@ -227,6 +233,25 @@ TEST_F(PodWatcherTest, IsInTroubleNoMoreWhenAWatchIsTakenAgain) {
        {.status = 0, .end = fail(ErrorKind::kSystem, "refused")},
        {.pieces = {}}});
   EXPECT_EQ(trouble(), "");
+}
+
+TEST_F(PodWatcherTest, StaysInTroubleUntilAGoodEventAfterABadOne) {
+  run({page("", "5"), {.pieces = {"{\n"}}, {.pieces = {}}});
+  EXPECT_THAT(trouble(), HasSubstr("no JSON"));
+  context_.restart();
+  run({page("", "5"), {.pieces = {"{\n"}}, {.pieces = {event("ADDED", pod("a", "6"))}}});
+  EXPECT_EQ(trouble(), "");
+}
+
+TEST_F(PodWatcherTest, TrustsTheServersMemoryAgainAfterAFreshList) {
+  run({page("", "5"), {.pieces = {kGoneEvent}}, page("", "6"), {.pieces = {kGoneEvent}}});
+  EXPECT_THAT(transport_.targets,
+              ElementsAre(HasSubstr("Version=0"), watch_from("5"), Not(HasSubstr("Version=0")),
+                          watch_from("6"), Not(HasSubstr("Version=0"))));
+  context_.restart();
+  transport_.targets.clear();
+  run({page("", "5"), {.status = 410}, page("", "6"), {.status = 500}});
+  EXPECT_THAT(transport_.targets.back(), watch_from("6"));
 }
 
 TEST_F(PodWatcherTest, WaitsAsLongAsTheServerAsks) {
