@@ -33,15 +33,28 @@ class Walk {
   }
 
   CgroupPods result() && {
-    for (auto& [uid, containers] : pods_) {
+    for (auto& [uid, seen] : pods_) {
+      if (is_left_over(seen)) continue;
       PodCgroup pod{uid, {}};
-      for (auto& [id, container] : containers) pod.containers.push_back(std::move(container));
+      for (auto& [id, container] : seen.containers) pod.containers.push_back(std::move(container));
       found_.pods.push_back(std::move(pod));
     }
     return std::move(found_);
   }
 
  private:
+  using Containers = std::map<std::string, Container>;
+  struct SeenPod {
+    Containers containers;
+    bool in_v1 = false;
+  };
+
+  /// A kubelet of the hybrid layout makes and removes its pods in the v1 hierarchies; the runtime
+  /// makes the folders in v2, and nobody removes the pod's there.
+  [[nodiscard]] bool is_left_over(const SeenPod& pod) const {
+    return v1_kubepods_ && !pod.in_v1 && pod.containers.empty();
+  }
+
   void visit(int parent, const char* name, const std::string& path, const CgroupPosition& position,
              int depth) {
     auto folder = Folder::open(parent, name);
@@ -66,24 +79,25 @@ class Walk {
     if (here.ignored) return;
     const std::string path = parent_path + "/" + name;
     found_.kubepods |= here.below_kubepods;
+    v1_kubepods_ |= here.below_kubepods && !unified_;
     const bool is_container_folder = !here.container_id.empty() || parent.pod_uid == here.pod_uid;
     if (here.pod_uid.empty() || !is_container_folder) {
-      if (!here.pod_uid.empty()) pods_.try_emplace(here.pod_uid);
+      if (!here.pod_uid.empty()) pods_[here.pod_uid].in_v1 |= !unified_;
       visit(parent_folder, name.c_str(), path, here, depth + 1);
       return;
     }
     // A container, or a folder of the pod that names none, such as a Kata sandbox's: then the path
     // tells it apart. What lies below is for whoever looks for its processes.
-    auto& container = pods_[here.pod_uid][here.container_id.empty() ? path : here.container_id];
+    auto& containers = pods_[here.pod_uid].containers;
+    auto& container = containers[here.container_id.empty() ? path : here.container_id];
     container.id = here.container_id;
     container.cgroup_folders.push_back({path, unified_});
   }
 
-  using Containers = std::map<std::string, Container>;
-
   CgroupPods found_;
-  std::map<std::string, Containers> pods_;
-  bool unified_ = false;  // the hierarchy that is being walked
+  std::map<std::string, SeenPod> pods_;
+  bool unified_ = false;      // the hierarchy that is being walked
+  bool v1_kubepods_ = false;  // a kubelet's folder is in a v1 hierarchy
 };
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }

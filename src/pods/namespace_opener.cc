@@ -124,7 +124,12 @@ class PodVisit {
     }
     const auto command_line = process->command_line();
     if (command_line && is_sandbox_command(*command_line)) found_.sandboxed = true;
-    return opened(process->network_namespace());
+    auto space = opened(process->network_namespace());
+    if (space && node_ && space->id == *node_ && command_line &&
+        is_runtime_command(*command_line)) {
+      return fail(ErrorKind::kGone, "the container's runtime is only on its way into the pod");
+    }
+    return space;
   }
 
   int proc_;

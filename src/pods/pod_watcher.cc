@@ -71,7 +71,6 @@ void PodWatcher::watch() {
   body_.clear();
   lines_.clear();
   trouble_ = {};
-  events_ = 0;
   transport_.get({"/api/v1/pods?watch=1&allowWatchBookmarks=true&fieldSelector=" +
                       encoded("spec.nodeName=" + settings_.node) +
                       "&resourceVersion=" + encoded(resource_version_) +
@@ -82,20 +81,22 @@ void PodWatcher::watch() {
 
 void PodWatcher::on_answer(const ApiAnswer& answer) {
   answer_ = answer;
-  if (doing_ == Doing::kWatch && answer.status == kOk) prove_watch();
+  if (doing_ == Doing::kWatch && answer.status == kOk) begin_watch();
 }
 
-/// After a watch that sent what is no event another 200 proves nothing: a good event does, or time.
-void PodWatcher::prove_watch() {
-  if (trusts_watches_) return directory_.set_state({});
+/// A watch that brings a good event, or lasts, shows that all is well: after it tries begin anew at
+/// their shortest. A 200 shows it only if the last watch did not send what is no event.
+void PodWatcher::begin_watch() {
+  if (trusts_watches_) directory_.set_state({});
   timer_.expires_after(settings_.proof);
   timer_.async_wait([this](const boost::system::error_code& error) {
-    if (!error && trouble_) trust_watch();
+    if (!error && trouble_) prove_watch();
   });
 }
 
-void PodWatcher::trust_watch() {
+void PodWatcher::prove_watch() {
   if (!std::exchange(trusts_watches_, true)) directory_.set_state({});
+  backoff_.after_success();
 }
 
 bool PodWatcher::on_body(std::string_view piece) {
@@ -111,7 +112,6 @@ bool PodWatcher::on_body(std::string_view piece) {
 }
 
 Result<void> PodWatcher::take(const WatchEvent& event) {
-  ++events_;
   switch (event.kind) {
     case WatchEvent::Kind::kPut:
       directory_.put(event.pod);
@@ -128,7 +128,7 @@ Result<void> PodWatcher::take(const WatchEvent& event) {
       return fail(ErrorKind::kSystem, "it ended the watch: " + event.message);
   }
   resource_version_ = event.resource_version;
-  trust_watch();
+  prove_watch();
   return {};
 }
 
@@ -175,7 +175,6 @@ void PodWatcher::end_watch(const Result<void>& result) {
     return retry(trouble_.error());
   }
   if (!result && answer_.status != kOk) return retry(result.error());
-  if (events_ > 0) backoff_.after_success();
   // Over, or cut, after it had begun: it goes on where it was. Not at once, as a server or a
   // balancer that cuts each watch would be asked without end.
   again(backoff_.after_failure());

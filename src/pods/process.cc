@@ -75,13 +75,27 @@ Result<ProcessStat> parse_process_stat(std::string_view text) {
   return stat;
 }
 
-bool is_sandbox_command(std::string_view command_line) {
+namespace {
+
+std::string_view program_name(std::string_view command_line) {
   const auto program = command_line.substr(0, command_line.find('\0'));
-  const auto name = program.substr(program.rfind('/') + 1);  // npos + 1 is 0
+  return program.substr(program.rfind('/') + 1);  // npos + 1 is 0
+}
+
+}  // namespace
+
+bool is_sandbox_command(std::string_view command_line) {
+  const auto name = program_name(command_line);
   if (name.starts_with("runsc") || name.starts_with("containerd-shim-kata")) return true;
   // Kata's hypervisors and virtiofsd all have their sockets and shares in one of these folders.
   return command_line.find("/run/vc/") != std::string_view::npos ||
          command_line.find("/run/kata-containers/") != std::string_view::npos;
+}
+
+bool is_runtime_command(std::string_view command_line) {
+  using namespace std::string_view_literals;
+  const auto name = program_name(command_line);
+  return name == "crun" || (name == "runc" && command_line.ends_with("\0init\0"sv));
 }
 
 Result<Process> Process::open(int proc, pid_t pid) {

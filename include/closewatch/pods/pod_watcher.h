@@ -28,8 +28,8 @@ class PodWatcher final : private ApiReceiver {
   struct Settings {
     std::string node;  ///< spec.nodeName of the pods
     std::chrono::milliseconds first_retry{1000};
-    std::chrono::milliseconds slowest_retry{60'000};
-    std::chrono::milliseconds proof{5000};  ///< after which a watch is good, after a bad one
+    std::chrono::milliseconds slowest_retry{30'000};
+    std::chrono::milliseconds proof{5000};  ///< that a watch which lasts is good
     std::uint32_t seed = 0;                 ///< of the jitter
   };
 
@@ -46,8 +46,8 @@ class PodWatcher final : private ApiReceiver {
   void request_page();
   void watch();
   void on_answer(const ApiAnswer& answer) override;
+  void begin_watch();
   void prove_watch();
-  void trust_watch();
   bool on_body(std::string_view piece) override;
   void on_end(const Result<void>& result) override;
   void end_list(const Result<void>& result);
@@ -71,7 +71,6 @@ class PodWatcher final : private ApiReceiver {
   LineSplitter lines_;
   Result<void> trouble_;        // with the watch under way
   bool trusts_watches_ = true;  // else a 200 does not show that all is well
-  std::uint64_t events_ = 0;    // that it has brought
   std::string resource_version_;
   bool must_be_fresh_ = false;  // the server's cache has led astray
 };

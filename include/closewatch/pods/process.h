@@ -27,6 +27,11 @@ Result<ProcessStat> parse_process_stat(std::string_view text);
 /// its own, so the host's namespace shows zeros that are not the pod's.
 bool is_sandbox_command(std::string_view command_line);
 
+/// Whether a command line is that of a container runtime which is on its way into a container: it
+/// is put into the container's cgroup first (runc's `init`, libcontainer/process_linux.go; crun
+/// under its own command line).
+bool is_runtime_command(std::string_view command_line);
+
 /// An open /proc/PID folder: everything read through it is of one process, and fails with kGone
 /// once that has ended, even if its number lives again. Belongs to one thread.
 class Process {

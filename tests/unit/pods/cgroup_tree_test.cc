@@ -101,6 +101,29 @@ TEST(FindPods, KeepsAContainersFoldersInBothHierarchiesOfAHybridTree) {
                           CgroupFolder{tree.path("memory/kubepods/pod" + kUid + "/" + kA), false}));
 }
 
+TEST(FindPods, LeavesOutWhatAKubeletOfV1HasLeftInV2) {
+  FakeTree tree({{"unified/cgroup.controllers", ""},
+                 {"unified/kubepods/pod" + kUid + "/", ""},
+                 {"unified/kubepods/pod" + kOther + "/" + kB + "/", ""},
+                 {"memory/kubepods/", ""}});
+  const auto uids = [&] {
+    std::vector<std::string> found;
+    const auto pods = find_pods(tree.path());
+    for (const auto& pod : pods->pods) found.push_back(pod.uid);
+    return found;
+  };
+  EXPECT_THAT(uids(), ElementsAre(kOther));
+  tree.add("memory/kubepods/pod" + kUid + "/");
+  EXPECT_EQ(uids().size(), 2U);
+}
+
+TEST(FindPods, KeepsAnEmptyPodOfV2WhereV1HasNoPods) {
+  const FakeTree tree({{"unified/cgroup.controllers", ""},
+                       {"unified/kubepods/pod" + kUid + "/", ""},
+                       {"memory/system.slice/", ""}});
+  EXPECT_EQ(find_pods(tree.path())->pods.size(), 1U);
+}
+
 TEST(FindPods, ListsAPodThatHasNoContainerYet) {
   const FakeTree tree({{"cgroup.controllers", ""}, {"kubepods/besteffort/pod" + kUid + "/", ""}});
   const auto found = find_pods(tree.path());

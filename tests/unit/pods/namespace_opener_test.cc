@@ -176,6 +176,19 @@ TEST_F(NamespaceOpenerTest, NeverCountsTheHostsNamespaceAmongAPodsOwn) {
   EXPECT_EQ(opened->own[0].id, id("pod"));
 }
 
+TEST_F(NamespaceOpenerTest, TakesARuntimeOnItsWayInForNobody) {
+  using namespace std::string_literals;
+  procs(kA, "10\n");
+  procs(kB, "");
+  proc_.process(10, "runc\0init"s, cgroup_of(kA), "host");
+  const auto opened = open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, ErrorKind::kGone);
+  proc_.process(20, "runc\0init"s, cgroup_of(kA), "pod");  // this one has arrived
+  procs(kA, "20\n");
+  EXPECT_TRUE(open());
+}
+
 TEST_F(NamespaceOpenerTest, SeesASandbox) {
   procs(kA, "10\n");
   procs(kB, "");

@@ -28,6 +28,17 @@ TEST(ParseProcessStat, RefusesWhatIsCutOrNoNumber) {
   }
 }
 
+TEST(IsRuntimeCommand, KnowsRuncAndCrun) {
+  using namespace std::string_literals;
+  EXPECT_TRUE(is_runtime_command("runc\0init\0"s));
+  EXPECT_TRUE(is_runtime_command("/usr/sbin/runc\0init\0"s));
+  EXPECT_TRUE(is_runtime_command("crun\0--root\0/run/crun\0create\0"s));
+  EXPECT_FALSE(is_runtime_command("runc\0--version\0"s));
+  EXPECT_FALSE(is_runtime_command("/sbin/init\0"s));
+  EXPECT_FALSE(is_runtime_command("myrunc\0init\0"s));
+  EXPECT_FALSE(is_runtime_command(""));
+}
+
 TEST(IsSandboxCommand, KnowsGvisorAndKata) {
   using namespace std::string_literals;
   EXPECT_TRUE(is_sandbox_command("runsc-sandbox\0--root=/run\0"s));
