@@ -1,0 +1,470 @@
+"""closewatch on a real Kubernetes, installed with its chart: what its metrics say beside what `ss` says in each pod.
+
+Each test puts back what it changes, so that any of them runs alone.
+"""
+
+import json
+import os
+import pathlib
+import random
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.parse
+import urllib.request
+
+import yaml
+
+import kube
+import workload
+from kube import Key, by_pod, kubectl, kubectl_json, wait_for
+
+CHURN_SECONDS = float(os.environ.get("CLOSEWATCH_CHURN_SECONDS", "120"))
+
+agent = None  # the one that all tests share; setUpModule makes it
+
+
+def setUpModule():
+    """The workload first, then the agent: so its first scan meets sockets that are there already."""
+    global agent
+    started = time.monotonic()
+    workload.start()
+    print(f"{len(workload.all_run())} pods run after {time.monotonic() - started:.0f} s", flush=True)
+    agent = kube.Agent()
+    unittest.addModuleCleanup(agent.close)
+    agent.install()
+
+
+def value(metrics, family, **labels):
+    """The one sample with these labels, None without any."""
+    found = [number for has, number in metrics[family] if labels.items() <= has.items()]
+    return found[0] if found else None
+
+
+def mistakes(metrics, found):
+    """What the metrics say otherwise than the workloads' numbers, of these pods (Key -> (pod, workload))."""
+    states = by_pod(metrics["closewatch_pod_sockets"], "state")
+    stuck = by_pod(metrics["closewatch_close_wait_stuck_sockets"], "container")
+    visible = by_pod(metrics["closewatch_pod_visible"])
+    close_wait = {}
+    for labels, number in metrics["closewatch_close_wait_sockets"]:
+        if number:
+            entry = close_wait.setdefault(Key(labels["namespace"], labels["pod"]), {})
+            place = labels["container"], labels["awaiting"]
+            entry[place] = entry.get(place, 0) + number
+    wrong = []
+    for key, (pod, known) in found.items():
+        for what, said, right in (
+                ("visible", visible.get(key), 1),
+                ("states", states.get(key), known.states()),
+                ("close_wait", close_wait.get(key, {}), known.close_wait()),
+                ("containers", set(stuck.get(key, {})) - {"unknown"}, set(known.containers))):
+            if said != right:
+                wrong.append(f"{key.namespace}/{key.pod}: {what} is {said}, should be {right}")
+    return wrong
+
+
+def cgroup_uid(pod):
+    """By which the kubelet knows a pod: a static one by the hash of its file."""
+    return pod["metadata"].get("annotations", {}).get("kubernetes.io/config.hash", pod["metadata"]["uid"])
+
+
+def workload_mistakes(metrics, found):
+    """Wrong or missing workloads and hostNetwork in closewatch_pod_info."""
+    infos = {(Key(labels["namespace"], labels["pod"]), labels["uid"]): labels
+             for labels, _ in metrics["closewatch_pod_info"]}
+    wrong = []
+    for key, (pod, known) in found.items():
+        # By uid: a predecessor of the same name may still be there.
+        info = infos.get((key, cgroup_uid(pod)), {})
+        said = info.get("workload_kind"), info.get("workload"), info.get("host_network")
+        right = known.kind, known.name if known.kind else "", "true" if known.host_network else "false"
+        if said != right:
+            wrong.append(f"{key.namespace}/{key.pod}: {said}, should be {right}")
+    return wrong
+
+
+class ClusterTest(unittest.TestCase):
+    """What the tests have in common."""
+
+    maxDiff = None
+
+    def assert_right(self, found=None, metrics=None):
+        """Each pod has exactly what it holds."""
+        found = found or workload.all_run()
+        self.assertEqual(mistakes(metrics or agent.fresh_metrics(), found), [])
+
+    def become_right(self, found, what):
+        """Waits until each pod has exactly what it holds, and its workload."""
+        left = []
+
+        def right():
+            metrics = agent.fresh_metrics()
+            left[:] = mistakes(metrics, found) + workload_mistakes(metrics, found)
+            return not left
+        try:
+            wait_for(right, what)
+        except AssertionError:
+            self.fail(f"{what}: {left}")
+
+    def oldest(self, found=None):
+        """Key -> age of its oldest socket in CLOSE_WAIT, of all pods that leak."""
+        ages = by_pod((agent.fresh_metrics())["closewatch_close_wait_oldest_seconds"])
+        return {key: ages[key] for key, (_, known) in (found or workload.all_run()).items() if known.leaks()}
+
+    def wait_for_metadata(self, wanted):
+        """Until the agent says that the API server tells of pods, or that it does not."""
+        wait_for(lambda: value(agent.metrics(), "closewatch_feature_enabled", feature="metadata_api") == wanted,
+                 f"metadata_api to become {wanted}; the log:\n" + agent.log())
+
+
+    def assert_new_pods_are_learnt(self):
+        """The watch works: a workload that is new has its name."""
+        known = workload.Workload("Deployment", "shop", "latecomer", 1, {"main": workload.Sockets(close_wait=1)})
+        kube.apply(*known.objects())
+        try:
+            wait_for(lambda: any((labels["workload_kind"], labels["workload"]) == ("Deployment", "latecomer")
+                                 for labels, _ in agent.metrics()["closewatch_pod_info"]), "a new pod's workload", 60)
+        finally:
+            kubectl("-n", "shop", "delete", "deployment", "latecomer")
+            wait_for(lambda: not any("latecomer" in key.pod for key in kube.pods()), "its end")
+
+
+class ExactCounts(ClusterTest):
+    """Every number beside `ss`, run in that pod's network namespace."""
+
+    def test_there_are_100_pods(self):
+        self.assertGreaterEqual(len(workload.all_run()), 100)
+
+    def test_states_are_those_of_ss(self):
+        found = workload.all_run()
+        pids = kube.container_pids()
+        metrics = agent.fresh_metrics()
+        said = by_pod(metrics["closewatch_pod_sockets"], "state")
+        self.assertEqual({key: said.get(key) for key in found},
+                         {key: kube.states_by_ss(pod, pids) for key, (pod, _) in found.items()})
+
+    def test_close_wait_by_container_is_that_of_ss(self):
+        found = {key: pod for key, (pod, known) in workload.all_run().items()
+                 # What nobody has accepted has no process by which ss could tell its container.
+                 if not any(sockets.unaccepted for sockets in known.containers.values())}
+        pids = kube.container_pids()
+        metrics = agent.fresh_metrics()
+        said = by_pod(metrics["closewatch_close_wait_sockets"], "container")
+        counted = {}
+        for key, pod in found.items():
+            containers = kube.containers_of(pod, pids)
+            rows = kube.ss(next(iter(containers.values())))
+            counted[key] = {name: sum(state == "close_wait" and pid in owners for state, owners in rows)
+                            for name, pid in containers.items()}
+        self.assertEqual({key: {name: number for name, number in said[key].items() if name != "unknown" or number}
+                          for key in found}, counted)
+
+    def test_all_is_what_the_pods_were_told_to_hold(self):
+        self.assert_right()
+
+    def test_no_pod_is_made_up(self):
+        existing = set(kube.pods())
+        self.assertEqual(set(by_pod(agent.fresh_metrics()["closewatch_pod_visible"])), existing)
+
+    def test_hostnetwork_pods_sockets_are_not_the_nodes(self):
+        found = workload.all_run()
+        metrics = agent.fresh_metrics()
+        self.assertEqual(value(metrics, "closewatch_node_sockets", state="close_wait"),
+                         sum(state == "close_wait" for state, _ in kube.ss(1))
+                         - sum(known.states()["close_wait"] for _, known in found.values() if known.host_network))
+
+
+class Workloads(ClusterTest):
+    """Who deployed a pod, as the API server tells it."""
+
+    def test_workloads_are_named(self):
+        self.assertEqual(workload_mistakes(agent.fresh_metrics(), workload.all_run()), [])
+
+    def test_new_pods_are_learnt(self):
+        self.assert_new_pods_are_learnt()
+
+    def test_uids_are_those_of_the_api_server(self):
+        infos = {Key(labels["namespace"], labels["pod"]): labels["uid"]
+                 for labels, _ in agent.fresh_metrics()["closewatch_pod_info"]}
+        found = workload.all_run()
+        self.assertEqual({key: infos.get(key) for key in found},
+                         {key: cgroup_uid(pod) for key, (pod, _) in found.items()})
+
+    def test_no_pod_is_without_a_name(self):
+        self.assertEqual(value(agent.fresh_metrics(), "closewatch_unnamed_pods"), 0)
+
+
+class Restarts(ClusterTest):
+    """A new agent knows at its first scan what the last one knew."""
+
+    def assert_ages_survive(self, restart):
+        """The ages after `restart()` are those before and the time between."""
+        found = workload.all_run()
+        wait_for(lambda: min(self.oldest(found).values()) > 10, "sockets in CLOSE_WAIT for more than 10 s")
+        before = self.oldest(found)
+        old_uid = agent.pod()["metadata"]["uid"]
+        restart()
+        self.assertNotEqual(agent.pod()["metadata"]["uid"], old_uid)
+        after = self.oldest(found)
+        self.assertEqual({key: (age, after[key]) for key, age in before.items() if after[key] < age}, {})
+        self.assert_right(found)
+
+    def test_ages_survive_a_deleted_pod(self):
+        def restart():
+            kubectl("-n", agent.NAMESPACE, "delete", "pod", agent.pod()["metadata"]["name"])
+            agent.wait_until_rolled_out()
+        self.assert_ages_survive(restart)
+
+    def test_ages_survive_an_upgrade(self):
+        self.addCleanup(agent.install)
+        self.assert_ages_survive(lambda: agent.install(podAnnotations={"closewatch.test/upgraded": "yes"}))
+
+
+class Churn(ClusterTest):
+    """Pods come and go under the agent's eyes."""
+
+    def test_no_wrong_and_no_lingering_series(self):
+        seed = random.randrange(1 << 32)
+        dice = random.Random(seed)
+        changing = [known for known in workload.WORKLOADS if known.kind in ("Deployment", "StatefulSet")]
+        end = time.monotonic() + CHURN_SECONDS
+        scans = compared = deleted = 0
+        before = kube.pods()
+        while time.monotonic() < end:
+            victims = dice.sample(sorted(key for key, (_, known) in workload.of_test(before).items()
+                                         if known in changing), 6)
+            for namespace in workload.NAMESPACES:
+                if names := [key.pod for key in victims if key.namespace == namespace]:
+                    kubectl("-n", namespace, "delete", "pod", *names, "--wait=false", "--ignore-not-found")
+            deleted += len(victims)
+            metrics = agent.fresh_metrics()
+            after = kube.pods()
+            steady = {key: entry for key, entry in workload.of_test(after).items()
+                      if kube.is_running(entry[0]) and key in before and kube.is_running(before[key])
+                      and before[key]["metadata"]["uid"] == entry[0]["metadata"]["uid"]}
+            with self.subTest(seed=seed, scan=scans):
+                self.assertEqual(mistakes(metrics, steady) + workload_mistakes(metrics, steady), [])
+                # Who was gone before the scan began is not in it.
+                shown = set(by_pod(metrics["closewatch_pod_sockets"], "state"))
+                self.assertEqual(shown - set(before) - set(after), set())
+                self.assertNotIn("unknown", {key.namespace for key in shown})
+            scans += 1
+            compared += len(steady)
+            before = after
+        print(f"{deleted} pods deleted, {scans} scans, {compared} comparisons ", end="", flush=True)
+        self.assertGreater(scans, 0)
+        found = wait_for(workload.all_run, "the pods to be back")
+        self.become_right(found, "all pods as they were")
+        metrics = agent.fresh_metrics()
+        self.assertEqual(set(by_pod(metrics["closewatch_pod_visible"])), set(kube.pods()))
+
+
+class ApiServer(ClusterTest):
+    """The API server goes, forgets, refuses; counts stay right, names stay."""
+
+    def restore(self):
+        """As it was before the test."""
+        if not kube.api_is_ready():
+            kube.control("start", "apiserver")
+            wait_for(kube.api_is_ready, "the API server")
+
+    def test_an_api_server_that_is_away(self):
+        found = workload.all_run()
+        agent.address()
+        self.addCleanup(self.restore)
+        kube.control("stop", "apiserver")
+        self.wait_for_metadata(0)
+        metrics = agent.fresh_metrics()
+        self.assertEqual(mistakes(metrics, found) + workload_mistakes(metrics, found), [])
+
+        # A pod that comes meanwhile has a name from the kubelet's folders.
+        late = workload.Workload("", "shop", "static-late", 1, {"main": workload.Sockets(close_wait=2)})
+        self.addCleanup(workload.remove_static_pod, late)
+        workload.write_static_pod(late)
+        key = Key("shop", f"static-late-{kube.NODE}")
+        wait_for(lambda: by_pod(agent.metrics()["closewatch_pod_sockets"], "state").get(key) == late.states(),
+                 "the pod that came while the API server was away")
+
+        self.restore()
+        self.wait_for_metadata(1)
+        self.become_right(found, "all as before after the API server is back")
+
+    def test_a_compacted_history(self):
+        """The watch's version is older than all that is known: 410 Gone."""
+        found = workload.all_run()
+        self.addCleanup(self.restore)
+        agent.address()
+        kube.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "later", "namespace": "shop"},
+                    "data": {"at": str(time.time())}})
+        kube.control("stop", "apiserver")
+        kube.compact_etcd()
+        self.wait_for_metadata(0)
+        self.restore()
+        self.wait_for_metadata(1)
+        self.become_right(found, "all as before after 410 Gone")
+        self.assert_new_pods_are_learnt()
+
+    def test_rights_taken_away_and_given_back(self):
+        found = workload.all_run()
+        agent.address()
+        (binding,) = [item for item in kubectl_json("get", "clusterrolebindings")["items"]
+                      if any(subject.get("namespace") == agent.NAMESPACE for subject in item.get("subjects", []))]
+        given = {"apiVersion": binding["apiVersion"], "kind": binding["kind"], "roleRef": binding["roleRef"],
+                 "subjects": binding["subjects"],
+                 "metadata": {name: binding["metadata"][name] for name in ("name", "labels", "annotations")}}
+        self.addCleanup(kube.apply, given)
+        self.addCleanup(self.restore)
+        logged = len(agent.log())
+        kubectl("delete", "clusterrolebinding", binding["metadata"]["name"])
+        # Rights are asked for when a watch begins, so the one that is there must end.
+        kube.control("stop", "apiserver")
+        self.restore()
+        self.wait_for_metadata(0)
+        metrics = agent.fresh_metrics()
+        self.assertEqual(mistakes(metrics, found) + workload_mistakes(metrics, found), [])
+        wait_for(lambda: "403" in agent.log()[logged:], "the log to name the refusal", 60)
+        kube.apply(given)
+        self.wait_for_metadata(1)
+        self.become_right(found, "all as before after the rights are back")
+        self.assert_new_pods_are_learnt()
+
+
+class Privileges(ClusterTest):
+    """Without one of its capabilities the agent says what is missing, and does the rest."""
+
+    def install_with(self, *capabilities):
+        """The agent with these capabilities only."""
+        self.addCleanup(agent.install)
+        agent.install(containerSecurityContext={"capabilities": {"drop": ["ALL"], "add": list(capabilities)}})
+
+    def assert_blind(self, missing):
+        """No pod has a count, each has a name and a reason, and the log names what is missing."""
+        found = workload.all_run()
+        metrics = agent.fresh_metrics()
+        counted = set(by_pod(metrics["closewatch_pod_sockets"], "state"))
+        self.assertEqual(counted & set(found), set())
+        reasons = {Key(labels["namespace"], labels["pod"]): (labels["reason"], number)
+                   for labels, number in metrics["closewatch_pod_visible"]}
+        self.assertEqual({key: reasons.get(key) for key in found}, {key: ("denied", 0) for key in found})
+        self.assertIn(missing, agent.log())
+        infos = by_pod(metrics["closewatch_pod_info"])
+        self.assertEqual(set(found) - set(infos), set())
+
+    def test_without_sys_admin(self):
+        self.install_with("SYS_PTRACE")
+        self.assert_blind("SYS_ADMIN")
+
+    def test_without_sys_ptrace(self):
+        self.install_with("SYS_ADMIN")
+        self.assert_blind("SYS_PTRACE")
+
+
+class Prometheus(ClusterTest):
+    """A real Prometheus scrapes the agent's pod as the Operator would configure it from the chart's PodMonitor.
+
+    Debian builds Prometheus without Kubernetes' service discovery; what that would find is given as static labels.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="closewatch-prometheus-")))
+        jobs = [cls.scrape_job("closewatch", cls.endpoint()),
+                cls.scrape_job("without-honor-labels", {**cls.endpoint(), "honorLabels": False})]
+        configuration = cls.folder / "prometheus.json"  # JSON is YAML
+        configuration.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
+        with open(cls.folder / "log", "w", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                ["prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={cls.folder}/data",
+                 "--web.listen-address=127.0.0.1:9090"], stdout=log, stderr=log)
+        cls.addClassCleanup(process.wait)
+        cls.addClassCleanup(process.terminate)
+
+        def scraped():
+            if process.poll() is not None:
+                raise AssertionError("Prometheus has ended:\n" + (cls.folder / "log").read_text())
+            return len(cls.query("up == 1")) == len(jobs)
+        wait_for(scraped, "scrapes of the agent")
+
+    @staticmethod
+    def endpoint():
+        """The one of the PodMonitor."""
+        rendered = agent.helm("template", agent.RELEASE, kube.ROOT / "helm" / "closewatch",
+                              "--set", "podMonitor.enabled=true", "--show-only", "templates/podmonitor.yaml")
+        (endpoint,) = yaml.safe_load(rendered)["spec"]["podMetricsEndpoints"]
+        return endpoint
+
+    @staticmethod
+    def scrape_job(name, endpoint):
+        """What the Operator makes of an endpoint: its own relabelings, then the endpoint's."""
+        spelt = {"sourceLabels": "source_labels", "targetLabel": "target_label"}
+
+        def relabelings(key):
+            return [{spelt.get(field, field): content for field, content in relabeling.items()}
+                    for relabeling in endpoint.get(key, [])]
+
+        pod = agent.pod()
+        discovered = {f"__meta_kubernetes_{name}": content for name, content in (
+            ("namespace", pod["metadata"]["namespace"]), ("pod_name", pod["metadata"]["name"]),
+            ("pod_node_name", pod["spec"]["nodeName"]), ("pod_container_name", pod["spec"]["containers"][0]["name"]),
+            ("pod_container_port_name", pod["spec"]["containers"][0]["ports"][0]["name"]),
+            ("pod_label_app_kubernetes_io_instance", pod["metadata"]["labels"]["app.kubernetes.io/instance"]))}
+
+        def copy(source, target):
+            return {"source_labels": [f"__meta_kubernetes_{source}"], "target_label": target}
+        own = [{"action": "keep", "source_labels": ["__meta_kubernetes_pod_label_app_kubernetes_io_instance"],
+                "regex": agent.RELEASE},
+               {"action": "keep", "source_labels": ["__meta_kubernetes_pod_container_port_name"],
+                "regex": endpoint["port"]},
+               copy("namespace", "namespace"), copy("pod_container_name", "container"), copy("pod_name", "pod"),
+               {"target_label": "endpoint", "replacement": endpoint["port"]}]
+        return {"job_name": name, "honor_labels": endpoint.get("honorLabels", False),
+                "metrics_path": endpoint.get("path", "/metrics"),
+                "static_configs": [{"targets": [f"{agent.address()}:{agent.PORT}"], "labels": discovered}],
+                "relabel_configs": own + relabelings("relabelings"),
+                "metric_relabel_configs": relabelings("metricRelabelings")}
+
+    @staticmethod
+    def query(expression):
+        """The result of an instant query; empty while nothing answers."""
+        url = "http://127.0.0.1:9090/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+        try:
+            with urllib.request.urlopen(url, timeout=30) as answer:
+                return json.load(answer)["data"]["result"]
+        except OSError:
+            return []
+
+    def series(self, selector):
+        """Labels of the series, once there are any."""
+        return [entry["metric"] for entry in wait_for(lambda: self.query(selector), selector)]
+
+    def test_labels_are_the_victims(self):
+        found = workload.all_run()
+        counts = {Key(entry["metric"]["namespace"], entry["metric"]["pod"]): int(entry["value"][1])
+                  for entry in self.query('closewatch_pod_sockets{job="closewatch", state="close_wait"}')}
+        self.assertEqual({key: counts.get(key) for key in found},
+                         {key: known.states()["close_wait"] for key, (_, known) in found.items()})
+        containers = {(labels["namespace"], labels["pod"], labels["container"])
+                      for labels in self.series('closewatch_close_wait_stuck_sockets{job="closewatch"}')}
+        self.assertLessEqual({(key.namespace, key.pod, name) for key, (_, known) in found.items()
+                              for name in known.containers}, containers)
+
+    def test_series_without_a_container_get_none(self):
+        for family in ("closewatch_pod_sockets", "closewatch_pod_info", "closewatch_close_wait_oldest_seconds",
+                       "closewatch_node_sockets"):
+            self.assertEqual([labels for labels in self.series(f'{family}{{job="closewatch"}}')
+                              if "container" in labels], [])
+
+    def test_every_series_has_its_node(self):
+        for labels in self.series('{__name__=~"closewatch_.*", job="closewatch"}'):
+            self.assertEqual(labels.get("node"), kube.NODE, labels)
+
+    def test_nothing_was_renamed(self):
+        self.assertEqual(self.query('{job="closewatch", exported_namespace!=""}'), [])
+        # Without honorLabels it would have been: the trap is real.
+        self.series('closewatch_pod_sockets{job="without-honor-labels", exported_namespace="shop"}')
+
+
+if __name__ == "__main__":
+    unittest.main()
