@@ -63,10 +63,19 @@ def kubectl_json(*arguments):
     return json.loads(kubectl(*arguments, "-o", "json"))
 
 
+def listing(objects):
+    """Objects as one document for kubectl."""
+    return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
+
+
 def apply(*objects):
     """Gives objects to the API server."""
-    kubectl("apply", "-f", "-", text=json.dumps({"apiVersion": "v1", "kind": "List",
-                                                 "items": list(objects)}))
+    kubectl("apply", "-f", "-", text=listing(objects))
+
+
+def dry_run(*objects):
+    """Lets the API server validate objects, and keeps none."""
+    kubectl("apply", "--dry-run=server", "-f", "-", text=listing(objects))
 
 
 def control(verb, name):
@@ -208,10 +217,10 @@ class Agent:
         self.helm("upgrade", "--install", "--create-namespace", self.RELEASE, self._chart, "--values", path)
         self.wait_until_rolled_out()
 
-    def helm(self, *arguments):
-        """Helm in the agent's namespace."""
+    def helm(self, *arguments, helm="HELM"):
+        """Helm in the agent's namespace; `helm` names the variable with its path."""
         home = self._folder.name
-        return run(os.environ["HELM"], "--namespace", self.NAMESPACE, *arguments,
+        return run(os.environ[helm], "--namespace", self.NAMESPACE, *arguments,
                    environment={"HELM_CACHE_HOME": home, "HELM_CONFIG_HOME": home, "HELM_DATA_HOME": home})
 
     def close(self):

@@ -196,6 +196,30 @@ class Workloads(ClusterTest):
         self.assertEqual(value(agent.fresh_metrics(), "closewatch_unnamed_pods"), 0)
 
 
+class Chart(ClusterTest):
+    """What the chart makes of each of its examples, before the server's own validation."""
+
+    def test_every_example_is_taken_by_the_server(self):
+        kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}})
+        self.addCleanup(kubectl, "delete", "namespace", "monitoring", "--wait=false")
+        version = kubectl_json("version")["serverVersion"]["gitVersion"]
+        for helm in ("HELM", "HELM4"):
+            for values in sorted((kube.ROOT / "helm" / "closewatch" / "ci").glob("*.yaml")):
+                with self.subTest(helm=helm, values=values.name):
+                    rendered = agent.helm("template", "example", kube.ROOT / "helm" / "closewatch",
+                                          "--kube-version", version, "--values", values, helm=helm)
+                    # The Operator's kinds are unknown to a server without the Operator.
+                    objects = [document for document in yaml.safe_load_all(rendered)
+                               if document and not document["apiVersion"].startswith("monitoring.coreos.com/")]
+                    self.assertTrue(objects)
+                    kube.dry_run(*objects)
+
+    def test_what_the_server_refuses_is_noticed(self):
+        with self.assertRaises(AssertionError):
+            kube.dry_run({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "x"},
+                          "spec": {"ports": [{"port": 70000}]}})
+
+
 class Restarts(ClusterTest):
     """A new agent knows at its first scan what the last one knew."""
 
