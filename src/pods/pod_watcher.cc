@@ -85,7 +85,8 @@ void PodWatcher::on_answer(const ApiAnswer& answer) {
 }
 
 /// A watch that brings a good event, or lasts, shows that all is well: after it tries begin anew at
-/// their shortest. A 200 shows it only if the last watch did not send what is no event.
+/// their shortest. A list alone does not, or a server that takes lists and refuses watches would be
+/// asked for a list at each. A 200 shows it only if the last watch did not send what is no event.
 void PodWatcher::begin_watch() {
   if (trusts_watches_) directory_.set_state({});
   timer_.expires_after(settings_.proof);
@@ -159,7 +160,6 @@ void PodWatcher::end_list(const Result<void>& result) {
   directory_.set_state({});
   must_be_fresh_ = false;
   body_ = {};
-  backoff_.after_success();
   watch();
 }
 

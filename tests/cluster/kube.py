@@ -12,6 +12,7 @@ import re
 import subprocess
 import tempfile
 import time
+import urllib.parse
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -101,6 +102,21 @@ def compact_etcd():
         return body
     revision = post("/v3/kv/range", {"key": "AA=="})["header"]["revision"]
     post("/v3/kv/compaction", {"revision": revision, "physical": True})
+
+
+def requests_of_the_agent():
+    """Verb and parameters of each request of the agent that the API server has begun to answer, oldest first."""
+    events = [json.loads(line) for line in (STATE / "audit.log").read_text().splitlines(keepends=True)
+              if line.endswith("\n")]
+    return [(event["verb"], dict(urllib.parse.parse_qsl(urllib.parse.urlsplit(event["requestURI"]).query)))
+            for event in events]
+
+
+def evict(namespace, name):
+    """Asks for a pod's end as `kubectl drain` does."""
+    run("kubectl", "create", "--raw", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", "-f", "-",
+        text=json.dumps({"apiVersion": "policy/v1beta1", "kind": "Eviction",
+                         "metadata": {"namespace": namespace, "name": name}}))
 
 
 def is_running(pod):

@@ -70,6 +70,16 @@ def cgroup_uid(pod):
     return pod["metadata"].get("annotations", {}).get("kubernetes.io/config.hash", pod["metadata"]["uid"])
 
 
+def uids(found):
+    """Of pods that are there: (Key, uid)."""
+    return {(key, cgroup_uid(pod)) for key, pod in found.items()}
+
+
+def shown_uids(metrics):
+    """Of pods in the metrics: (Key, uid)."""
+    return {(Key(labels["namespace"], labels["pod"]), labels["uid"]) for labels, _ in metrics["closewatch_pod_info"]}
+
+
 def workload_mistakes(metrics, found):
     """Wrong or missing workloads and hostNetwork in closewatch_pod_info."""
     infos = {(Key(labels["namespace"], labels["pod"]), labels["uid"]): labels
@@ -186,11 +196,8 @@ class Workloads(ClusterTest):
         self.assert_new_pods_are_learnt()
 
     def test_uids_are_those_of_the_api_server(self):
-        infos = {Key(labels["namespace"], labels["pod"]): labels["uid"]
-                 for labels, _ in agent.fresh_metrics()["closewatch_pod_info"]}
-        found = workload.all_run()
-        self.assertEqual({key: infos.get(key) for key in found},
-                         {key: cgroup_uid(pod) for key, (pod, _) in found.items()})
+        found = kube.pods()
+        self.assertEqual(shown_uids(agent.fresh_metrics()), uids(found))
 
     def test_no_pod_is_without_a_name(self):
         self.assertEqual(value(agent.fresh_metrics(), "closewatch_unnamed_pods"), 0)
@@ -241,6 +248,12 @@ class Restarts(ClusterTest):
             agent.wait_until_rolled_out()
         self.assert_ages_survive(restart)
 
+    def test_ages_survive_an_eviction(self):
+        def restart():
+            kube.evict(agent.NAMESPACE, agent.pod()["metadata"]["name"])
+            agent.wait_until_rolled_out()
+        self.assert_ages_survive(restart)
+
     def test_ages_survive_an_upgrade(self):
         self.addCleanup(agent.install)
         self.assert_ages_survive(lambda: agent.install(podAnnotations={"closewatch.test/upgraded": "yes"}))
@@ -270,9 +283,9 @@ class Churn(ClusterTest):
                       and before[key]["metadata"]["uid"] == entry[0]["metadata"]["uid"]}
             with self.subTest(seed=seed, scan=scans):
                 self.assertEqual(mistakes(metrics, steady) + workload_mistakes(metrics, steady), [])
-                # Who was gone before the scan began is not in it.
+                # Who was gone before the scan began is not in it, nor a predecessor of the same name.
+                self.assertEqual(shown_uids(metrics) - uids(before) - uids(after), set())
                 shown = set(by_pod(metrics["closewatch_pod_sockets"], "state"))
-                self.assertEqual(shown - set(before) - set(after), set())
                 self.assertNotIn("unknown", {key.namespace for key in shown})
             scans += 1
             compared += len(steady)
@@ -282,7 +295,7 @@ class Churn(ClusterTest):
         found = wait_for(workload.all_run, "the pods to be back")
         self.become_right(found, "all pods as they were")
         metrics = agent.fresh_metrics()
-        self.assertEqual(set(by_pod(metrics["closewatch_pod_visible"])), set(kube.pods()))
+        self.assertEqual(shown_uids(metrics), uids(kube.pods()))
 
 
 class ApiServer(ClusterTest):
@@ -325,9 +338,13 @@ class ApiServer(ClusterTest):
         kube.control("stop", "apiserver")
         kube.compact_etcd()
         self.wait_for_metadata(0)
+        asked = len(kube.requests_of_the_agent())
         self.restore()
         self.wait_for_metadata(1)
         self.become_right(found, "all as before after 410 Gone")
+        # Only after 410 Gone does the agent want a list that is not out of the server's memory.
+        wait_for(lambda: any(verb == "list" and "resourceVersion" not in parameters
+                             for verb, parameters in kube.requests_of_the_agent()[asked:]), "a fresh list")
         self.assert_new_pods_are_learnt()
 
     def test_rights_taken_away_and_given_back(self):

@@ -75,10 +75,11 @@ const std::string kGoneEvent = event("ERROR", R"({"code":410,"message":"too old"
 class PodWatcherTest : public ::testing::Test {
  protected:
   /// Runs until the server has no answer left.
-  void run(std::deque<Answer> answers) {
+  void run(std::deque<Answer> answers, std::chrono::milliseconds slowest_retry = 2ms) {
     transport_.answers = std::move(answers);
-    PodWatcher watcher(context_, transport_, directory_,
-                       {.node = "n1", .first_retry = 1ms, .slowest_retry = 2ms, .seed = 1});
+    PodWatcher watcher(
+        context_, transport_, directory_,
+        {.node = "n1", .first_retry = 1ms, .slowest_retry = slowest_retry, .seed = 1});
     watcher.start();
     context_.run();
   }
@@ -258,6 +259,18 @@ TEST_F(PodWatcherTest, WaitsAsLongAsTheServerAsks) {
   const auto before = std::chrono::steady_clock::now();
   run({{.status = 429, .retry_after = 1s}});
   EXPECT_GE(std::chrono::steady_clock::now() - before, 1s);
+}
+
+TEST_F(PodWatcherTest, AsksMoreAndMoreSeldomAServerThatListsButNeverWatches) {
+  std::deque<Answer> answers;
+  for (int i = 0; i < 8; ++i) {
+    answers.push_back(page("", "5"));
+    answers.push_back({.status = 410});
+  }
+  const auto before = std::chrono::steady_clock::now();
+  run(std::move(answers), 1s);
+  EXPECT_GE(std::chrono::steady_clock::now() - before,
+            (1ms + 2ms + 4ms + 8ms + 16ms + 32ms + 64ms + 128ms) / 2);
 }
 
 }  // namespace

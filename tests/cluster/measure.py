@@ -1,0 +1,81 @@
+"""What the agent costs on the cluster, as a table: measure.py [SECONDS], 600 if not said."""
+
+import sys
+import time
+
+import kube
+import workload
+from kube import wait_for
+
+SCRAPE_SECONDS = 15
+
+
+def sample(metrics, family):
+    """The one sample of a family; None before there is any."""
+    found = metrics[family]
+    return found[0][1] if found else None
+
+
+def first_scan(agent):
+    """How long the agent that runs took from its start to the end of its first scan, seconds."""
+    metrics = wait_for(lambda: (found := agent.metrics())["closewatch_scan_timestamp_seconds"] and found, "a scan")
+    # Of the first scan, unless the second has ended since: then this is too much, never too little.
+    return sample(metrics, "closewatch_scan_timestamp_seconds") - sample(metrics, "process_start_time_seconds")
+
+
+def watch(agent, seconds):
+    """Scrapes as Prometheus would and returns the scrapes."""
+    scrapes = []
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        scrapes.append(agent.metrics())
+        time.sleep(SCRAPE_SECONDS)
+    return scrapes
+
+
+def image_sizes():
+    """Of the archive and of what it holds, bytes."""
+    archive = kube.ROOT / "build" / "image" / "closewatch.tar"
+    unpacked = sum(int(line.split()[0]) for line in
+                   kube.run("du", "--bytes", "--summarize", kube.ROOT / "build" / "image" / "builder" / "image").splitlines())
+    return archive.stat().st_size, unpacked
+
+
+def main():
+    """Prints the table."""
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 600
+    workload.start()
+    agent = kube.Agent()
+    agent.install(config={}, startupProbe={}, readinessProbe={})
+    started = first_scan(agent)
+    asked = len(kube.requests_of_the_agent())
+    scrapes = watch(agent, seconds)
+    first, last = scrapes[0], scrapes[-1]
+
+    def grown(family):
+        return sample(last, family) - sample(first, family)
+    lasted = sample(last, "closewatch_scan_timestamp_seconds") - sample(first, "closewatch_scan_timestamp_seconds")
+    sockets = sum(value for _, value in last["closewatch_pod_sockets"])
+    resident = [sample(scrape, "process_resident_memory_bytes") / 2**20 for scrape in scrapes]
+    archive, unpacked = image_sizes()
+    rows = (
+        ("pods", f"{len(last['closewatch_pod_info'])}"),
+        ("their sockets", f"{sockets:.0f}"),
+        ("up to its first scan", f"{started:.2f} s"),
+        ("a scan", f"{sample(last, 'closewatch_scan_duration_seconds') * 1000:.1f} ms"),
+        ("time between scans", f"{sample(last, 'closewatch_scan_interval_seconds'):.1f} s"),
+        (f"CPU over {lasted / 60:.1f} minutes", f"{100 * grown('process_cpu_seconds_total') / lasted:.3f} % of a core"),
+        ("of it for scans", f"{100 * grown('closewatch_scan_cpu_seconds_total') / lasted:.3f} % of a core"),
+        ("memory, at most", f"{max(resident):.1f} MiB resident"),
+        ("memory, at the end", f"{resident[-1]:.1f} MiB resident"),
+        ("descriptors, at the end", f"{sample(last, 'process_open_fds'):.0f}"),
+        ("the API server's requests", f"{len(kube.requests_of_the_agent()) - asked}"),
+        ("its image", f"{archive / 1e6:.1f} MB, {unpacked / 1e6:.1f} MB unpacked"),
+    )
+    print("| what | how much |\n|---|---|")
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main()
