@@ -22,6 +22,8 @@ using testing::AgentScanner;
 /// Counts states and nothing else.
 class StateSink final : public RowSink {
  public:
+  void counted(const SocketCount& /*count*/) override {}
+  void port_in_use(std::uint16_t /*port*/) override {}
   void restart() override { counts_ = {}; }
   void row(const SocketRow& row) override { counts_.add(row.state); }
   [[nodiscard]] bool leaks() const { return counts_.of(TcpState::kCloseWait) > 0; }

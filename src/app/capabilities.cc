@@ -31,28 +31,29 @@ Result<std::uint64_t> parse_effective_capabilities(std::string_view status) {
   return bits;
 }
 
-std::vector<std::string> missing_capabilities(std::uint64_t effective) {
+std::vector<std::string> missing_capabilities(Engine engine, std::uint64_t effective) {
   std::vector<std::string> missing;
-  if (!has(effective, CAP_SYS_ADMIN)) {
+  if (engine == Engine::kProcfs) return missing;
+  if (engine == Engine::kInetDiag && !has(effective, CAP_SYS_ADMIN)) {
     missing.emplace_back(
         "CAP_SYS_ADMIN is missing: no network namespace but the agent's own can be entered, so "
-        "pods have visible=0 with reason=denied; add SYS_ADMIN to the container's capabilities, or "
-        "run as root");
+        "pods have visible=0 with reason=denied; add SYS_ADMIN to the container's capabilities, "
+        "run as root, or take the engine bpf or procfs");
   }
   if (!has(effective, CAP_SYS_PTRACE)) {
     missing.emplace_back(
         "CAP_SYS_PTRACE is missing: other users' processes do not tell their network namespace, so "
         "pods have visible=0 with reason=denied; add SYS_PTRACE to the container's capabilities, "
-        "or run as root");
+        "run as root, or take the engine procfs");
   }
   return missing;
 }
 
-std::vector<std::string> missing_capabilities() {
+std::vector<std::string> missing_capabilities(Engine engine) {
   std::string status;
   if (!read_file_at(kWorkingFolder, "/proc/thread-self/status", status)) return {};
   const auto effective = parse_effective_capabilities(status);
-  return effective ? missing_capabilities(*effective) : std::vector<std::string>{};
+  return effective ? missing_capabilities(engine, *effective) : std::vector<std::string>{};
 }
 
 }  // namespace closewatch

@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "closewatch/kernel/inet_diag_source.h"
+#include "closewatch/app/engine_choice.h"
 #include "closewatch/pods/api_metadata.h"
 #include "closewatch/pods/node_pods.h"
 #include "closewatch/pods/pod_logs.h"
@@ -19,19 +19,24 @@ std::unique_ptr<MetadataSource> make_metadata(const Config& config, const PodDir
 
 }  // namespace
 
-Result<std::unique_ptr<Scanner>> make_scanner(const Config& config, const Clock& clock,
-                                              const PodDirectory* directory) {
-  auto opener = make_netlink_opener();
-  if (!opener) return tl::unexpected(opener.error());
+Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
+                                 const PodDirectory* directory) {
+  auto chosen = choose_engine(config.scan.engine);
+  if (!chosen) return tl::unexpected(chosen.error());
+  const bool as_text = chosen->engine == Engine::kProcfs;
+  const auto access = as_text ? NamespaceAccess::kText : NamespaceAccess::kNamespace;
   auto pods = std::make_unique<NodePods>(
       config.pods.discovery,
       std::make_unique<KubernetesPods>(config.paths.proc, config.paths.cgroup,
-                                       make_metadata(config, directory)),
-      std::make_unique<StandaloneNamespaces>(config.paths.proc, config.paths.netns));
-  return std::make_unique<Scanner>(
-      std::move(pods), NamespaceOpener(config.paths.proc), SocketOwners(config.paths.proc),
-      std::make_unique<InetDiagSource>(std::move(*opener)),
-      ScanSettings{Pacer(config.scan.interval, config.scan.cpu_budget), config.diagnosis}, clock);
+                                       make_metadata(config, directory), access),
+      std::make_unique<StandaloneNamespaces>(config.paths.proc, config.paths.netns, access));
+  ScanSettings settings{Pacer(config.scan.interval, config.scan.cpu_budget), config.diagnosis,
+                        !as_text, std::move(chosen->engines)};
+  return MadeScanner{
+      std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc, access),
+                                SocketOwners(config.paths.proc), std::move(chosen->source),
+                                std::move(settings), clock),
+      chosen->engine, std::move(chosen->remarks)};
 }
 
 }  // namespace closewatch

@@ -61,6 +61,7 @@ constexpr std::string_view kStuckAfter = "a duration from 1s to 24h";
 constexpr std::string_view kPeers = "a whole number from 0 to 100";
 constexpr std::string_view kBoolean = "true or false";
 constexpr std::string_view kDiscovery = "one of auto, kubernetes, standalone";
+constexpr std::string_view kEngine = "one of auto, inet_diag, bpf, procfs";
 constexpr std::string_view kMetadata = "one of auto, api, logs";
 constexpr std::string_view kNodeName = "the name of a node, or nothing";
 constexpr std::string_view kApiServer = "an address: HOST:PORT or [IPv6]:PORT, or nothing";
@@ -84,6 +85,16 @@ Result<void> set_cpu_budget(Config& config, std::string_view text) {
   if (!number || !(*number >= kLeast && *number <= 1)) return refuse(text, kBudget);
   config.scan.cpu_budget = *number;
   return {};
+}
+
+Result<void> set_engine(Config& config, std::string_view text) {
+  constexpr std::array<std::pair<std::string_view, EngineChoice>, 4> kChoices = {{
+      {"auto", EngineChoice::kAuto},
+      {"inet_diag", EngineChoice::kInetDiag},
+      {"bpf", EngineChoice::kBpf},
+      {"procfs", EngineChoice::kProcfs},
+  }};
+  return choose(config.scan.engine, text, kEngine, kChoices);
 }
 
 Result<void> set_stuck_after(Config& config, std::string_view text) {
@@ -176,12 +187,17 @@ Result<void> set_log_format(Config& config, std::string_view text) {
   return choose(config.log.format, text, kFormat, kChoices);
 }
 
-constexpr std::array<Option, 19> kOptions = {{
+constexpr std::array<Option, 20> kOptions = {{
     {"scan.interval", kInterval, "10s",
      "Time between the starts of two scans, as long as they stay under the budget.", set_interval},
     {"scan.cpu_budget", kBudget, "0.01",
      "What scans may cost, as a share of one CPU core. The interval is stretched to keep to it.",
      set_cpu_budget},
+    {"scan.engine", kEngine, "inet_diag",
+     "What reads the sockets: inet_diag namespace by namespace, bpf in one walk for all of them, procfs as "
+     "text and without any capability. auto takes the cheapest that works: bpf, else inet_diag, else procfs. "
+     "Where bpf cannot be had, the same order holds.",
+     set_engine},
     {"diagnosis.stuck_after", kStuckAfter, "60s",
      "How long a socket must have been in CLOSE_WAIT to count as stuck.", set_stuck_after},
     {"diagnosis.peers", kPeers, "3",

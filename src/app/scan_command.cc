@@ -89,12 +89,13 @@ int scan(Config config, const ScanRequest& request) {
     return kExitFailure;
   }
   if (*names) (*names)->wait(kNamesWithin);
-  const auto scanner = make_scanner(config, clock, *names ? &(*names)->directory() : nullptr);
-  if (!scanner) {
-    fmt::print(stderr, "closewatch: {}\n", scanner.error().what);
+  const auto made = make_scanner(config, clock, *names ? &(*names)->directory() : nullptr);
+  if (!made) {
+    fmt::print(stderr, "closewatch: {}\n", made.error().what);
     return kExitFailure;
   }
-  const auto snapshot = (*scanner)->scan([] { return true; });
+  for (const auto& remark : made->remarks) fmt::print(stderr, "closewatch: {}\n", remark);
+  const auto snapshot = made->scanner->scan([] { return true; });
   for (const auto& complaint : snapshot->complaints) {
     fmt::print(stderr, "closewatch: {}\n", complaint);
   }

@@ -41,7 +41,6 @@ int serve(Config config) {
   const auto started_at = clock.wall_now();
 
   if (!config.api.socket_detail) config.diagnosis.sockets = 0;
-  for (const auto& missing : missing_capabilities()) logger->warn(missing);
 
   boost::asio::io_context context(1);
   boost::asio::signal_set signals(context, SIGTERM, SIGINT);
@@ -56,11 +55,16 @@ int serve(Config config) {
     logger->error(names.error().what);
     return kExitFailure;
   }
-  auto scanner = make_scanner(config, clock, *names ? &(*names)->directory() : nullptr);
-  if (!scanner) {
-    logger->error(scanner.error().what);
+  auto made = make_scanner(config, clock, *names ? &(*names)->directory() : nullptr);
+  if (!made) {
+    logger->error(made.error().what);
     return kExitFailure;
   }
+  const auto asked_for =
+      config.scan.engine == EngineChoice::kAuto ? spdlog::level::info : spdlog::level::warn;
+  for (const auto& remark : made->remarks) logger->log(asked_for, remark);
+  logger->info("the engine {} reads the sockets", name_of(made->engine));
+  for (const auto& missing : missing_capabilities(made->engine)) logger->warn(missing);
 
   SnapshotStore snapshots;
   std::unique_ptr<ScanLoop> loop;
@@ -76,7 +80,7 @@ int serve(Config config) {
     return kExitFailure;
   }
   if (*names) (*names)->wait(kNamesWithin);
-  loop = std::make_unique<ScanLoop>(std::move(*scanner), snapshots, logger, clock);
+  loop = std::make_unique<ScanLoop>(std::move(made->scanner), snapshots, logger, clock);
   logger->info("closewatch {} serves on {}{}", build_version(), http::to_text((*server)->address()),
                config.web.telemetry_path);
   context.run();

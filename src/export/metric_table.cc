@@ -61,6 +61,9 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "socket), tcp_info (ages at the first scan), netns_cookie (namespaces told apart for ever); "
      "metadata_api is 1 while the API server tells of pods, and 0 while it is away; "
      "socket_inode is 1 while containers are found through /proc/PID/fd instead."},
+    {"closewatch_engine_in_use", MetricKind::kGauge, "engine, reason",
+     "1 for the engine that reads the sockets, 0 for the others, with the reason: not_tried (nobody asked for "
+     "it), denied (a privilege is missing), unsupported (by this kernel), failed."},
     {"closewatch_build_info", MetricKind::kGauge, "version, compiler",
      "1, with what this agent was built from."},
     {"process_cpu_seconds_total", MetricKind::kCounter, "",

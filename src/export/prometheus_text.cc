@@ -136,7 +136,7 @@ void add_backlog(Exposition& exposition, const Labels& pod, std::string_view por
                  const ListenBacklog& backlog) {
   const auto labels = with(pod, label("port", port));
   exposition.add(Metric::kListenBacklogSockets, labels, backlog.sockets);
-  exposition.add(Metric::kListenBacklogLimit, labels, backlog.limit);
+  if (backlog.limit) exposition.add(Metric::kListenBacklogLimit, labels, *backlog.limit);
 }
 
 void add_listeners(Exposition& exposition, const Labels& pod,
@@ -147,8 +147,7 @@ void add_listeners(Exposition& exposition, const Labels& pod,
         [](const ListenBacklog& a, const ListenBacklog& b) { return a.sockets > b.sockets; });
     ListenBacklog other;
     for (const auto& backlog : std::span(listeners).subspan(kMaxListenPorts)) {
-      other.sockets += backlog.sockets;
-      other.limit += backlog.limit;
+      other.add(backlog);
     }
     listeners.resize(kMaxListenPorts);
     add_backlog(exposition, pod, "other", other);
@@ -234,6 +233,11 @@ void add_snapshot(Exposition& exposition, const Snapshot& snapshot, bool stale) 
                    snapshot.errors.at(static_cast<std::size_t>(stage)));
   }
   add_features(exposition, snapshot.features);
+  for (const auto& [engine, reason] : snapshot.engines) {
+    exposition.add(Metric::kEngineInUse,
+                   {label("engine", name_of(engine)), label("reason", reason)},
+                   reason.empty() ? 1 : 0);
+  }
 }
 
 void add_agent(Exposition& exposition, const AgentFacts& agent) {

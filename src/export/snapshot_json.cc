@@ -48,7 +48,9 @@ json::array listeners_json(const std::vector<ListenBacklog>& backlogs) {
   json::array listeners;
   for (const auto& backlog : backlogs) {
     listeners.push_back(
-        {{"port", backlog.port}, {"backlog", backlog.sockets}, {"limit", backlog.limit}});
+        {{"port", backlog.port},
+         {"backlog", backlog.sockets},
+         {"limit", backlog.limit ? json::value(*backlog.limit) : json::value(nullptr)}});
   }
   return listeners;
 }

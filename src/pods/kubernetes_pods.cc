@@ -16,10 +16,11 @@ constexpr const char* kUnknownNamespace = "unknown";
 }  // namespace
 
 KubernetesPods::KubernetesPods(std::string proc, std::string cgroup_root,
-                               std::unique_ptr<MetadataSource> metadata)
+                               std::unique_ptr<MetadataSource> metadata, NamespaceAccess access)
     : proc_(std::move(proc)),
       cgroup_root_(std::move(cgroup_root)),
-      metadata_(std::move(metadata)) {}
+      metadata_(std::move(metadata)),
+      access_(access) {}
 
 Result<PodList> KubernetesPods::list() {
   auto found = find_pods(cgroup_root_);
@@ -29,7 +30,7 @@ Result<PodList> KubernetesPods::list() {
   list.errors = std::move(found->errors);
   auto proc = open_at(kWorkingFolder, proc_.c_str(), O_PATH | O_DIRECTORY);
   if (!proc) return tl::unexpected(proc.error());
-  list.node = find_host_process(proc->get()).map([](const ProcessRef& host) {
+  list.node = find_host_process(proc->get(), access_).map([](const ProcessRef& host) {
     return NamespaceLocator(host);
   });
   if (auto refreshed = metadata_->refresh(); !refreshed) {

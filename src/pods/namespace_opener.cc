@@ -16,14 +16,14 @@
 namespace closewatch {
 namespace {
 
-Result<OpenNamespace> opened(Result<UniqueFd> fd) {
+Result<OpenNamespace> opened(Result<UniqueFd> fd, NamespaceAccess access) {
   if (!fd) return tl::unexpected(fd.error());
-  auto id = identify(*fd);
+  auto id = identify(*fd, access);
   if (!id) return tl::unexpected(id.error());
   return OpenNamespace{std::move(*fd), *id};
 }
 
-Result<OpenNamespace> open_process(int proc, const ProcessRef& wanted) {
+Result<OpenNamespace> open_process(int proc, const ProcessRef& wanted, NamespaceAccess access) {
   auto process = Process::open(proc, wanted.pid);
   if (!process) return tl::unexpected(process.error());
   if (wanted.start_time) {
@@ -33,13 +33,14 @@ Result<OpenNamespace> open_process(int proc, const ProcessRef& wanted) {
       return fail(ErrorKind::kGone, "process " + std::to_string(wanted.pid) + " is another by now");
     }
   }
-  return opened(process->network_namespace());
+  return opened(process->network_namespace(access), access);
 }
 
 /// Collects the namespaces of one pod.
 class PodVisit {
  public:
-  PodVisit(int proc, const std::optional<NamespaceId>& node) : proc_(proc), node_(node) {}
+  PodVisit(int proc, NamespaceAccess access, const std::optional<NamespaceId>& node)
+      : proc_(proc), access_(access), node_(node) {}
 
   void container(const Container& container, ContainerIndex index) {
     std::size_t by_unified = 0;
@@ -96,7 +97,7 @@ class PodVisit {
                    "the pod's processes are outside this PID namespace: run with hostPID: true"});
         return;
       }
-      const auto glance = network_namespace_id(proc_, pid);
+      const auto glance = network_namespace_id(proc_, pid, access_);
       // Whoever shares a namespace that was opened already adds nothing, even if it is a stranger
       // that got the number.
       if (glance && is_known(*glance)) continue;
@@ -124,7 +125,7 @@ class PodVisit {
     }
     const auto command_line = process->command_line();
     if (command_line && is_sandbox_command(*command_line)) found_.sandboxed = true;
-    auto space = opened(process->network_namespace());
+    auto space = opened(process->network_namespace(access_), access_);
     if (space && node_ && space->id == *node_ && command_line &&
         is_runtime_command(*command_line)) {
       return fail(ErrorKind::kGone, "the container's runtime is only on its way into the pod");
@@ -133,6 +134,7 @@ class PodVisit {
   }
 
   int proc_;
+  NamespaceAccess access_;
   const std::optional<NamespaceId>& node_;
   PodNamespaces found_;
   bool at_host_ = false;
@@ -156,18 +158,23 @@ Result<UniqueFd> open_proc(const std::string& proc) {
 
 Result<OpenNamespace> NamespaceOpener::open(const NamespaceLocator& locator) const {
   if (const auto* const file = std::get_if<NamespaceFile>(&locator)) {
-    return opened(open_at(kWorkingFolder, file->path.c_str(), O_RDONLY));
+    if (access_ == NamespaceAccess::kText) {
+      return fail(
+          ErrorKind::kGone,
+          "it has no process that may be looked at, by which the engine procfs could read it");
+    }
+    return opened(open_at(kWorkingFolder, file->path.c_str(), O_RDONLY), access_);
   }
   auto proc = open_proc(proc_);
   if (!proc) return tl::unexpected(proc.error());
-  return open_process(proc->get(), std::get<ProcessRef>(locator));
+  return open_process(proc->get(), std::get<ProcessRef>(locator), access_);
 }
 
 Result<PodNamespaces> NamespaceOpener::open(const Pod& pod,
                                             const std::optional<NamespaceId>& node) const {
   auto proc = open_proc(proc_);
   if (!proc) return tl::unexpected(proc.error());
-  PodVisit visit(proc->get(), node);
+  PodVisit visit(proc->get(), access_, node);
   if (pod.located) visit.take(open_located(*this, *pod.located));
   for (std::size_t i = 0; i < pod.containers.size(); ++i) {
     visit.container(pod.containers[i], static_cast<ContainerIndex>(i));

@@ -16,7 +16,9 @@ namespace closewatch {
 namespace {
 
 constexpr const char* kNamespaceLink = "ns/net";
-constexpr pid_t kKthreadd = 2;  // in the first PID namespace; elsewhere 2 is anybody
+constexpr const char* kTextFolder = "net";
+constexpr const char* kTextFile = "tcp";  // below that; every namespace has one
+constexpr pid_t kKthreadd = 2;            // in the first PID namespace; elsewhere 2 is anybody
 
 tl::unexpected<Error> denied_namespace() {
   return fail(ErrorKind::kDenied,
@@ -134,7 +136,10 @@ Result<void> Process::visit_sockets(const std::function<void(std::uint32_t inode
   return {};
 }
 
-Result<UniqueFd> Process::network_namespace() const {
+Result<UniqueFd> Process::network_namespace(NamespaceAccess access) const {
+  if (access == NamespaceAccess::kText) {
+    return open_at(folder_.get(), kTextFolder, O_PATH | O_DIRECTORY);
+  }
   auto opened = open_at(folder_.get(), kNamespaceLink, O_RDONLY);
   if (!opened && opened.error().kind == ErrorKind::kDenied) return denied_namespace();
   return opened;
@@ -151,9 +156,11 @@ Result<std::vector<pid_t>> list_processes(int proc) {
   return processes;
 }
 
-Result<NamespaceId> network_namespace_id(int proc, pid_t pid) {
+Result<NamespaceId> network_namespace_id(int proc, pid_t pid, NamespaceAccess access) {
   struct stat status {};
-  const auto path = std::to_string(pid) + "/" + kNamespaceLink;
+  auto path = std::to_string(pid) + "/";
+  path += access == NamespaceAccess::kText ? std::string(kTextFolder) + "/" + kTextFile
+                                           : std::string(kNamespaceLink);
   if (::fstatat(proc, path.c_str(), &status, 0) < 0) {
     if (errno == EACCES || errno == EPERM) return denied_namespace();
     return fail_errno(errno, "looking at /proc/" + path);
@@ -161,17 +168,21 @@ Result<NamespaceId> network_namespace_id(int proc, pid_t pid) {
   return NamespaceId{status.st_dev, status.st_ino};
 }
 
-Result<ProcessRef> find_host_process(int proc) {
+Result<ProcessRef> find_host_process(int proc, NamespaceAccess access) {
   constexpr pid_t kInit = 1;
-  const auto init = network_namespace_id(proc, kInit);
+  const auto init = network_namespace_id(proc, kInit, access);
   if (init) return ProcessRef{kInit, {}};
-  if (is_kthreadd(proc) && network_namespace_id(proc, kKthreadd)) return ProcessRef{kKthreadd, {}};
+  if (is_kthreadd(proc) && network_namespace_id(proc, kKthreadd, access))
+    return ProcessRef{kKthreadd, {}};
   return tl::unexpected(init.error());
 }
 
-Result<NamespaceId> identify(const UniqueFd& network_namespace) {
+Result<NamespaceId> identify(const UniqueFd& network_namespace, NamespaceAccess access) {
   struct stat status {};
-  if (::fstat(network_namespace.get(), &status) < 0) {
+  const int failed = access == NamespaceAccess::kText
+                         ? ::fstatat(network_namespace.get(), kTextFile, &status, 0)
+                         : ::fstat(network_namespace.get(), &status);
+  if (failed != 0) {
     return fail_errno(errno, "identifying a network namespace");
   }
   return NamespaceId{status.st_dev, status.st_ino};

@@ -70,8 +70,9 @@ bool is_older(const ProcessStat& stat, pid_t pid, const OldestProcess& than) {
 }
 
 /// Takes note of a process whose namespace is not the host's.
-Result<void> note_process(int proc, pid_t pid, const NamespaceId& node, FoundNamespaces& found) {
-  const auto glance = network_namespace_id(proc, pid);
+Result<void> note_process(int proc, pid_t pid, NamespaceAccess access, const NamespaceId& node,
+                          FoundNamespaces& found) {
+  const auto glance = network_namespace_id(proc, pid, access);
   if (!glance) return tl::unexpected(glance.error());
   if (*glance == node) return {};
   // Namespace and start time through one descriptor, so that they are of one process.
@@ -79,8 +80,8 @@ Result<void> note_process(int proc, pid_t pid, const NamespaceId& node, FoundNam
   if (!process) return tl::unexpected(process.error());
   auto stat = process->stat();
   if (!stat) return tl::unexpected(stat.error());
-  const auto id = process->network_namespace().and_then(
-      [](const UniqueFd& fd) -> Result<NamespaceId> { return identify(fd); });
+  const auto id = process->network_namespace(access).and_then(
+      [&](const UniqueFd& fd) -> Result<NamespaceId> { return identify(fd, access); });
   if (!id) return tl::unexpected(id.error());
   if (*id == node) return {};
   auto& oldest = (*found.try_emplace(*id).first).second.oldest;
@@ -88,14 +89,14 @@ Result<void> note_process(int proc, pid_t pid, const NamespaceId& node, FoundNam
   return {};
 }
 
-Result<void> find_by_process(int proc, const NamespaceId& node, FoundNamespaces& found,
-                             std::vector<Error>& errors) {
+Result<void> find_by_process(int proc, NamespaceAccess access, const NamespaceId& node,
+                             FoundNamespaces& found, std::vector<Error>& errors) {
   const auto processes = list_processes(proc);
   if (!processes) return tl::unexpected(processes.error());
   bool denied = false;
   for (const auto pid : *processes) {
     if (pid == kInit) continue;  // it is of the host, even where it may not be looked at
-    const auto noted = note_process(proc, pid, node, found);
+    const auto noted = note_process(proc, pid, access, node, found);
     if (noted || noted.error().kind == ErrorKind::kGone) continue;
     if (noted.error().kind == ErrorKind::kDenied) {
       denied = true;
@@ -111,6 +112,17 @@ Result<void> find_by_process(int proc, const NamespaceId& node, FoundNamespaces&
   return {};
 }
 
+/// Known by text, a namespace does not compare with the files; by its oldest process it does, where
+/// that may be looked at. The files that remain in `files` are those of namespaces without a
+/// process that may.
+void name_by_process(int proc, FoundNamespaces& files, FoundNamespaces& found) {
+  for (auto& [text_id, what] : found) {
+    const auto id = network_namespace_id(proc, what.oldest->pid);
+    const auto file = id ? files.find(*id) : files.end();
+    if (file != files.end()) what.file = files.extract(file).mapped().file;
+  }
+}
+
 /// The container of a process, checked to be still the same process; empty without one.
 std::string container_id(int proc, const OldestProcess& oldest) {
   const auto process = Process::open(proc, oldest.pid);
@@ -121,17 +133,23 @@ std::string container_id(int proc, const OldestProcess& oldest) {
   return container_of(*cgroup);
 }
 
-Pod pod_from(int proc, const std::string& netns, const NamespaceId& id, const Found& found) {
+Pod pod_from(int proc, const std::string& netns, NamespaceAccess access, const NamespaceId& id,
+             const Found& found) {
   Pod pod;
   pod.pod_namespace = kPodNamespace;
   pod.uid = std::to_string(id.inode);  // as lsns(8) shows it
+  const bool by_process = found.file.empty() || access == NamespaceAccess::kText;
+  if (found.oldest && by_process) {
+    pod.located =
+        LocatedNamespace{ProcessRef{found.oldest->pid, found.oldest->stat.start_time}, id};
+  } else {
+    pod.located = LocatedNamespace{NamespaceFile{netns + "/" + found.file}, id};
+  }
   if (!found.file.empty()) {
     pod.name = printable(found.file);
-    pod.located = LocatedNamespace{NamespaceFile{netns + "/" + found.file}, id};
     return pod;
   }
   const auto& oldest = *found.oldest;
-  pod.located = LocatedNamespace{ProcessRef{oldest.pid, oldest.stat.start_time}, id};
   if (auto container = container_id(proc, oldest); !container.empty()) {
     pod.name = container.substr(0, kShortIdLength);
     pod.uid = std::move(container);
@@ -143,24 +161,28 @@ Pod pod_from(int proc, const std::string& netns, const NamespaceId& id, const Fo
 
 }  // namespace
 
-StandaloneNamespaces::StandaloneNamespaces(std::string proc, std::string netns)
-    : proc_(std::move(proc)), netns_(std::move(netns)) {}
+StandaloneNamespaces::StandaloneNamespaces(std::string proc, std::string netns,
+                                           NamespaceAccess access)
+    : proc_(std::move(proc)), netns_(std::move(netns)), access_(access) {}
 
 Result<PodList> StandaloneNamespaces::list() {
   auto proc = open_at(kWorkingFolder, proc_.c_str(), O_RDONLY | O_DIRECTORY);
   if (!proc) return tl::unexpected(proc.error());
   PodList list;
+  FoundNamespaces files;
+  find_named(netns_, files, list.errors);
   FoundNamespaces found;
-  find_named(netns_, found, list.errors);
-  const auto host = find_host_process(proc->get());
+  if (access_ == NamespaceAccess::kNamespace) found.swap(files);
+  const auto host = find_host_process(proc->get(), access_);
   if (host) {
     list.node = *host;
-    const auto node = network_namespace_id(proc->get(), host->pid);
+    const auto node = network_namespace_id(proc->get(), host->pid, access_);
     if (!node) return tl::unexpected(node.error());
-    if (auto done = find_by_process(proc->get(), *node, found, list.errors); !done) {
+    if (auto done = find_by_process(proc->get(), access_, *node, found, list.errors); !done) {
       return tl::unexpected(done.error());
     }
     found.erase(*node);
+    if (access_ == NamespaceAccess::kText) name_by_process(proc->get(), files, found);
   } else {
     // Then any process may stand in the host's namespace; only the named ones are others for sure.
     list.node = tl::unexpected(host.error());
@@ -168,8 +190,9 @@ Result<PodList> StandaloneNamespaces::list() {
         {host.error().kind, "only named namespaces are listed: " + host.error().what});
   }
   std::set<std::string> taken;
+  found.merge(files);
   for (const auto& [id, what] : found) {
-    auto pod = pod_from(proc->get(), netns_, id, what);
+    auto pod = pod_from(proc->get(), netns_, access_, id, what);
     // Two namespaces of one container, a file named like a process: they stay two.
     if (!taken.insert(pod.name).second) pod.name += "-" + std::to_string(id.inode);
     list.pods.push_back(std::move(pod));

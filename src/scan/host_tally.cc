@@ -22,14 +22,25 @@ void HostTally::restart() {
   saw_cgroup_id_ = false;
 }
 
-void HostTally::row(const SocketRow& row) {
-  saw_cgroup_id_ |= row.cgroup_id.value_or(kUnknownCgroup) != kUnknownCgroup;
-  if (!row.cgroup_id || may_lack_cgroup(row.state)) return node_.row(row);
+void HostTally::row(const SocketRow& row) { owner_of(row.state, row.cgroup_id).row(row); }
+
+void HostTally::counted(const SocketCount& count) {
+  owner_of(count.state, count.cgroup_id).counted(count);
+}
+
+void HostTally::port_in_use(std::uint16_t port) {
+  node_.port_in_use(port);
+  for (const auto& pod : pods_) pod->port_in_use(port);
+}
+
+SocketTally& HostTally::owner_of(TcpState state, const std::optional<std::uint64_t>& cgroup_id) {
+  saw_cgroup_id_ |= cgroup_id.value_or(kUnknownCgroup) != kUnknownCgroup;
+  if (!cgroup_id || may_lack_cgroup(state)) return node_;
   const auto claim =
-      std::lower_bound(claims_.begin(), claims_.end(), *row.cgroup_id,
+      std::lower_bound(claims_.begin(), claims_.end(), *cgroup_id,
                        [](const auto& known, std::uint64_t id) { return known.first < id; });
-  const bool claimed = claim != claims_.end() && claim->first == *row.cgroup_id;
-  (claimed ? *claim->second : node_).row(row);
+  const bool claimed = claim != claims_.end() && claim->first == *cgroup_id;
+  return claimed ? *claim->second : node_;
 }
 
 }  // namespace closewatch

@@ -53,12 +53,13 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
       opener_(std::move(opener)),
       owners_(std::move(owners)),
       sockets_(std::move(sockets)),
-      settings_(settings),
+      settings_(std::move(settings)),
       clock_(clock) {}
 
 std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->settings = settings_.diagnosis;
+  snapshot->engines = settings_.engines;
   const auto started = clock_.steady_now();
   const auto cpu_before = clock_.thread_cpu();
   features_.socket_inode = false;
@@ -98,6 +99,7 @@ void Scanner::read_all(const PodList& list, Snapshot& snapshot,
   host_pods_.clear();
   outside_ = false;
   const auto node = open_node(list, snapshot);
+  sockets_->begin_scan(node.space ? std::optional(node.space->fd.get()) : std::nullopt);
   snapshot.pods.reserve(list.pods.size());
   for (const auto& pod : list.pods) {
     if (!go_on()) return;
@@ -197,7 +199,7 @@ NamespaceIdentity Scanner::learn(const SocketReading& reading, const NamespaceId
 /// Where the kernel names no cgroup, or one that tells nothing as the pod's processes are in
 /// cgroups of version 1, their descriptors tell the container.
 void Scanner::find_containers(const PodSnapshot& pod, bool cgroups_known, Snapshot& snapshot) {
-  if (pod.containers.empty()) return;
+  if (pod.containers.empty() || !settings_.ask_descriptors) return;
   std::vector<std::uint32_t> inodes;
   for (const auto& socket : tally_.pod_close_wait()) {
     const bool told = socket.cgroup_known && cgroups_known;

@@ -5,6 +5,11 @@
 namespace closewatch {
 namespace {
 
+std::optional<std::uint64_t> accept_limit(const SocketRow& listener) {
+  if (listener.send_queue == kNoAcceptLimit) return std::nullopt;
+  return listener.send_queue;
+}
+
 /// Sorts by port and makes one of those with the same.
 void merge_by_port(std::vector<ListenBacklog>& listeners) {
   std::sort(listeners.begin(), listeners.end(),
@@ -12,8 +17,7 @@ void merge_by_port(std::vector<ListenBacklog>& listeners) {
   auto kept = listeners.begin();
   for (auto next = listeners.begin(); next != listeners.end(); ++next) {
     if (kept != next && kept->port == next->port) {
-      kept->sockets += next->sockets;
-      kept->limit += next->limit;
+      kept->add(*next);
     } else if (kept != next) {
       *++kept = *next;
     }
@@ -22,6 +26,11 @@ void merge_by_port(std::vector<ListenBacklog>& listeners) {
 }
 
 }  // namespace
+
+void ListenBacklog::add(const ListenBacklog& other) {
+  sockets += other.sockets;
+  limit = limit && other.limit ? std::optional(*limit + *other.limit) : std::nullopt;
+}
 
 void SocketSums::add(const SocketSums& other) {
   states.add(other.states);
@@ -59,7 +68,7 @@ void SocketTally::row(const SocketRow& row) {
   saw_cgroup_id_ |= row.cgroup_id.value_or(kUnknownCgroup) != kUnknownCgroup;
   saw_tcp_info_ |= row.last_ack_received_ms.has_value();
   if (row.state == TcpState::kListen) {
-    sums_.listeners.push_back({row.local.port, row.receive_queue, row.send_queue});
+    sums_.listeners.push_back({row.local.port, row.receive_queue, accept_limit(row)});
     return;
   }
   ports_in_use_.set(row.local.port);

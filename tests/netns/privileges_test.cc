@@ -2,10 +2,14 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdint>
+#include <string>
 #include <thread>
 
 #include "tests/support/agent_scanner.h"
+#include "tests/support/capabilities.h"
 #include "tests/support/network_namespace.h"
 #include "tests/support/tcp_sockets.h"
 #include <gmock/gmock.h>
@@ -27,7 +31,35 @@ void drop(unsigned capability) {
   ASSERT_EQ(::syscall(SYS_capset, &header, data.data()), 0);
 }
 
+constexpr std::uint64_t bit(unsigned capability) { return std::uint64_t{1} << capability; }
+
+/// What docs/security.md names for the engine.
+std::uint64_t capabilities_of(const std::string& engine) {
+  if (engine == "bpf") return bit(CAP_BPF) | bit(CAP_PERFMON) | bit(CAP_SYS_PTRACE);
+  if (engine == "procfs") return 0;
+  return bit(CAP_SYS_ADMIN) | bit(CAP_SYS_PTRACE);
+}
+
+TEST(Privileges, OfTheEngineAloneAreEnough) {
+  const NetworkNamespace space("enough");
+  std::vector<UniqueFd> sockets;
+  space.run([&] { sockets = testing::sockets_in(TcpState::kCloseWait, Wire::kIpv4, 2); });
+  std::thread([&] {
+    testing::keep_capabilities(capabilities_of(testing::engine_under_test()));
+    AgentScanner scanner;
+    EXPECT_TRUE(scanner.scan().node);
+    const auto& pods = scanner.last().pods;
+    // Without CAP_SYS_PTRACE it goes by its process, not by its file.
+    EXPECT_TRUE(std::any_of(pods.begin(), pods.end(), [](const PodSnapshot& pod) {
+      return pod.visibility == Visibility::kVisible &&
+             pod.sums.states.of(TcpState::kCloseWait) == 2;
+    }));
+  }).join();
+}
+
 TEST(Privileges, WithoutSysAdminAForeignNamespaceIsDeniedAndOwnOneIsSeen) {
+  if (testing::engine_under_test() != "inet_diag")
+    GTEST_SKIP() << "only inet_diag enters namespaces";
   const NetworkNamespace space("denied");
   std::vector<UniqueFd> sockets;
   space.run([&] { sockets = testing::sockets_in(TcpState::kCloseWait, Wire::kIpv4, 2); });

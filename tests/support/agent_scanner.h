@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
@@ -11,6 +12,12 @@
 
 namespace closewatch::testing {
 
+/// The engine that CLOSEWATCH_ENGINE names, for all tests run with each.
+inline std::string engine_under_test() {
+  const char* const engine = std::getenv("CLOSEWATCH_ENGINE");
+  return engine == nullptr ? "inet_diag" : engine;
+}
+
 /// The agent's own scanner over this machine's network namespaces, as `closewatch scan` uses it.
 class AgentScanner {
  public:
@@ -18,14 +25,18 @@ class AgentScanner {
       : AgentScanner(config_for(discovery)) {}
   /// `clock` must outlive it; without one time is as it is.
   explicit AgentScanner(const Config& config, const Clock* clock = nullptr) {
-    auto scanner = make_scanner(config, clock == nullptr ? clock_ : *clock);
-    if (!scanner) throw std::runtime_error(scanner.error().what);
-    scanner_ = std::move(*scanner);
+    auto made = make_scanner(config, clock == nullptr ? clock_ : *clock);
+    if (!made) throw std::runtime_error(made.error().what);
+    if (!made->remarks.empty()) throw std::runtime_error(made->remarks.front());
+    scanner_ = std::move(made->scanner);
   }
 
   static Config config_for(PodDiscovery discovery) {
     auto config = default_config();
     config.pods.discovery = discovery;
+    for (const auto& option : option_table()) {
+      if (option.name == "scan.engine") (void)option.set(config, engine_under_test());
+    }
     return config;
   }
 

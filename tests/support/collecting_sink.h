@@ -7,16 +7,23 @@
 
 namespace closewatch::testing {
 
-/// Keeps every row, and counts how often reading began.
+/// Keeps everything, and counts how often reading began.
 class CollectingSink final : public RowSink {
  public:
   void restart() override {
     rows.clear();
+    counts.clear();
+    ports.clear();
     ++restarts;
   }
   void row(const SocketRow& row) override { rows.push_back(row); }
 
+  void counted(const SocketCount& count) override { counts.push_back(count); }
+  void port_in_use(std::uint16_t port) override { ports.push_back(port); }
+
   std::vector<SocketRow> rows;
+  std::vector<SocketCount> counts;
+  std::vector<std::uint16_t> ports;
   std::size_t restarts = 0;
 };
 

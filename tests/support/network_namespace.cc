@@ -5,13 +5,16 @@
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <chrono>
+#include <csignal>
 #include <exception>
 #include <fstream>
 #include <stdexcept>
@@ -60,13 +63,28 @@ NetworkNamespace::NetworkNamespace(const std::string& name, const std::function<
     check(::mount("/proc/thread-self/ns/net", path().c_str(), "none", MS_BIND, nullptr) == 0,
           "naming a network namespace");
   });
+  start_resident();
+}
+
+/// A process that does nothing, without which the engine procfs could not get at the namespace.
+void NetworkNamespace::start_resident() {
+  const auto space = open();
+  resident_ = ::fork();
+  check(resident_ >= 0, "making a process");
+  if (resident_ > 0) return;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  ::setns(space.get(), CLONE_NEWNET);
+  ::close_range(0, ~0U, 0);  // it shall keep nothing open that a test has
+  while (true) ::pause();
 }
 
 NetworkNamespace::NetworkNamespace(NetworkNamespace&& other) noexcept
-    : name_(std::exchange(other.name_, {})) {}
+    : name_(std::exchange(other.name_, {})), resident_(std::exchange(other.resident_, 0)) {}
 
 NetworkNamespace::~NetworkNamespace() {
   if (name_.empty()) return;
+  ::kill(resident_, SIGKILL);
+  ::waitpid(resident_, nullptr, 0);
   ::umount2(path().c_str(), MNT_DETACH);
   ::unlink(path().c_str());
 }

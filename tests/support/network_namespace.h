@@ -1,5 +1,7 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <functional>
 #include <string>
 
@@ -23,6 +25,8 @@ class NetworkNamespace {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::string path() const { return "/run/netns/" + name_; }
   [[nodiscard]] UniqueFd open() const;
+  /// A process that lives in it and does nothing.
+  [[nodiscard]] pid_t resident() const { return resident_; }
 
   /// Runs `work` on a thread of its own inside the namespace, to its end.
   void run(const std::function<void()>& work) const;
@@ -30,7 +34,10 @@ class NetworkNamespace {
   void sysctl(const std::string& key, const std::string& value) const;
 
  private:
+  void start_resident();
+
   std::string name_;
+  pid_t resident_ = 0;
 };
 
 /// Polls until `condition` holds; throws after a generous while, naming what it waited for.

@@ -103,8 +103,21 @@ prometheus.io/path: {{ include "closewatch.metricsPath" . | quote }}
 {{- end }}
 {{- end -}}
 
+{{- /* What the agent needs to read sockets its way; see capabilities.cc. As a list in JSON. */ -}}
+{{- define "closewatch.engineCapabilities" -}}
+{{- $inetDiag := list "SYS_ADMIN" "SYS_PTRACE" -}}
+{{- $byEngine := dict "inet_diag" $inetDiag "bpf" (list "BPF" "PERFMON" "SYS_PTRACE") "procfs" list "auto" (list "BPF" "PERFMON" "SYS_ADMIN" "SYS_PTRACE") -}}
+{{- get $byEngine (dig "scan" "engine" "inet_diag" (default dict .Values.config)) | toJson -}}
+{{- end -}}
+
 {{- define "closewatch.containerSecurityContext" -}}
 {{- $context := deepCopy (default dict .Values.containerSecurityContext) -}}
+{{- $capabilities := default dict $context.capabilities -}}
+{{- if not (hasKey $capabilities "add") -}}
+{{- with include "closewatch.engineCapabilities" . | fromJsonArray -}}
+{{- $_ := set $context "capabilities" (merge (dict "add" .) $capabilities) -}}
+{{- end -}}
+{{- end -}}
 {{- if eq (include "closewatch.appArmorBy" .) "field" -}}
 {{- $profile := dict "type" .Values.appArmor.type -}}
 {{- if eq .Values.appArmor.type "Localhost" -}}

@@ -17,6 +17,14 @@ enum class MetadataChoice : std::uint8_t {
   kLogs,
 };
 
+/// What is to read the sockets.
+enum class EngineChoice : std::uint8_t {
+  kAuto,  ///< the cheapest that works here
+  kInetDiag,
+  kBpf,
+  kProcfs,
+};
+
 enum class LogLevel : std::uint8_t { kDebug, kInfo, kWarn, kError };
 enum class LogFormat : std::uint8_t { kText, kJson };
 
@@ -26,6 +34,7 @@ struct Config {
   struct {
     std::chrono::nanoseconds interval{};
     double cpu_budget = 0;  ///< CPU seconds per second
+    EngineChoice engine{};
   } scan;
   DiagnosisSettings diagnosis;
   struct {

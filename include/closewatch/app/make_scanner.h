@@ -1,19 +1,28 @@
 #pragma once
 
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "closewatch/app/config.h"
 #include "closewatch/base/clock.h"
 #include "closewatch/base/result.h"
+#include "closewatch/kernel/engine.h"
 #include "closewatch/pods/pod_directory.h"
 #include "closewatch/scan/scanner.h"
 
 namespace closewatch {
 
+struct MadeScanner {
+  std::unique_ptr<Scanner> scanner;
+  Engine engine = Engine::kInetDiag;  ///< that reads the sockets
+  std::vector<std::string> remarks;   ///< for the log: why it is not the one that was asked for
+};
+
 /// The real parts put together: pods of this machine, sockets out of its kernel. `clock` and
 /// `directory` must outlive the scanner, which belongs to the thread that scans. Without a
 /// directory the names come from the kubelet's log folders alone.
-Result<std::unique_ptr<Scanner>> make_scanner(const Config& config, const Clock& clock,
-                                              const PodDirectory* directory = nullptr);
+Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
+                                 const PodDirectory* directory = nullptr);
 
 }  // namespace closewatch

@@ -32,6 +32,7 @@ enum class Metric : std::uint8_t {
   kScanTimestamp,
   kScanErrors,
   kFeatureEnabled,
+  kEngineInUse,
   kBuildInfo,
   kProcessCpu,
   kProcessOpenFds,
@@ -40,7 +41,7 @@ enum class Metric : std::uint8_t {
   kProcessResidentMemory,
   kProcessStartTime,
 };
-inline constexpr std::size_t kMetricCount = 27;
+inline constexpr std::size_t kMetricCount = 28;
 
 struct MetricDescription {
   std::string_view name;

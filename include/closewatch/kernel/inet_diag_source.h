@@ -23,6 +23,7 @@ class InetDiagSource final : public SocketSource {
 
   explicit InetDiagSource(std::unique_ptr<NetlinkOpener> opener);
 
+  void begin_scan(std::optional<int> /*split*/) override {}  // it keeps nothing
   Result<SocketReading> read(int network_namespace, const SocketQuery& query,
                              RowSink& sink) override;
 

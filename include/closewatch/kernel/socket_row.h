@@ -30,20 +30,25 @@ struct Endpoint {
 /// does not know, as for all of them without cgroup v2.
 inline constexpr std::uint64_t kUnknownCgroup = 1;
 
+/// SocketRow::send_queue of a listener whose accept queue has no known limit.
+inline constexpr std::uint32_t kNoAcceptLimit = 0xFFFF'FFFF;
+
 /// One TCP socket as the kernel describes it, with all that closewatch draws conclusions from.
 /// Source: struct inet_diag_msg and its attributes, linux/inet_diag.h.
 struct SocketRow {
   TcpState state = TcpState::kClose;
   Endpoint local;
   Endpoint remote;
-  /// sock_gen_cookie(): unique among the sockets of its network namespace, not reused.
+  /// Unique among the sockets of its network namespace: sock_gen_cookie(), which is not reused, or
+  /// what the source makes of the socket's other fields. The same source gives the same socket the
+  /// same.
   std::uint64_t cookie = 0;
   /// Inode of the socket file; 0 while no process has accepted the connection, and for minisockets.
   std::uint32_t inode = 0;
   std::uint32_t uid = 0;
   /// Unread bytes, a FIN counting as one; for LISTEN the connections that wait for accept().
   std::uint32_t receive_queue = 0;
-  /// Unacknowledged bytes; for LISTEN the limit of the accept queue.
+  /// Unacknowledged bytes; for LISTEN the limit of the accept queue, or kNoAcceptLimit.
   std::uint32_t send_queue = 0;
   std::uint32_t interface_index = 0;
   /// INET_DIAG_CGROUP_ID: cgroup v2 id of the creator (Linux 5.8+), kUnknownCgroup when the kernel

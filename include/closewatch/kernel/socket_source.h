@@ -8,7 +8,16 @@
 
 namespace closewatch {
 
-/// Takes the rows of one network namespace as they come out of the kernel.
+/// Sockets of which nothing but their number is told.
+struct SocketCount {
+  TcpState state = TcpState::kClose;
+  std::uint64_t sockets = 0;
+  /// As SocketRow::cgroup_id; nullopt also where the source does not count by cgroup.
+  std::optional<std::uint64_t> cgroup_id;
+};
+
+/// Takes the sockets of one network namespace as they come out of the kernel: each by a row, or
+/// counted, never both. Those in CLOSE_WAIT and LISTEN always have rows.
 class RowSink {
  public:
   RowSink() = default;
@@ -20,6 +29,9 @@ class RowSink {
   virtual void restart() = 0;
   /// Called once for each socket; `row` is valid during the call only.
   virtual void row(const SocketRow& row) = 0;
+  virtual void counted(const SocketCount& count) = 0;
+  /// A port that once listened still has sockets, which are among those that were counted.
+  virtual void port_in_use(std::uint16_t port) = 0;
 };
 
 struct SocketQuery {
@@ -43,9 +55,13 @@ class SocketSource {
   SocketSource& operator=(const SocketSource&) = delete;
   virtual ~SocketSource() = default;
 
+  /// A new scan begins: nothing that was read before may be handed out any more. The namespace
+  /// behind the descriptor `split` is shared by pods, and is to be told apart by cgroup.
+  virtual void begin_scan(std::optional<int> split) = 0;
+
   /// Hands every TCP socket of the network namespace behind the descriptor `network_namespace` to
-  /// `sink`. Only after success are the rows since the last restart() whole; after an error they
-  /// must be dropped. Errors: kDenied (CAP_SYS_ADMIN is missing), kInterrupted (never consistent
+  /// `sink`. Only after success is what came since the last restart() whole; after an error it must
+  /// be dropped. Errors: kDenied (CAP_SYS_ADMIN is missing), kInterrupted (never consistent
   /// within the allowed repeats), kMalformed, kUnsupported (no tcp_diag in this kernel), kSystem.
   virtual Result<SocketReading> read(int network_namespace, const SocketQuery& query,
                                      RowSink& sink) = 0;

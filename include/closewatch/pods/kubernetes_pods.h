@@ -6,6 +6,7 @@
 #include "closewatch/pods/cgroup_tree.h"
 #include "closewatch/pods/metadata_source.h"
 #include "closewatch/pods/pod.h"
+#include "closewatch/pods/process.h"
 
 namespace closewatch {
 
@@ -14,7 +15,8 @@ namespace closewatch {
 class KubernetesPods final : public PodSource {
  public:
   KubernetesPods(std::string proc, std::string cgroup_root,
-                 std::unique_ptr<MetadataSource> metadata);
+                 std::unique_ptr<MetadataSource> metadata,
+                 NamespaceAccess access = NamespaceAccess::kNamespace);
 
   Result<PodList> list() override;
   /// Whether the last list() met a kubelet's cgroups.
@@ -26,6 +28,7 @@ class KubernetesPods final : public PodSource {
   std::string proc_;
   std::string cgroup_root_;
   std::unique_ptr<MetadataSource> metadata_;
+  NamespaceAccess access_;
   bool kubelet_seen_ = false;
 };
 

@@ -33,17 +33,19 @@ struct PodNamespaces {
 class NamespaceOpener {
  public:
   /// `proc` is the host's /proc.
-  explicit NamespaceOpener(std::string proc) : proc_(std::move(proc)) {}
+  explicit NamespaceOpener(std::string proc, NamespaceAccess access = NamespaceAccess::kNamespace)
+      : proc_(std::move(proc)), access_(access) {}
 
   /// Errors: kGone when no living process is left, kDenied without CAP_SYS_PTRACE or outside the
   /// host's PID namespace. One denied container makes the pod denied: its namespace might be
-  /// another.
+  /// another. By kText kGone, too, for a file that a namespace is mounted on.
   [[nodiscard]] Result<PodNamespaces> open(const Pod& pod,
                                            const std::optional<NamespaceId>& node) const;
   [[nodiscard]] Result<OpenNamespace> open(const NamespaceLocator& locator) const;
 
  private:
   std::string proc_;
+  NamespaceAccess access_;
 };
 
 }  // namespace closewatch

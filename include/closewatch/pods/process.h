@@ -32,6 +32,12 @@ bool is_sandbox_command(std::string_view command_line);
 /// under its own command line).
 bool is_runtime_command(std::string_view command_line);
 
+/// By what an engine gets at a network namespace.
+enum class NamespaceAccess : std::uint8_t {
+  kNamespace,  ///< /proc/PID/ns/net: can be entered and compared; takes CAP_SYS_PTRACE
+  kText,       ///< the folder /proc/PID/net: takes no capability, and has only text in it
+};
+
 /// An open /proc/PID folder: everything read through it is of one process, and fails with kGone
 /// once that has ended, even if its number lives again. Belongs to one thread.
 class Process {
@@ -47,7 +53,8 @@ class Process {
   /// open. O(descriptors). kDenied without CAP_SYS_PTRACE.
   Result<void> visit_sockets(const std::function<void(std::uint32_t inode)>& visitor) const;
   /// Its network namespace, open. kGone for a zombie, kDenied without CAP_SYS_PTRACE.
-  [[nodiscard]] Result<UniqueFd> network_namespace() const;
+  [[nodiscard]] Result<UniqueFd> network_namespace(
+      NamespaceAccess access = NamespaceAccess::kNamespace) const;
 
  private:
   explicit Process(UniqueFd folder) : folder_(std::move(folder)) {}
@@ -61,14 +68,19 @@ class Process {
 Result<std::vector<pid_t>> list_processes(int proc);
 
 /// Identifies the network namespace of a process without opening it. Errors as network_namespace().
-Result<NamespaceId> network_namespace_id(int proc, pid_t pid);
+Result<NamespaceId> network_namespace_id(int proc, pid_t pid,
+                                         NamespaceAccess access = NamespaceAccess::kNamespace);
 
 /// A process that stands in the host's network namespace: init, or where that may not be looked at
 /// (a security module protects it), the kernel's own kthreadd, which has never left it. kDenied
 /// when nobody can tell, for lack of CAP_SYS_PTRACE.
-Result<ProcessRef> find_host_process(int proc);
+Result<ProcessRef> find_host_process(int proc,
+                                     NamespaceAccess access = NamespaceAccess::kNamespace);
 
-/// Identifies an open namespace.
-Result<NamespaceId> identify(const UniqueFd& network_namespace);
+/// Identifies an open namespace. By kText it is known by a file of its own in procfs, whose inode
+/// number no other namespace has (proc_register() in fs/proc/generic.c), so ids of the two kinds do
+/// not compare.
+Result<NamespaceId> identify(const UniqueFd& network_namespace,
+                             NamespaceAccess access = NamespaceAccess::kNamespace);
 
 }  // namespace closewatch

@@ -3,6 +3,7 @@
 #include <string>
 
 #include "closewatch/pods/pod.h"
+#include "closewatch/pods/process.h"
 
 namespace closewatch {
 
@@ -11,14 +12,18 @@ namespace closewatch {
 /// container's id, else "comm-pid" of its oldest process. O(processes).
 class StandaloneNamespaces final : public PodSource {
  public:
-  /// `netns` is the folder that `ip netns` mounts namespaces in; it may be missing.
-  StandaloneNamespaces(std::string proc, std::string netns);
+  /// `netns` is the folder that `ip netns` mounts namespaces in; it may be missing. kText leads
+  /// through processes only: without CAP_SYS_PTRACE namespaces go by their oldest process, and
+  /// those without a process are not seen.
+  StandaloneNamespaces(std::string proc, std::string netns,
+                       NamespaceAccess access = NamespaceAccess::kNamespace);
 
   Result<PodList> list() override;
 
  private:
   std::string proc_;
   std::string netns_;
+  NamespaceAccess access_;
 };
 
 }  // namespace closewatch

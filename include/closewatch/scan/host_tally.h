@@ -3,6 +3,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -23,6 +24,9 @@ class HostTally final : public RowSink {
 
   void restart() override;
   void row(const SocketRow& row) override;
+  void counted(const SocketCount& count) override;
+  /// Nobody tells whose sockets they are: each may have been the one that listened.
+  void port_in_use(std::uint16_t port) override;
 
   [[nodiscard]] SocketTally& node() { return node_; }
   [[nodiscard]] SocketTally& pod(std::size_t index) { return *pods_.at(index); }
@@ -30,6 +34,9 @@ class HostTally final : public RowSink {
   [[nodiscard]] bool saw_cgroup_id() const { return saw_cgroup_id_; }
 
  private:
+  /// Whose a socket is that was made in this cgroup.
+  SocketTally& owner_of(TcpState state, const std::optional<std::uint64_t>& cgroup_id);
+
   SocketTally node_;
   std::vector<std::unique_ptr<SocketTally>> pods_;
   std::vector<std::pair<std::uint64_t, SocketTally*>> claims_;  ///< by cgroup id

@@ -28,6 +28,9 @@ namespace closewatch {
 struct ScanSettings {
   Pacer pacer;
   DiagnosisSettings diagnosis;
+  /// Whether /proc/PID/fd may be asked for the container where the kernel names no cgroup.
+  bool ask_descriptors = true;
+  std::vector<EngineStatus> engines{};
 };
 
 /// Reads all pods once and makes a snapshot of it. Belongs to one thread, the only one that enters

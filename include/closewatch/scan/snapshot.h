@@ -11,6 +11,7 @@
 #include <string_view>
 #include <vector>
 
+#include "closewatch/kernel/engine.h"
 #include "closewatch/pods/pod.h"
 #include "closewatch/scan/diagnosis.h"
 #include "closewatch/scan/host_tally.h"
@@ -73,6 +74,14 @@ struct Features {
   bool socket_inode = false;         ///< this scan found containers through /proc/PID/fd instead
 };
 
+/// An engine, and whether it is the one that reads the sockets.
+struct EngineStatus {
+  Engine engine = Engine::kInetDiag;
+  /// "" for the one in use, else "not_tried", "denied", "unsupported" or "failed": the `reason`
+  /// label.
+  std::string_view reason;
+};
+
 /// What one scan saw. Immutable once published; everything that is shown comes out of one.
 struct Snapshot {
   std::chrono::system_clock::time_point taken_at;         ///< when the scan ended
@@ -86,7 +95,8 @@ struct Snapshot {
   std::array<std::uint64_t, kScanStageCount> errors{};    ///< since the start
   std::vector<std::string> complaints;                    ///< this scan's errors that are no pod's
   Features features;
-  DiagnosisSettings settings;  ///< that the diagnoses were made with
+  std::vector<EngineStatus> engines;  ///< all there are
+  DiagnosisSettings settings;         ///< that the diagnoses were made with
 
   /// Whether it is too old at `now` to be shown as the truth: three intervals.
   [[nodiscard]] bool stale_at(std::chrono::steady_clock::time_point now) const {

@@ -3,6 +3,7 @@
 #include <bitset>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -16,9 +17,11 @@ namespace closewatch {
 /// The accept queues of all listeners of one port: of each address, family and SO_REUSEPORT socket.
 struct ListenBacklog {
   std::uint16_t port = 0;
-  std::uint64_t sockets = 0;  ///< connections that wait for accept()
-  std::uint64_t limit = 0;    ///< how many may wait
+  std::uint64_t sockets = 0;               ///< connections that wait for accept()
+  std::optional<std::uint64_t> limit = 0;  ///< how many may wait; nullopt: not known
 
+  /// Another's queues as well; the limit is known when both are.
+  void add(const ListenBacklog& other);
   bool operator==(const ListenBacklog&) const = default;
 };
 
@@ -45,6 +48,8 @@ class SocketTally final : public RowSink {
 
   void restart() override;
   void row(const SocketRow& row) override;
+  void counted(const SocketCount& count) override { sums_.states.add(count.state, count.sockets); }
+  void port_in_use(std::uint16_t port) override { ports_in_use_.set(port); }
 
   /// What the namespace's rows since restart() add up to. O(listeners · log listeners).
   const SocketSums& sums();

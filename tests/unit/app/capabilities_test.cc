@@ -23,10 +23,12 @@ TEST(EffectiveCapabilities, AreReadOutOfTheStatus) {
 TEST(MissingCapabilities, AreNamedWithTheirRemedy) {
   constexpr std::uint64_t kSysAdmin = 1ULL << 21U;
   constexpr std::uint64_t kSysPtrace = 1ULL << 19U;
-  EXPECT_THAT(missing_capabilities(kSysAdmin | kSysPtrace), IsEmpty());
-  EXPECT_THAT(missing_capabilities(kSysPtrace), ElementsAre(HasSubstr("CAP_SYS_ADMIN is missing")));
-  EXPECT_THAT(missing_capabilities(kSysAdmin), ElementsAre(HasSubstr("CAP_SYS_PTRACE is missing")));
-  EXPECT_THAT(missing_capabilities(0),
+  EXPECT_THAT(missing_capabilities(Engine::kInetDiag, kSysAdmin | kSysPtrace), IsEmpty());
+  EXPECT_THAT(missing_capabilities(Engine::kInetDiag, kSysPtrace),
+              ElementsAre(HasSubstr("CAP_SYS_ADMIN is missing")));
+  EXPECT_THAT(missing_capabilities(Engine::kInetDiag, kSysAdmin),
+              ElementsAre(HasSubstr("CAP_SYS_PTRACE is missing")));
+  EXPECT_THAT(missing_capabilities(Engine::kInetDiag, 0),
               ElementsAre(HasSubstr("add SYS_ADMIN"), HasSubstr("add SYS_PTRACE")));
 }
 

@@ -56,6 +56,7 @@ class FakeSockets final : public SocketSource {
   };
   FakeSockets(State& state, FakeClock& clock) : state_(state), clock_(clock) {}
 
+  void begin_scan(std::optional<int> /*split*/) override {}
   Result<SocketReading> read(int network_namespace, const SocketQuery& query,
                              RowSink& sink) override {
     clock_.steady += 3ms;

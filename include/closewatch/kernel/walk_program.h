@@ -1,0 +1,46 @@
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+
+#include "closewatch/base/result.h"
+#include "closewatch/kernel/walk_layout.h"
+
+namespace closewatch {
+
+/// The memory that the agent and its program in the kernel share.
+struct WalkMemory {
+  walk_request& request;
+  const walk_answer& answer;
+  const walk_namespace& found_namespace;
+  std::span<const walk_group> groups;
+  std::span<const walk_record> records;
+  std::span<walk_port> ports;
+};
+
+/// The program that walks the kernel's tables of TCP sockets (src/kernel/bpf/socket_walk.bpf.c):
+/// fill in the request, run, read the answer. Not thread-safe; it runs in the calling thread.
+class WalkProgram {
+ public:
+  WalkProgram() = default;
+  WalkProgram(const WalkProgram&) = delete;
+  WalkProgram& operator=(const WalkProgram&) = delete;
+  virtual ~WalkProgram() = default;
+
+  virtual WalkMemory memory() = 0;
+  /// Reads buckets of request.table until there is enough for once. Errors: kSystem.
+  virtual Result<void> walk_table() = 0;
+  /// Finds the namespace behind request.descriptor, a descriptor of this process. Errors: kSystem.
+  virtual Result<void> identify_namespace() = 0;
+};
+
+/// Loads the real one into the kernel. `btf` is a file with the types of the running kernel,
+/// "/sys/kernel/btf/vmlinux" but in tests.
+///
+/// Errors are sentences that name what is missing: kUnsupported (the kernel has no BTF, no
+/// bpf_loop(), or other fields than the program needs), kDenied (CAP_BPF or CAP_PERFMON, or
+/// lockdown), kSystem.
+Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf);
+
+}  // namespace closewatch

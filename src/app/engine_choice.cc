@@ -1,0 +1,110 @@
+#include "closewatch/app/engine_choice.h"
+
+#include <algorithm>
+#include <span>
+#include <utility>
+
+#include "closewatch/app/capabilities.h"
+#include "closewatch/kernel/bpf_source.h"
+#include "closewatch/kernel/inet_diag_source.h"
+#include "closewatch/kernel/procfs_source.h"
+
+namespace closewatch {
+namespace {
+
+constexpr const char* kKernelTypes = "/sys/kernel/btf/vmlinux";
+
+std::string_view reason_of(ErrorKind kind) {
+  switch (kind) {
+    case ErrorKind::kDenied:
+      return "denied";
+    case ErrorKind::kUnsupported:
+      return "unsupported";
+    case ErrorKind::kGone:
+    case ErrorKind::kForeign:
+    case ErrorKind::kInterrupted:
+    case ErrorKind::kMalformed:
+    case ErrorKind::kSystem:
+      return "failed";
+  }
+  return "failed";
+}
+
+/// In the order in which they are tried; the cheapest first.
+std::span<const Engine> candidates(EngineChoice choice) {
+  static constexpr std::array kAll = {Engine::kBpf, Engine::kInetDiag, Engine::kProcfs};
+  constexpr std::span<const Engine> kOrder(kAll);
+  switch (choice) {
+    case EngineChoice::kAuto:
+    case EngineChoice::kBpf:
+      return kOrder;
+    case EngineChoice::kInetDiag:
+      return kOrder.subspan(1, 1);
+    case EngineChoice::kProcfs:
+      return kOrder.subspan(2, 1);
+  }
+  return kOrder;
+}
+
+Result<std::unique_ptr<SocketSource>> make_inet_diag() {
+  auto opener = make_netlink_opener();
+  if (!opener) return tl::unexpected(opener.error());
+  return std::make_unique<InetDiagSource>(std::move(*opener));
+}
+
+Result<std::unique_ptr<SocketSource>> make_bpf() {
+  auto program = load_walk_program(kKernelTypes);
+  if (!program) return tl::unexpected(program.error());
+  auto source = std::make_unique<BpfSource>(std::move(*program));
+  if (auto working = source->check(); !working) return tl::unexpected(working.error());
+  return source;
+}
+
+Result<std::unique_ptr<SocketSource>> make_engine(Engine engine, bool chosen) {
+  switch (engine) {
+    case Engine::kInetDiag: {
+      const auto missing = missing_capabilities(engine);
+      if (!chosen && !missing.empty()) return fail(ErrorKind::kDenied, missing.front());
+      return make_inet_diag();
+    }
+    case Engine::kBpf:
+      return make_bpf();
+    case Engine::kProcfs:
+      return std::make_unique<ProcfsSource>();
+  }
+  return fail(ErrorKind::kSystem, "no such engine");
+}
+
+}  // namespace
+
+Result<ChosenEngine> choose_engine(EngineChoice choice) {
+  const bool only = candidates(choice).size() == 1;
+  return choose_engine(choice, [only](Engine engine) { return make_engine(engine, only); });
+}
+
+Result<ChosenEngine> choose_engine(EngineChoice choice, const EngineMaker& make) {
+  ChosenEngine chosen;
+  for (const auto engine : kEngines) chosen.engines.push_back({engine, "not_tried"});
+  const auto reason = [&](Engine engine) -> std::string_view& {
+    return std::find_if(chosen.engines.begin(), chosen.engines.end(),
+                        [&](const EngineStatus& status) { return status.engine == engine; })
+        ->reason;
+  };
+  Error last{ErrorKind::kSystem, "no engine was tried"};
+  for (const auto engine : candidates(choice)) {
+    auto source = make(engine);
+    if (source) {
+      chosen.source = std::move(*source);
+      chosen.engine = engine;
+      reason(engine) = "";
+      return chosen;
+    }
+    last = source.error();
+    reason(engine) = reason_of(last.kind);
+    chosen.remarks.push_back("the engine " + std::string(name_of(engine)) +
+                             " cannot be used: " + last.what);
+  }
+  return tl::unexpected(last);
+}
+
+}  // namespace closewatch

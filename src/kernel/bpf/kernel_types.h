@@ -1,0 +1,126 @@
+#pragma once
+
+// The parts of the kernel's types that the walk touches. Clang notes each access, and libbpf moves
+// it to where the running kernel has the field (CO-RE), so order and size mean nothing here; names
+// do. Sources: include/net/sock.h, inet_hashtables.h, inet_timewait_sock.h, net_namespace.h of
+// Linux 6.1 to 6.18.
+
+typedef unsigned char __u8;
+typedef unsigned short __u16;
+typedef unsigned int __u32;
+typedef unsigned long long __u64;
+typedef int __s32;
+typedef long long __s64;
+typedef __u16 __be16;
+typedef __u32 __be32;
+typedef __u32 __wsum;
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct hlist_nulls_node {
+  struct hlist_nulls_node* next;
+};
+struct hlist_nulls_head {
+  struct hlist_nulls_node* first;
+};
+struct inet_ehash_bucket {
+  struct hlist_nulls_head chain;
+};
+struct inet_listen_hashbucket {
+  struct hlist_nulls_head nulls_head;
+};
+struct inet_hashinfo {
+  struct inet_ehash_bucket* ehash;
+  unsigned int ehash_mask;
+  unsigned int lhash2_mask;
+  struct inet_listen_hashbucket* lhash2;
+};
+struct inet_timewait_death_row {
+  struct inet_hashinfo* hashinfo;
+};
+struct netns_ipv4 {
+  struct inet_timewait_death_row tcp_death_row;
+};
+struct ns_common {
+  unsigned int inum;
+};
+struct net {
+  __u64 net_cookie;
+  struct ns_common ns;
+  struct netns_ipv4 ipv4;
+};
+typedef struct {
+  struct net* net;
+} possible_net_t;
+
+struct in6_addr {
+  __u8 bytes[16];
+};
+struct sock_common {
+  __be32 skc_daddr;
+  __be32 skc_rcv_saddr;
+  __be16 skc_dport;
+  __u16 skc_num;
+  unsigned short skc_family;
+  volatile unsigned char skc_state;
+  int skc_bound_dev_if;
+  possible_net_t skc_net;
+  struct in6_addr skc_v6_daddr;
+  struct in6_addr skc_v6_rcv_saddr;
+  struct hlist_nulls_node skc_nulls_node;
+};
+struct inet_timewait_sock {
+  unsigned char tw_substate;
+};
+
+struct kernfs_node {
+  __u64 id;
+};
+struct cgroup {
+  struct kernfs_node* kn;
+};
+struct sock_cgroup_data {
+  struct cgroup* cgroup;
+};
+typedef struct {
+  unsigned int val;
+} kuid_t;
+struct inode {
+  unsigned long i_ino;
+  void* i_private;
+};
+struct socket;
+struct socket_alloc {
+  struct inode vfs_inode;
+};
+struct sock {
+  struct sock_common __sk_common;
+  struct socket* sk_socket;
+  struct sock_cgroup_data sk_cgrp_data;
+  kuid_t sk_uid;
+  __u32 sk_ack_backlog;
+  __u32 sk_max_ack_backlog;
+};
+struct tcp_sock {
+  __u32 rcv_nxt;
+  __u32 copied_seq;
+  __u32 write_seq;
+  __u32 snd_una;
+  __u32 rcv_tstamp;
+};
+
+struct file {
+  struct inode* f_inode;
+};
+struct fdtable {
+  unsigned int max_fds;
+  struct file** fd;
+};
+struct files_struct {
+  struct fdtable* fdt;
+};
+struct task_struct {
+  struct files_struct* files;
+};
+
+#pragma clang attribute pop

@@ -1,0 +1,285 @@
+// Walks the kernel's hash tables of TCP sockets, once for all network namespaces: counts sockets by
+// namespace and state, and describes those in CLOSE_WAIT and LISTEN. It is never attached to
+// anything: the agent runs it by BPF_PROG_TEST_RUN, so it runs in the agent's own time and under
+// RCU (bpf_prog_test_run_raw_tp() in net/bpf/test_run.c).
+//
+// It takes no lock and writes nothing of the kernel's. A chain may change under it: as in
+// __inet_lookup_established() (net/ipv4/inet_hashtables.c), its end marker names the bucket that it
+// belongs to, so whoever ends at another marker has been led away and begins again. Hence each
+// chain is copied first, and counted only when its end was right.
+
+#include "kernel_types.h"
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "closewatch/kernel/walk_layout.h"
+
+char LICENSE[] SEC("license") = "GPL";
+
+enum tcp_state {
+  TCP_TIME_WAIT = 6,
+  TCP_CLOSE_WAIT = 8,
+  TCP_LISTEN = 10,
+  TCP_NEW_SYN_RECV = 12,
+  TCP_SYN_RECV = 3,
+};
+enum { AF_INET6 = 10 };
+// In the end markers of listeners' buckets, so that they are not taken for others
+// (include/net/inet_hashtables.h).
+enum { LISTENING_NULLS_BASE = 1U << 29 };
+
+// Memory that the agent has mapped.
+struct walk_request request;
+struct walk_answer answer;
+struct walk_namespace found_namespace;
+struct walk_group groups[WALK_GROUPS];
+struct walk_record records[WALK_RECORDS];
+struct walk_port ports[WALK_PORTS];
+
+// The bucket that is being read. One run at a time: the agent's scanner is one thread.
+enum { LARGEST_BUCKET = 64 };
+struct walk_link chain[WALK_DEPTH];
+__u8 buckets[WALK_CHUNK * LARGEST_BUCKET];
+// Not static, for clang would take the structure apart and describe parts in its BTF that overlap.
+struct {
+  __u64 next;
+  __u32 length;
+  __u32 unreadable;
+} reading;
+
+#define COMMON_OFFSET(field) bpf_core_field_offset(struct sock_common, field)
+// A field of the copy. The offset is a constant once the program is loaded, and so is the
+// comparison.
+#define COMMON(link, type, field)                        \
+  (COMMON_OFFSET(field) <= WALK_COMMON - sizeof(type)    \
+       ? *(type*)((link)->common + COMMON_OFFSET(field)) \
+       : 0)
+
+static long follow(__u32 step, void* unused) {
+  if (step >= WALK_DEPTH || (reading.next & 1)) return 1;
+  struct walk_link* link = &chain[step];
+  link->socket = reading.next - COMMON_OFFSET(skc_nulls_node);
+  if (bpf_probe_read_kernel(link->common, WALK_COMMON, (void*)link->socket)) {
+    reading.unreadable = 1;
+    return 1;
+  }
+  reading.next = COMMON(link, __u64, skc_nulls_node);
+  reading.length = step + 1;
+  return 0;
+}
+
+static __always_inline struct walk_group* group_of(__u64 net, __u64 cgroup) {
+  __u32 place = walk_group_place(net, cgroup);
+  for (int i = 0; i < WALK_PROBES; ++i) {
+    struct walk_group* group = &groups[(place + i) & (WALK_GROUPS - 1)];
+    if (group->generation != request.generation) {
+      __builtin_memset(group->sockets, 0, sizeof(group->sockets));
+      group->generation = request.generation;
+      group->net = net;
+      group->cgroup = cgroup;
+      struct net* space = (struct net*)net;
+      group->cookie = BPF_CORE_READ(space, net_cookie);
+      return group;
+    }
+    if (group->net == net && group->cgroup == cgroup) return group;
+  }
+  return 0;
+}
+
+static __always_inline void note_port(__u64 net, __u32 port) {
+  __u32 place = walk_port_place(net, port);
+  for (int i = 0; i < WALK_PROBES; ++i) {
+    struct walk_port* watched = &ports[(place + i) & (WALK_PORTS - 1)];
+    if (watched->net == 0) return;
+    if (watched->net == net && watched->port == port) watched->in_use = 1;
+  }
+}
+
+static __always_inline __u64 cgroup_of(__u64 socket) {
+  struct sock* sock = (struct sock*)socket;
+  return BPF_CORE_READ(sock, sk_cgrp_data.cgroup, kn, id);
+}
+
+static __always_inline __u64 inode_of(const struct socket* file) {
+  // As in SOCK_INODE() of include/net/sock.h: struct socket is the first member of struct
+  // socket_alloc.
+  const struct socket_alloc* made = (const struct socket_alloc*)file;
+  return made ? BPF_CORE_READ(made, vfs_inode.i_ino) : 0;
+}
+
+static __always_inline void describe(const struct walk_link* link, __u64 net, __u16 state,
+                                     __u64 cgroup) {
+  __u32 at = answer.records;
+  if (at >= WALK_RECORDS) return;
+  struct walk_record* record = &records[at];
+  answer.records = at + 1;
+  struct sock* sock = (struct sock*)link->socket;
+  struct tcp_sock* tcp = (struct tcp_sock*)link->socket;
+  record->net = net;
+  record->cgroup = cgroup;
+  record->socket = link->socket;
+  record->inode = inode_of(BPF_CORE_READ(sock, sk_socket));
+  record->uid = BPF_CORE_READ(sock, sk_uid.val);
+  record->state = state;
+  record->family = COMMON(link, __u16, skc_family);
+  record->interface = COMMON(link, __u32, skc_bound_dev_if);
+  record->local_port = COMMON(link, __u16, skc_num);
+  record->remote_port = COMMON(link, __u16, skc_dport);
+  __builtin_memset(record->local, 0, sizeof(record->local));
+  __builtin_memset(record->remote, 0, sizeof(record->remote));
+  if (record->family == AF_INET6) {
+    BPF_CORE_READ_INTO(&record->local, sock, __sk_common.skc_v6_rcv_saddr);
+    BPF_CORE_READ_INTO(&record->remote, sock, __sk_common.skc_v6_daddr);
+  } else {
+    *(__u32*)record->local = COMMON(link, __u32, skc_rcv_saddr);
+    *(__u32*)record->remote = COMMON(link, __u32, skc_daddr);
+  }
+  if (state == TCP_LISTEN) {  // as in tcp_diag_get_info(), net/ipv4/tcp_diag.c
+    record->receive_queue = BPF_CORE_READ(sock, sk_ack_backlog);
+    record->send_queue = BPF_CORE_READ(sock, sk_max_ack_backlog);
+    record->received_at = 0;
+    record->sequence = 0;
+    return;
+  }
+  record->sequence = BPF_CORE_READ(tcp, rcv_nxt);
+  record->receive_queue = record->sequence - BPF_CORE_READ(tcp, copied_seq);
+  record->send_queue = BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una);
+  record->received_at = BPF_CORE_READ(tcp, rcv_tstamp);
+}
+
+static long count(__u32 index, void* unused) {
+  if (index >= WALK_DEPTH) return 1;
+  const struct walk_link* link = &chain[index];
+  __u64 net = COMMON(link, __u64, skc_net);
+  __u16 state = COMMON(link, __u8, skc_state);
+  int whole = 1;
+  if (state == TCP_TIME_WAIT) {  // it stands for a FIN_WAIT2 as well (inet_twsk_diag_fill())
+    struct inet_timewait_sock* remains = (struct inet_timewait_sock*)link->socket;
+    state = BPF_CORE_READ(remains, tw_substate);
+    whole = 0;
+  } else if (state == TCP_NEW_SYN_RECV) {
+    state = TCP_SYN_RECV;
+    whole = 0;
+  }
+  // A listener outside its own table, or another there, is on its way.
+  if ((state == TCP_LISTEN) != (request.listening != 0)) return 0;
+
+  int described = state == TCP_CLOSE_WAIT || state == TCP_LISTEN;
+  __u64 cgroup = whole && (described || net == request.split) ? cgroup_of(link->socket) : 0;
+  struct walk_group* group = group_of(net, net == request.split ? cgroup : 0);
+  if (!group) {
+    answer.no_group++;
+    return 0;
+  }
+  group->sockets[state & (WALK_STATES - 1)]++;
+  if (described) describe(link, net, state, cgroup);
+  if (request.watching && state != TCP_LISTEN) note_port(net, COMMON(link, __u16, skc_num));
+  return 0;
+}
+
+// Global functions are verified once each, however often they are called.
+__noinline int walk_bucket(__u64 bucket, __u64 first, __u64 head) {
+  __u64 marker = request.listening ? bucket + LISTENING_NULLS_BASE : bucket;
+  for (int attempt = 0; attempt < WALK_ATTEMPTS; ++attempt) {
+    reading.next = first;
+    reading.length = 0;
+    reading.unreadable = 0;
+    bpf_loop(WALK_DEPTH + 1, follow, 0, 0);
+    if (!reading.unreadable) {
+      if (!(reading.next & 1)) {
+        answer.too_deep++;
+        return 0;
+      }
+      if (reading.next >> 1 == marker) {
+        answer.sockets += reading.length;
+        bpf_loop(reading.length, count, 0, 0);
+        return 0;
+      }
+    }
+    answer.moved++;
+    if (bpf_probe_read_kernel(&first, sizeof(first), (void*)head)) break;
+  }
+  answer.given_up++;
+  return 0;
+}
+
+static __always_inline int is_full(void) {
+  return answer.sockets >= WALK_SOCKETS || answer.records > WALK_RECORDS - WALK_DEPTH;
+}
+
+static __always_inline long walk_chunk(__u32 size, __u32 offset) {
+  if (size > LARGEST_BUCKET || offset > size - sizeof(__u64)) return 1;
+  __u64 first = answer.next;
+  if (first > request.mask) return 1;
+  // The last chunk ends with the table, wherever a run left off.
+  __u64 last_start = request.mask >= WALK_CHUNK ? request.mask + 1 - WALK_CHUNK : 0;
+  __u64 start = first < last_start ? first : last_start;
+  if (bpf_probe_read_kernel(buckets, WALK_CHUNK * size, (void*)(request.table + start * size))) {
+    answer.unreadable++;
+    answer.next = request.mask + 1;
+    return 1;
+  }
+  for (__u32 i = 0; i < WALK_CHUNK; ++i) {
+    __u64 bucket = start + i;
+    if (bucket > request.mask) break;
+    __u64 head = *(__u64*)(buckets + i * size + offset);
+    if ((head & 1) || bucket < first) continue;
+    if (is_full()) {
+      answer.next = bucket;
+      return 1;
+    }
+    walk_bucket(bucket, head, request.table + bucket * size + offset);
+  }
+  answer.next = start + WALK_CHUNK;
+  return 0;
+}
+
+static long walk_established_chunk(__u32 index, void* unused) {
+  return walk_chunk(bpf_core_type_size(struct inet_ehash_bucket),
+                    bpf_core_field_offset(struct inet_ehash_bucket, chain));
+}
+
+static long walk_listening_chunk(__u32 index, void* unused) {
+  return walk_chunk(bpf_core_type_size(struct inet_listen_hashbucket),
+                    bpf_core_field_offset(struct inet_listen_hashbucket, nulls_head));
+}
+
+SEC("raw_tp")
+int walk_table(void* context) {
+  __builtin_memset(&answer, 0, sizeof(answer));
+  answer.next = request.first;
+  answer.jiffies = bpf_jiffies64();
+  answer.monotonic = bpf_ktime_get_ns();
+  if (request.listening) {
+    bpf_loop(WALK_CHUNKS, walk_listening_chunk, 0, 0);
+  } else {
+    bpf_loop(WALK_CHUNKS, walk_established_chunk, 0, 0);
+  }
+  return 0;
+}
+
+// From a descriptor of the calling thread to its namespace, without entering it.
+SEC("raw_tp")
+int identify_namespace(void* context) {
+  __builtin_memset(&found_namespace, 0, sizeof(found_namespace));
+  struct task_struct* task = (struct task_struct*)bpf_get_current_task();
+  struct fdtable* table = BPF_CORE_READ(task, files, fdt);
+  if (request.descriptor >= BPF_CORE_READ(table, max_fds)) return 0;
+  struct file* file = 0;
+  struct file** files = BPF_CORE_READ(table, fd);
+  if (bpf_probe_read_kernel(&file, sizeof(file), files + request.descriptor)) return 0;
+  // nsfs keeps the namespace's struct ns_common there (fs/nsfs.c); the inode number tells whether
+  // it did.
+  void* common = BPF_CORE_READ(file, f_inode, i_private);
+  if (!common) return 0;
+  struct net* net = common - bpf_core_field_offset(struct net, ns);
+  struct inet_hashinfo* tables = BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
+  found_namespace.inode = BPF_CORE_READ(net, ns.inum);
+  found_namespace.cookie = BPF_CORE_READ(net, net_cookie);
+  found_namespace.established = (__u64)BPF_CORE_READ(tables, ehash);
+  found_namespace.established_mask = BPF_CORE_READ(tables, ehash_mask);
+  found_namespace.listening = (__u64)BPF_CORE_READ(tables, lhash2);
+  found_namespace.listening_mask = BPF_CORE_READ(tables, lhash2_mask);
+  found_namespace.net = (__u64)net;
+  return 0;
+}

@@ -1,0 +1,106 @@
+#include "closewatch/kernel/walk_program.h"
+
+#include <array>
+#include <cerrno>
+#include <cstring>
+
+#include "socket_walk.skel.h"
+#include <bpf/bpf.h>
+#include <bpf/btf.h>
+#include <bpf/libbpf.h>
+
+#include "closewatch/kernel/kernel_fields.h"
+
+namespace closewatch {
+namespace {
+
+struct SkeletonCloser {
+  void operator()(socket_walk_bpf* skeleton) const { socket_walk_bpf__destroy(skeleton); }
+};
+using Skeleton = std::unique_ptr<socket_walk_bpf, SkeletonCloser>;
+
+struct TypesCloser {
+  void operator()(btf* types) const { btf__free(types); }
+};
+
+tl::unexpected<Error> refused(int error_number, std::string_view verifier) {
+  if (error_number == EPERM || error_number == EACCES) {
+    // The verifier's refusals are EACCES as well, but those have something to say.
+    if (verifier.empty()) {
+      return fail(
+          ErrorKind::kDenied,
+          "the kernel lets this process load no program: CAP_BPF or CAP_PERFMON is missing; add BPF "
+          "and PERFMON to the container's capabilities, or run as root");
+    }
+  }
+  auto what = std::string("the kernel refuses the program: ") + std::strerror(error_number);
+  // Its last line but one tells what it did not like, the last how long it took.
+  const auto end = verifier.rfind("\nprocessed ");
+  if (end != std::string_view::npos) {
+    const auto begin = verifier.rfind('\n', end - 1);
+    what += ": " + std::string(verifier.substr(begin + 1, end - begin - 1));
+  }
+  return fail(ErrorKind::kUnsupported, std::move(what));
+}
+
+class LoadedProgram final : public WalkProgram {
+ public:
+  explicit LoadedProgram(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
+
+  WalkMemory memory() override {
+    auto& shared = *skeleton_->bss;
+    return {shared.request, shared.answer,  shared.found_namespace,
+            shared.groups,  shared.records, shared.ports};
+  }
+  Result<void> walk_table() override {
+    return run(*skeleton_->progs.walk_table, "walking the kernel's sockets");
+  }
+  Result<void> identify_namespace() override {
+    return run(*skeleton_->progs.identify_namespace, "identifying a network namespace");
+  }
+
+ private:
+  static Result<void> run(const bpf_program& program, std::string_view doing) {
+    bpf_test_run_opts options{};
+    options.sz = sizeof(options);
+    const auto error = bpf_prog_test_run_opts(bpf_program__fd(&program), &options);
+    if (error < 0) return fail_errno(-error, doing);
+    return {};
+  }
+
+  Skeleton skeleton_;
+};
+
+}  // namespace
+
+Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf) {
+  // What libbpf has to say comes back as an Error.
+  libbpf_set_print(nullptr);
+  const std::unique_ptr<::btf, TypesCloser> types(btf__parse(btf.c_str(), nullptr));
+  if (!types) {
+    return fail(ErrorKind::kUnsupported, "the kernel's types (BTF) cannot be read from " + btf +
+                                             ": " + std::strerror(errno) +
+                                             "; it needs CONFIG_DEBUG_INFO_BTF=y");
+  }
+  if (auto known = check_kernel_fields(*types); !known) return tl::unexpected(known.error());
+
+  std::array<char, std::size_t{64} << 10U> verifier{};
+  bpf_object_open_opts options{};
+  options.sz = sizeof(options);
+  options.btf_custom_path = btf.c_str();
+  options.kernel_log_buf = verifier.data();
+  options.kernel_log_size = verifier.size();
+  Skeleton skeleton(socket_walk_bpf__open_opts(&options));
+  if (!skeleton) return fail_errno(errno, "opening the program that walks the kernel's sockets");
+  if (const auto error = socket_walk_bpf__load(skeleton.get()); error != 0) {
+    // 0 is a sure no, while a probe that fails for want of a privilege is not.
+    if (error != -EPERM &&
+        libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, nullptr) == 0) {
+      return fail(ErrorKind::kUnsupported, "this kernel has no bpf_loop(): it needs Linux 5.17");
+    }
+    return refused(-error, verifier.data());
+  }
+  return std::make_unique<LoadedProgram>(std::move(skeleton));
+}
+
+}  // namespace closewatch

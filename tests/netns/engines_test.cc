@@ -1,0 +1,273 @@
+#include <fcntl.h>
+#include <sys/klog.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <thread>
+#include <tuple>
+#include <vector>
+
+#include "tests/support/agent_scanner.h"
+#include "tests/support/capabilities.h"
+#include "tests/support/collecting_sink.h"
+#include "tests/support/network_namespace.h"
+#include "tests/support/ss.h"
+#include "tests/support/tcp_sockets.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "closewatch/base/file.h"
+#include "closewatch/kernel/bpf_source.h"
+#include "closewatch/kernel/inet_diag_source.h"
+#include "closewatch/kernel/procfs_source.h"
+
+/// The engines beside each other, and what only one of them has to fear.
+
+namespace closewatch {
+namespace {
+
+using testing::AgentScanner;
+using testing::CollectingSink;
+using ::testing::HasSubstr;
+using testing::NetworkNamespace;
+using testing::wait_until;
+using testing::Wire;
+
+constexpr std::array kWires = {Wire::kIpv4, Wire::kIpv6, Wire::kMapped};
+constexpr const char* kTypes = "/sys/kernel/btf/vmlinux";
+
+std::unique_ptr<BpfSource> bpf_source() {
+  auto program = load_walk_program(kTypes);
+  if (!program) throw std::runtime_error(program.error().what);
+  return std::make_unique<BpfSource>(std::move(*program));
+}
+
+/// What a source tells of a namespace.
+struct Told {
+  StateCounts states;
+  std::vector<SocketRow> rows;  ///< in CLOSE_WAIT and LISTEN, by local and remote port
+};
+
+Told told_by(SocketSource& source, int descriptor) {
+  CollectingSink sink;
+  source.begin_scan(std::nullopt);
+  const auto reading = source.read(descriptor, {.tcp_info = true}, sink);
+  if (!reading) throw std::runtime_error(reading.error().what);
+  Told told;
+  for (const auto& count : sink.counts) told.states.add(count.state, count.sockets);
+  for (const auto& row : sink.rows) {
+    told.states.add(row.state);
+    if (row.state == TcpState::kCloseWait || row.state == TcpState::kListen) {
+      told.rows.push_back(row);
+    }
+  }
+  std::sort(told.rows.begin(), told.rows.end(), [](const SocketRow& a, const SocketRow& b) {
+    return std::tuple(a.local.port, a.remote.port, a.local.address.family) <
+           std::tuple(b.local.port, b.remote.port, b.local.address.family);
+  });
+  return told;
+}
+
+void expect_same(const Told& one, const Told& other) {
+  EXPECT_EQ(one.states, other.states);
+  ASSERT_EQ(one.rows.size(), other.rows.size());
+  for (std::size_t i = 0; i < one.rows.size(); ++i) {
+    const auto& a = one.rows[i];
+    const auto& b = other.rows[i];
+    EXPECT_EQ(a.state, b.state);
+    EXPECT_EQ(a.local, b.local);
+    EXPECT_EQ(a.remote, b.remote);
+    EXPECT_EQ(a.inode, b.inode);
+    EXPECT_EQ(a.uid, b.uid);
+    EXPECT_EQ(a.receive_queue, b.receive_queue);
+    if (a.state != TcpState::kListen) {
+      EXPECT_EQ(a.send_queue, b.send_queue);
+    }
+  }
+}
+
+TEST(Engines, TellTheSameRowByRow) {
+  const NetworkNamespace space("engines");
+  std::vector<UniqueFd> sockets;
+  space.run([&] {
+    for (const auto wire : kWires) {
+      for (const auto state : kTcpStates) {
+        if (state == TcpState::kClose || state == TcpState::kSynRecv) continue;  // they do not stay
+        for (auto& made : testing::sockets_in(state, wire, 3)) sockets.push_back(std::move(made));
+      }
+      auto listener = testing::listen_on(wire, 8);
+      for (const std::size_t unread : {0U, 1U, 1000U}) {
+        auto connection = testing::connected(wire, listener);
+        testing::send_bytes(connection.client, unread);
+        testing::half_close(connection.client);
+        sockets.push_back(std::move(connection.client));
+        sockets.push_back(std::move(connection.server));
+      }
+      sockets.push_back(testing::connect_to(wire, listener.port));  // waits for accept()
+      testing::half_close(sockets.back());
+      sockets.push_back(std::move(listener.fd));
+    }
+  });
+  InetDiagSource inet_diag(*make_netlink_opener());
+  const auto bpf = bpf_source();
+  ProcfsSource procfs;
+  const auto descriptor = space.open();
+  const auto text = open_at(kWorkingFolder,
+                            ("/proc/" + std::to_string(space.resident()) + "/net").c_str(), O_PATH);
+  ASSERT_TRUE(text);
+
+  // Timers may move a socket on between two readings; then the next round is to be quiet.
+  Told before;
+  Told walked;
+  Told as_text;
+  Told after;
+  wait_until("nothing moves while the engines read", [&] {
+    before = told_by(inet_diag, descriptor.get());
+    walked = told_by(*bpf, descriptor.get());
+    as_text = told_by(procfs, text->get());
+    after = told_by(inet_diag, descriptor.get());
+    return before.states == after.states;
+  });
+  EXPECT_GT(before.rows.size(), 20U);
+  expect_same(before, walked);
+  expect_same(before, as_text);
+  for (std::size_t i = 0; i < walked.rows.size(); ++i) {
+    const auto& row = walked.rows[i];
+    EXPECT_EQ(row.cgroup_id, before.rows[i].cgroup_id);
+    if (row.state == TcpState::kListen) {
+      EXPECT_EQ(row.send_queue, before.rows[i].send_queue);
+      EXPECT_EQ(as_text.rows[i].send_queue, kNoAcceptLimit);
+      continue;
+    }
+    constexpr std::uint32_t kTick = 10;  // of the slowest kernel, ms
+    ASSERT_TRUE(row.last_ack_received_ms);
+    EXPECT_GE(*row.last_ack_received_ms + kTick, *before.rows[i].last_ack_received_ms);
+    EXPECT_LE(*row.last_ack_received_ms, *after.rows[i].last_ack_received_ms + kTick);
+    EXPECT_FALSE(as_text.rows[i].last_ack_received_ms);
+  }
+}
+
+TEST(Engines, ANamespacesOwnHashTableIsNotMissed) {
+  const NetworkNamespace parent("parent");
+  parent.sysctl("net.ipv4.tcp_child_ehash_entries", "64");
+  std::unique_ptr<NetworkNamespace> child;
+  std::vector<UniqueFd> sockets;
+  parent.run([&] { child = std::make_unique<NetworkNamespace>("child"); });
+  child->run([&] { sockets = testing::many_in_close_wait(300, 77); });
+  AgentScanner scanner;
+  wait_until("the agent and ss agree", [&] {
+    return scanner.sums_of(child->name()).states == testing::ss_counts(child->name()).states;
+  });
+  EXPECT_EQ(scanner.last_sums_of(child->name()).states.of(TcpState::kCloseWait), 300U);
+}
+
+TEST(Engines, BpfSaysWhatItMisses) {
+  const auto no_types = load_walk_program("/nonexistent/btf");
+  ASSERT_FALSE(no_types);
+  EXPECT_EQ(no_types.error().kind, ErrorKind::kUnsupported);
+  EXPECT_THAT(no_types.error().what, HasSubstr("CONFIG_DEBUG_INFO_BTF"));
+  std::thread([] {
+    testing::keep_capabilities(0);
+    const auto denied = load_walk_program(kTypes);
+    ASSERT_FALSE(denied);
+    EXPECT_EQ(denied.error().kind, ErrorKind::kDenied);
+    EXPECT_THAT(denied.error().what, HasSubstr("CAP_BPF"));
+  }).join();
+}
+
+/// Opens and closes connections as fast as it can, until told to end.
+class Storm {
+ public:
+  explicit Storm(const NetworkNamespace& space)
+      : thread_([this, &space] { space.run([this] { rage(); }); }) {}
+  Storm(const Storm&) = delete;
+  Storm& operator=(const Storm&) = delete;
+  Storm(Storm&&) = delete;
+  Storm& operator=(Storm&&) = delete;
+  ~Storm() {
+    done_ = true;
+    thread_.join();
+  }
+  [[nodiscard]] std::size_t connections() const { return connections_; }
+
+ private:
+  void rage() {
+    const auto listener = testing::listen_on(Wire::kIpv4, 128);
+    while (!done_) {
+      // Every other one ends with a reset, which leaves nothing behind, or ports would run out.
+      auto connection = testing::connected(Wire::kIpv4, listener);
+      const linger reset{.l_onoff = 1, .l_linger = 0};
+      ::setsockopt(connection.client.get(), SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
+      if (connections_ % 2 == 0) testing::half_close(connection.server);
+      ++connections_;
+    }
+  }
+
+  std::atomic<bool> done_ = false;
+  std::atomic<std::size_t> connections_ = 0;
+  std::thread thread_;
+};
+
+/// Lines of the kernel's log that tell of trouble.
+std::size_t kernel_troubles() {
+  constexpr int kReadAll = 3;
+  constexpr int kSize = 10;
+  std::vector<char> text(static_cast<std::size_t>(std::max(::klogctl(kSize, nullptr, 0), 1)));
+  const auto got = ::klogctl(kReadAll, text.data(), static_cast<int>(text.size()));
+  const std::string log(text.data(), static_cast<std::size_t>(std::max(got, 0)));
+  std::size_t troubles = 0;
+  for (const std::string sign : {"BUG:", "WARNING:", "Oops", "rcu_sched", "soft lockup", "stall"}) {
+    for (auto at = log.find(sign); at != std::string::npos; at = log.find(sign, at + 1)) ++troubles;
+  }
+  return troubles;
+}
+
+TEST(Engines, AStormDoesNotDisturbTheCountsOfOthers) {
+  // Without a change of engines a minute of it is CLOSEWATCH_STORM_SCANS=2000.
+  const char* const wanted = std::getenv("CLOSEWATCH_STORM_SCANS");
+  const std::size_t scans = wanted == nullptr ? 60 : std::stoul(wanted);
+  constexpr std::size_t kStable = 5500;
+  const auto troubles = kernel_troubles();
+  const NetworkNamespace quiet("quiet");
+  const NetworkNamespace windy("windy");
+  const NetworkNamespace wild("wild");
+  std::vector<UniqueFd> stable;
+  quiet.run([&] { stable = testing::many_in_close_wait(kStable, 78); });
+  AgentScanner scanner;
+  const Storm first(windy);
+  const Storm second(wild);
+  wait_until("the storm rages",
+             [&] { return first.connections() > 100 && second.connections() > 100; });
+  const auto before = first.connections() + second.connections();
+  std::size_t seen = 0;
+  for (std::size_t i = 0; i < scans; ++i) {
+    const auto& snapshot = scanner.scan();
+    EXPECT_EQ(scanner.last_sums_of(quiet.name()).states.of(TcpState::kCloseWait), kStable);
+    for (const auto& pod : snapshot.pods) {
+      if (pod.name != windy.name() && pod.name != wild.name()) continue;
+      if (pod.visibility != Visibility::kVisible) continue;
+      ++seen;
+      // One connection at a time, and of each at most what waits for a minute in TIME_WAIT.
+      constexpr std::size_t kPorts = 28'232;  // ip_local_port_range
+      EXPECT_LE(pod.sums.states.total(), 2 * kPorts);
+      EXPECT_LE(pod.sums.states.of(TcpState::kEstablished), 4U);
+    }
+  }
+  EXPECT_GT(first.connections() + second.connections(), before);
+  // procfs and inet_diag may give up on a namespace that never stands still; bpf sees each.
+  if (testing::engine_under_test() == "bpf") {
+    EXPECT_EQ(seen, 2 * scans);
+  }
+  EXPECT_EQ(kernel_troubles(), troubles);
+}
+
+}  // namespace
+}  // namespace closewatch

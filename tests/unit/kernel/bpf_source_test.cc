@@ -1,0 +1,372 @@
+#include "closewatch/kernel/bpf_source.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <array>
+#include <map>
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "tests/support/collecting_sink.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "closewatch/base/file.h"
+
+namespace closewatch {
+namespace {
+
+using testing::CollectingSink;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+constexpr std::uint64_t kListeners = 0x1000;
+constexpr std::uint64_t kConnections = 0x2000;
+constexpr std::uint64_t kOwnConnections = 0x3000;
+constexpr std::uint64_t kMask = 7;
+constexpr unsigned kHz = 250;
+constexpr std::uint64_t kUptimeSeconds = 1000;
+constexpr std::uint64_t kFirstJiffies = 0xFFFFFFFFU - 300 * kHz + 1;
+
+/// A socket as the fake kernel has it.
+struct FakeSocket {
+  std::uint64_t net = 0;
+  TcpState state = TcpState::kEstablished;
+  std::uint16_t port = 0;
+  std::uint64_t cgroup = 0;
+  std::uint32_t sequence = 7;
+  std::uint32_t receive_queue = 0;
+  std::uint32_t silent_ticks = 0;  ///< since the last ACK
+};
+
+/// Plays the program in the kernel: one bucket a run.
+class FakeWalkProgram final : public WalkProgram {
+ public:
+  struct State {
+    std::map<std::uint64_t, std::vector<FakeSocket>> tables;
+    std::map<ino_t, walk_namespace> namespaces;
+    walk_answer trouble{};  ///< added to each run over connections
+    std::size_t walks = 0;  ///< of whole tables
+    bool stuck = false;
+    std::vector<std::uint32_t> watching;  ///< at each run over connections
+  };
+
+  explicit FakeWalkProgram(State& state)
+      : state_(state), groups_(WALK_GROUPS), records_(WALK_RECORDS), ports_(WALK_PORTS) {}
+
+  WalkMemory memory() override { return {request_, answer_, found_, groups_, records_, ports_}; }
+
+  Result<void> identify_namespace() override {
+    struct stat status {};
+    ::fstat(static_cast<int>(request_.descriptor), &status);
+    found_ = state_.namespaces[status.st_ino];
+    return {};
+  }
+
+  Result<void> walk_table() override {
+    answer_ = {};
+    if (request_.listening == 0) {
+      answer_ = state_.trouble;
+      state_.watching.push_back(request_.watching);
+    }
+    answer_.jiffies = kFirstJiffies + kUptimeSeconds * kHz;
+    answer_.monotonic = kUptimeSeconds * 1'000'000'000;
+    answer_.next = state_.stuck ? request_.first : request_.first + 1;
+    if (request_.first == 0) ++state_.walks;
+    const auto& sockets = state_.tables[request_.table];
+    for (std::size_t i = 0; i < sockets.size(); ++i) {
+      if ((i & request_.mask) == request_.first) meet(sockets[i], i);
+    }
+    return {};
+  }
+
+ private:
+  void meet(const FakeSocket& socket, std::size_t index) {
+    auto& group = group_of(socket.net, socket.net == request_.split ? socket.cgroup : 0);
+    ++group.sockets[static_cast<std::size_t>(socket.state)];
+    for (auto& port : ports_) {
+      if (port.net == socket.net && port.port == socket.port && request_.listening == 0) {
+        port.in_use = 1;
+      }
+    }
+    if (socket.state != TcpState::kCloseWait && socket.state != TcpState::kListen) return;
+    auto& record = records_[answer_.records++];
+    record = {};
+    record.net = socket.net;
+    record.cgroup = socket.cgroup;
+    record.socket = request_.table + index * 8;
+    record.state = static_cast<walk_u16>(socket.state);
+    record.family = 2;  // AF_INET
+    record.local_port = socket.port;
+    record.remote_port = htons(443);
+    record.sequence = socket.sequence;
+    record.receive_queue = socket.receive_queue;
+    record.received_at = static_cast<walk_u32>(answer_.jiffies) - socket.silent_ticks;
+  }
+
+  walk_group& group_of(std::uint64_t net, std::uint64_t cgroup) {
+    auto place = walk_group_place(net, cgroup);
+    while (groups_[place].generation == request_.generation &&
+           (groups_[place].net != net || groups_[place].cgroup != cgroup)) {
+      place = (place + 1) & (WALK_GROUPS - 1);
+    }
+    auto& group = groups_[place];
+    if (group.generation != request_.generation) {
+      group = {};
+      group.generation = request_.generation;
+      group.net = net;
+      group.cgroup = cgroup;
+      group.cookie = net + 1;
+    }
+    return group;
+  }
+
+  State& state_;
+  walk_request request_{};
+  walk_answer answer_{};
+  walk_namespace found_{};
+  std::vector<walk_group> groups_;
+  std::vector<walk_record> records_;
+  std::vector<walk_port> ports_;
+};
+
+class BpfSourceTest : public ::testing::Test {
+ protected:
+  /// A namespace of the fake kernel, behind a descriptor.
+  int space(std::uint64_t net, std::uint64_t connections = kConnections) {
+    const auto* const paths = net == 100 ? "/proc/self/status" : "/proc/self/stat";
+    auto& fd = descriptors_[net];
+    fd = *open_at(kWorkingFolder, paths, O_RDONLY);
+    struct stat status {};
+    ::fstat(fd.get(), &status);
+    auto& found = state_.namespaces[status.st_ino];
+    found = {};
+    found.net = net;
+    found.cookie = net + 1;
+    found.inode = static_cast<walk_u32>(status.st_ino);
+    found.established = connections;
+    found.established_mask = kMask;
+    found.listening = kListeners;
+    found.listening_mask = kMask;
+    return fd.get();
+  }
+  void scan(std::optional<int> split = std::nullopt) { source_.begin_scan(split); }
+  Result<SocketReading> read(int fd, const SocketQuery& query = {.tcp_info = true}) {
+    return source_.read(fd, query, sink_);
+  }
+  [[nodiscard]] std::uint64_t counted(TcpState state) const {
+    std::uint64_t sum = 0;
+    for (const auto& count : sink_.counts) sum += count.state == state ? count.sockets : 0;
+    return sum;
+  }
+
+  FakeWalkProgram::State state_;
+  BpfSource source_{std::make_unique<FakeWalkProgram>(state_)};
+  CollectingSink sink_;
+  std::map<std::uint64_t, UniqueFd> descriptors_;
+};
+
+TEST_F(BpfSourceTest, OneWalkServesAllNamespaces) {
+  state_.tables[kListeners] = {{.net = 100, .state = TcpState::kListen, .port = 80}};
+  for (int i = 0; i < 20; ++i) state_.tables[kConnections].push_back({.net = 100});
+  for (int i = 0; i < 3; ++i) state_.tables[kConnections].push_back({.net = 200});
+  const auto first = space(100);
+  const auto second = space(200);
+  scan();
+  const auto reading = read(first);
+  ASSERT_TRUE(reading) << reading.error().what;
+  EXPECT_EQ(reading->namespace_cookie, 101);
+  EXPECT_EQ(counted(TcpState::kEstablished), 20U);
+  ASSERT_EQ(sink_.rows.size(), 1U);
+  EXPECT_EQ(sink_.rows.front().local.port, 80);
+  ASSERT_TRUE(read(second));
+  EXPECT_EQ(counted(TcpState::kEstablished), 3U);
+  EXPECT_THAT(sink_.rows, IsEmpty());
+  EXPECT_EQ(state_.walks, 2U);  // one for listeners, one for all else
+}
+
+TEST_F(BpfSourceTest, NothingIsKeptForTheNextScan) {
+  state_.tables[kConnections] = {{.net = 100}, {.net = 100, .state = TcpState::kCloseWait}};
+  const auto fd = space(100);
+  scan();
+  ASSERT_TRUE(read(fd));
+  state_.tables[kConnections].clear();
+  scan();
+  ASSERT_TRUE(read(fd));
+  EXPECT_THAT(sink_.rows, IsEmpty());
+  EXPECT_THAT(sink_.counts, IsEmpty());
+}
+
+TEST_F(BpfSourceTest, ANamespacesOwnTableIsWalkedToo) {
+  state_.tables[kConnections] = {{.net = 100}};
+  state_.tables[kOwnConnections] = {{.net = 200}, {.net = 200}};
+  const auto common = space(100);
+  const auto own = space(200, kOwnConnections);
+  scan();
+  ASSERT_TRUE(read(common));
+  EXPECT_EQ(counted(TcpState::kEstablished), 1U);
+  ASSERT_TRUE(read(own));
+  EXPECT_EQ(counted(TcpState::kEstablished), 2U);
+}
+
+TEST_F(BpfSourceTest, TheSharedNamespaceIsCountedByCgroup) {
+  state_.tables[kConnections] = {{.net = 100, .cgroup = 5},
+                                 {.net = 100, .cgroup = 5},
+                                 {.net = 100, .cgroup = 6},
+                                 {.net = 200, .cgroup = 5},
+                                 {.net = 100, .state = TcpState::kTimeWait}};
+  const auto shared = space(100);
+  const auto other = space(200);
+  scan(shared);
+  ASSERT_TRUE(read(shared));
+  std::map<std::optional<std::uint64_t>, std::uint64_t> by_cgroup;
+  for (const auto& count : sink_.counts) by_cgroup[count.cgroup_id] += count.sockets;
+  EXPECT_THAT(by_cgroup,
+              ElementsAre(std::pair(std::nullopt, 1U), std::pair(5U, 2U), std::pair(6U, 1U)));
+  ASSERT_TRUE(read(other));
+  ASSERT_EQ(sink_.counts.size(), 1U);
+  EXPECT_EQ(sink_.counts.front().cgroup_id, std::nullopt);
+}
+
+TEST_F(BpfSourceTest, ARowHasWhatADiagnosisNeeds) {
+  state_.tables[kConnections] = {{.net = 100,
+                                  .state = TcpState::kCloseWait,
+                                  .port = 8080,
+                                  .cgroup = 9,
+                                  .receive_queue = 3,
+                                  .silent_ticks = 5 * kHz}};
+  const auto fd = space(100);
+  scan();
+  ASSERT_TRUE(read(fd));
+  ASSERT_EQ(sink_.rows.size(), 1U);
+  const auto& row = sink_.rows.front();
+  EXPECT_EQ(row.remote.port, 443);
+  EXPECT_EQ(row.receive_queue, 3U);
+  EXPECT_EQ(row.cgroup_id, 9U);
+  EXPECT_EQ(row.last_ack_received_ms, 5000U);
+  ASSERT_TRUE(read(fd, {}));
+  EXPECT_EQ(sink_.rows.front().last_ack_received_ms, std::nullopt);
+}
+
+TEST_F(BpfSourceTest, AnAckFromAfterTheWalkBeganIsNoAge) {
+  state_.tables[kConnections] = {
+      {.net = 100, .state = TcpState::kCloseWait, .silent_ticks = 0xFFFFFFFF}};
+  const auto fd = space(100);
+  scan();
+  ASSERT_TRUE(read(fd));
+  EXPECT_EQ(sink_.rows.front().last_ack_received_ms, 0U);
+}
+
+TEST_F(BpfSourceTest, ASocketIsKnownAgainAndALaterOneAtItsAddressIsAnother) {
+  state_.tables[kConnections] = {{.net = 100, .state = TcpState::kCloseWait}};
+  const auto fd = space(100);
+  const auto cookie = [&] {
+    scan();
+    EXPECT_TRUE(read(fd));
+    return sink_.rows.front().cookie;
+  };
+  const auto first = cookie();
+  EXPECT_EQ(cookie(), first);
+  state_.tables[kConnections].front().sequence = 8;
+  EXPECT_NE(cookie(), first);
+}
+
+TEST_F(BpfSourceTest, APortThatCeasedToListenIsWatchedWhileItHasSockets) {
+  state_.tables[kListeners] = {{.net = 100, .state = TcpState::kListen, .port = 80}};
+  state_.tables[kConnections] = {{.net = 100, .port = 80}};
+  const auto fd = space(100);
+  scan();
+  ASSERT_TRUE(read(fd));
+  EXPECT_THAT(sink_.ports, IsEmpty());  // it listens: there is nothing to remember
+  EXPECT_THAT(state_.watching, ::testing::Each(0U));
+  state_.tables[kListeners].clear();
+  for (int i = 0; i < 3; ++i) {
+    scan();
+    ASSERT_TRUE(read(fd));
+    EXPECT_THAT(sink_.ports, ElementsAre(80));
+  }
+  state_.tables[kConnections].clear();
+  scan();
+  ASSERT_TRUE(read(fd));
+  EXPECT_THAT(sink_.ports, IsEmpty());
+  state_.tables[kConnections] = {{.net = 100, .port = 80}};
+  scan();
+  ASSERT_TRUE(read(fd));
+  EXPECT_THAT(sink_.ports, IsEmpty());  // another's by now: forgotten is forgotten
+}
+
+TEST_F(BpfSourceTest, ATableThatIsNotWholeMakesNamespacesIncomplete) {
+  state_.tables[kConnections] = {{.net = 100}};
+  const auto fd = space(100);
+  for (auto member : {&walk_answer::given_up, &walk_answer::too_deep, &walk_answer::unreadable}) {
+    state_.trouble = {};
+    state_.trouble.*member = 1;
+    scan();
+    const auto reading = read(fd);
+    ASSERT_FALSE(reading);
+    EXPECT_EQ(reading.error().kind, ErrorKind::kInterrupted);
+    EXPECT_THAT(reading.error().what, HasSubstr("could not be read whole"));
+  }
+  state_.trouble = {};
+  scan();
+  EXPECT_TRUE(read(fd));
+}
+
+TEST_F(BpfSourceTest, WhoFoundNoRoomIsIncompleteAndTheOthersAreNot) {
+  state_.tables[kConnections] = {{.net = 100}};
+  state_.trouble.no_group = 1;
+  const auto fd = space(100);
+  scan();
+  EXPECT_TRUE(read(fd));
+  // Of the shared one any cgroup may be missing.
+  scan(fd);
+  const auto reading = read(fd);
+  ASSERT_FALSE(reading);
+  EXPECT_THAT(reading.error().what, HasSubstr("room"));
+}
+
+TEST_F(BpfSourceTest, ANamespaceAtTheAddressOfAnEarlierOneIsIncomplete) {
+  state_.tables[kConnections] = {{.net = 100}};
+  const auto fd = space(100);
+  for (auto& [inode, found] : state_.namespaces) found.cookie = 4711;
+  scan();
+  const auto reading = read(fd);
+  ASSERT_FALSE(reading);
+  EXPECT_EQ(reading.error().kind, ErrorKind::kInterrupted);
+}
+
+TEST_F(BpfSourceTest, ADescriptorThatIsNoNamespaceIsAnError) {
+  const auto fd = space(100);
+  for (auto& [inode, found] : state_.namespaces) found.inode += 1;
+  scan();
+  const auto reading = read(fd);
+  ASSERT_FALSE(reading);
+  EXPECT_EQ(reading.error().kind, ErrorKind::kUnsupported);
+}
+
+TEST_F(BpfSourceTest, AWalkThatDoesNotAdvanceEnds) {
+  state_.stuck = true;
+  const auto fd = space(100);
+  scan();
+  EXPECT_FALSE(read(fd));
+}
+
+TEST(TicksPerSecond, AreToldByTheKernelsClocks) {
+  for (const unsigned hz : {100U, 250U, 300U, 1000U}) {
+    const std::uint64_t first = 0x1'0000'0000U - std::uint64_t{300} * hz;
+    for (const std::uint64_t seconds : {60U, 200U, 400U, 100'000U, 100'000'000U}) {
+      EXPECT_EQ(ticks_per_second(first + seconds * hz, seconds * 1'000'000'000), hz)
+          << hz << " " << seconds;
+    }
+  }
+  EXPECT_EQ(ticks_per_second(0, 1'000'000'000), std::nullopt);
+  // What would be right at 300 seconds for one is right for all.
+  EXPECT_EQ(ticks_per_second(0x1'0000'0000U, 300'000'000'000), std::nullopt);
+}
+
+}  // namespace
+}  // namespace closewatch
