@@ -1,22 +1,27 @@
 // What closewatch costs on real namespaces, all in one run on one machine, so that the ratios hold.
 //
-//   closewatch-bench AGENT_BINARY    prints Markdown; needs root
+//   closewatch-bench AGENT_BINARY            prints Markdown; needs root
+//   closewatch-bench AGENT_BINARY engines    only the engines beside each other
 
 #include <cstdio>
 #include <exception>
 
+#include "bench/agent_cost.h"
 #include "bench/diagnosis_cost.h"
-#include "bench/scan_cost.h"
+#include "bench/engine_cost.h"
 #include <fmt/format.h>
 
 int main(int argc, char** argv) {
   using namespace closewatch::bench;
-  if (argc != 2) {
-    (void)std::fputs("usage: closewatch-bench AGENT_BINARY\n", stderr);
+  if (argc < 2 || argc > 3) {
+    (void)std::fputs("usage: closewatch-bench AGENT_BINARY [engines]\n", stderr);
     return 2;
   }
   try {
-    print_scan_cost();
+    print_engine_cost();
+    fmt::print("\n100,000 sockets, shared out among more and more namespaces:\n\n");
+    print_flatness();
+    if (argc == 3) return 0;
     fmt::print("\nWith sockets in CLOSE_WAIT, as multiples of counting only:\n\n");
     print_diagnosis_cost();
     fmt::print("\nMemory of the agent that remembers 200,000 sockets in CLOSE_WAIT:\n\n");

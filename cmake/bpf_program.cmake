@@ -1,4 +1,5 @@
-# add_bpf_program(NAME SOURCE): an interface library with NAME.skel.h, in which SOURCE is, compiled for the kernel.
+# add_bpf_program(NAME SOURCE): an interface library with NAME.skel.h, in which SOURCE (below the project's folder) is,
+# compiled for the kernel.
 find_program(CLANG NAMES clang clang-14 REQUIRED)
 # Debian keeps it where only root's PATH leads.
 find_program(BPFTOOL bpftool PATHS /usr/sbin REQUIRED)
@@ -10,9 +11,9 @@ function(add_bpf_program name source)
   file(MAKE_DIRECTORY ${folder})
   add_custom_command(OUTPUT ${object}
     # With BTF, by which libbpf moves each access to where the running kernel has the field; v3 has 32-bit comparisons.
-    COMMAND ${CLANG} -g -O2 -target bpf -mcpu=v3 -Wall -Werror -I ${CMAKE_CURRENT_SOURCE_DIR}/include
-            -MD -MF ${object}.d -c ${CMAKE_CURRENT_SOURCE_DIR}/${source} -o ${object}
-    DEPENDS ${source} DEPFILE ${object}.d
+    COMMAND ${CLANG} -g -O2 -target bpf -mcpu=v3 -Wall -Werror -I ${PROJECT_SOURCE_DIR}/include -I ${PROJECT_SOURCE_DIR}/src/kernel/bpf
+            -MD -MF ${object}.d -c ${PROJECT_SOURCE_DIR}/${source} -o ${object}
+    DEPENDS ${PROJECT_SOURCE_DIR}/${source} DEPFILE ${object}.d
     COMMENT "Compiling ${source} for the kernel")
   add_custom_command(OUTPUT ${skeleton}
     COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf > ${skeleton}
