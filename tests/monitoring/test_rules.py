@@ -74,6 +74,12 @@ class RulesTest(unittest.TestCase):
         self.assertEqual(alerts, runbooks)
 
 
+    def test_every_recording_rule_is_documented(self):
+        page = (ROOT / "docs/rules.md").read_text()
+        told = set(re.findall(r"`([a-z]+:\w+:\w+)`", page))
+        self.assertEqual({rule["record"] for path in SHIPPED for rule in rules_in(path) if "record" in rule}, told)
+
+
 class SettingsTest(unittest.TestCase):
 
     def render(self, values):
