@@ -3,14 +3,21 @@
 import functools
 import json
 import math
+import pathlib
 import re
 import subprocess
+import sys
+import tempfile
 import unittest
 import urllib.parse
 
 import month
 import panel_data
 from month import START, Prometheus
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent / "scale"))
+
+from exposition import SCRAPE_SECONDS, Fleet, Shape  # noqa: E402  pylint: disable=wrong-import-position
 
 ROOT = month.ROOT
 RANGE = {"closewatch-fix": 30 * month.DAY, "closewatch-impact": 30 * month.DAY}
@@ -238,6 +245,54 @@ class OverAMonth(unittest.TestCase):
         self.assertAlmostEqual(after["Connections ended after their last request, a day"], day * month.MAX_REQUESTS, delta=100)
         # Whose noise alone is above a tenth, in this month.
         self.assertEqual({name for name, good in met.items() if not good}, {"Remote closes with a call under way, %"})
+
+
+class WithoutExporters(unittest.TestCase):
+    """Where nobody but closewatch is scraped."""
+
+    HOURS = 3
+    END = START + HOURS * 3600
+    WINDOWS = {"window": "30m", "before": "1h", "after": "1m"}
+
+    @classmethod
+    def setUpClass(cls):
+        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir="/var/tmp")))
+        fleet = Fleet(Shape(pods=4, leaking_share=0.5))
+        ticks = cls.HOURS * 3600 // SCRAPE_SECONDS
+        text = "".join(fleet.openmetrics(0, ticks, cls.END))
+        cls.pod = re.search(r'closewatch_close_wait_peer_sockets{namespace="([^"]+)",pod="([^"]+)"', text).groups()
+        scraped = "".join(f"scrape_samples_scraped 200 {at}\n" for at in range(START, cls.END, SCRAPE_SECONDS))
+        (folder / "text").write_text(text.replace("# EOF\n", f"{scraped}# EOF\n"), encoding="utf-8")
+        (folder / "data").mkdir()
+        panel_data.add_blocks(folder, "openmetrics", "-q", folder / "text", folder / "new")
+        rules = folder / "layer.yaml"
+        for layer in month.layers(month.recording_rules(folder)):
+            rules.write_text(json.dumps({"groups": [{"name": "layer", "interval": "60s", "rules": layer}]}), encoding="utf-8")
+            with Prometheus("{}", *month.QUICK, folder=folder) as prometheus:
+                panel_data.add_blocks(folder, "rules", "-q", f"--start={START}", f"--end={cls.END - 60}",
+                                      f"--url={prometheus.url}", f"--output-dir={folder / 'new'}", rules)
+        cls.asked = Asked(cls.enterClassContext(Prometheus("{}", *month.QUICK, folder=folder)), cls.END - 60)
+
+    def test_only_what_needs_an_exporter_is_empty(self):
+        namespace, pod = self.pod
+        empty = set()
+        for uid, dashboard, panel in drawn():
+            for target in panel["targets"]:
+                query = interpolated(target["expr"], dashboard, 3600, namespace=namespace, pod=pod, **self.WINDOWS)
+                found = self.asked.finds(query, target.get("instant"), 3600)
+                with self.subTest(dashboard=uid, panel=panel["title"], query=query):
+                    if needs(panel):
+                        # What a variable says is there nevertheless.
+                        self.assertTrue(found == 0 or "vector($" in target["expr"])
+                        empty.add((uid, panel["title"]))
+                    else:  # a table of blind pods may be empty, and says what that means
+                        self.assertTrue(found or panel["fieldConfig"]["defaults"].get("noValue"))
+        self.assertGreater(len(empty), 20)
+
+    def test_before_and_after_still_has_the_rows_of_sockets(self):
+        dashboard = dashboards()["closewatch-fix"]
+        found = self.asked.rows(panel_named(dashboard, "Before and after"), dashboard, "C", "measure", **self.WINDOWS)
+        self.assertEqual(set(found), {"CLOSE_WAIT, median", "CLOSE_WAIT, at worst", "Stuck sockets, at worst"})
 
 
 if __name__ == "__main__":

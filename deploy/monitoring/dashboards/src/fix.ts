@@ -58,12 +58,12 @@ const rowsOf = (value: (measure: Measure) => string) => rows(MEASURES.map((measu
   { row: String(at + 10), measure: measure.name, target: measure.target })).join(' or '));
 
 function compared(title: string, says: string, expr: (ago: string) => string, look: { unit?: string; needs?: Exporter[] }) {
-  return lines(title, { says: `${says} Both windows on one time axis: that of after.`, timeFrom: '$window', width: 12,
+  return lines(title, { says: `${says} Both windows on one time axis, each point the most since the one before.`, timeFrom: '$window', width: 12,
     colours: { before: 'orange', after: 'green' }, dashed: ['before'], calcs: ['mean', 'max'], ...look },
   line(expr('$before'), 'before'), line(expr('$after'), 'after'));
 }
 
-const sumOf = (series: string, selector: string) => (ago: string) => `sum(${series}{${selector}} offset ${ago})`;
+const sumOf = (series: string, selector: string) => (ago: string) => `sum(max_over_time(${series}{${selector}}[$__rate_interval] offset ${ago}))`;
 
 export const fix = dashboard('closewatch-fix', 'Fix validation', 'Did the release stop the leak? Two windows, before and after, side by side.', '30d',
   [variables.cluster(), variables.namespace(), variables.workload(), variables.service(),
@@ -76,17 +76,17 @@ export const fix = dashboard('closewatch-fix', 'Fix validation', 'Did the releas
       table('Before and after', { says: 'Means over the two windows, unless it says otherwise. Rows of exporters that are absent are missing.', width: 24, height: 14, order: 'row',
         difference: { left: 'Value #B', right: 'Value #A', title: 'Difference' }, columns: [
           { field: 'measure', title: 'Measure', width: 420 },
-          { field: 'Value #A', title: 'Before: $window, ended $before ago', decimals: 2 },
-          { field: 'Value #B', title: 'After: $window, ended $after ago', decimals: 2 },
-          { field: 'Difference', title: 'Difference', decimals: 2 },
+          { field: 'Value #A', title: 'Before: $window, ended $before ago', unit: 'short' },
+          { field: 'Value #B', title: 'After: $window, ended $after ago', unit: 'short' },
+          { field: 'Difference', title: 'Difference', unit: 'short' },
           { field: 'target', title: 'Target', width: 140 },
           { field: 'Value #C', title: 'Met', width: 110, mappings: [{ type: 'value' as never, options: { 0: { text: 'no', color: 'red' }, 1: { text: 'yes', color: 'green' } } }] } ] },
       rowsOf(before), rowsOf(after), rowsOf((measure) => `(${measure.met(`(${before(measure)})`, `(${after(measure)})`)})`)),
     ] },
     { title: 'The whole time range: choose the windows here', panels: [
-      lines('CLOSE_WAIT and stuck', { says: 'Over the whole time range, with rollouts in blue and restarts in orange.', width: 24, height: 7, colours: { CLOSE_WAIT: 'blue', stuck: 'red' } },
-        line(`sum(workload:closewatch_close_wait_sockets:sum{${WORKLOAD}})`, 'CLOSE_WAIT'),
-        line(`sum(workload:closewatch_close_wait_stuck_sockets:sum{${WORKLOAD}})`, 'stuck')),
+      lines('CLOSE_WAIT and stuck', { says: 'Over the whole time range, with alerts in red, rollouts in blue and restarts in orange.', width: 24, height: 7, colours: { CLOSE_WAIT: 'blue', stuck: 'red' } },
+        line(`sum(max_over_time(workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}[$__rate_interval]))`, 'CLOSE_WAIT'),
+        line(`sum(max_over_time(workload:closewatch_close_wait_stuck_sockets:sum{${WORKLOAD}}[$__rate_interval]))`, 'stuck')),
     ] },
     { title: 'Both windows on one axis', panels: [
       compared('CLOSE_WAIT', 'Sockets in CLOSE_WAIT.', sumOf('workload:closewatch_close_wait_sockets:sum', WORKLOAD), {}),

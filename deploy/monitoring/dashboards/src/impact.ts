@@ -45,7 +45,7 @@ const factors: { row: string; factor: string; model: string; measured: string }[
     measured: `100 * sum(closewatch:burst_attribution:ratio{${CLUSTER},class=~"leak|both"})` },
 ];
 
-const money = { unit: 'currencyUSD', decimals: 0, plain: true };
+const money = { unit: 'currencyUSD', plain: true };
 const whole = { unit: 'locale', decimals: 0, plain: true };
 
 export const impact = dashboard('closewatch-impact', 'Impact', 'What bursts of 5xx cost: calls, pages, sessions, revenue, profit.', '30d',
@@ -99,11 +99,11 @@ export const impact = dashboard('closewatch-impact', 'Impact', 'What bursts of 5
       number('Revenue at risk', { says: 'Lost sessions × what a session is worth.', needs: ['Envoy'], ...money, width: 4 }, now(revenueOf(MEASURED), 'revenue')),
       number('Profit at risk', { says: 'Revenue × margin.', needs: ['Envoy'], ...money, width: 4 }, now(profitOf(MEASURED), 'profit')),
       table('The model beside what was measured', { says: 'Type a measured value into its variable to use it.', needs: ['Envoy'], width: 10, height: 9, order: 'row', columns: [
-        { field: 'factor', title: 'Factor', width: 260 }, { field: 'Value #A', title: 'Model', decimals: 2 }, { field: 'Value #B', title: 'Measured', decimals: 2 } ] },
+        { field: 'factor', title: 'Factor', width: 260 }, { field: 'Value #A', title: 'Model', unit: 'locale' }, { field: 'Value #B', title: 'Measured', unit: 'locale' } ] },
       rows(factors.map(({ row, factor, model }) => labelled(`vector(${model})`, { row, factor })).join(' or ')),
       rows(factors.map(({ row, factor, measured }) => labelled(measured, { row, factor })).join(' or '))),
       lines('Failed calls beyond the baseline, while bursts go on', { says: 'A second, by service.', needs: ['Envoy'], unit: 'reqps', width: 14, height: 9, calcs: ['max'] },
-        line(`service:closewatch_burst_excess_5xx:rate5m{${SERVICE}}`, '{{service}}')),
+        line(`max_over_time(service:closewatch_burst_excess_5xx:rate5m{${SERVICE}}[$__rate_interval])`, '{{service}}')),
     ] },
     { title: '', panels: [
       note('Not counted: that sessions at the checkout are worth more than the mean, slow pages outside bursts, load that retries add, visitors who never come back.', 24, 2),

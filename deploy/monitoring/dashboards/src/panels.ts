@@ -95,7 +95,7 @@ export function lines(title: string, look: Look & { stacked?: boolean; calcs?: s
 /** One big number, with its course behind it when the target is drawn over time. */
 export function number(title: string, look: Look & { mappings?: ValueMapping[]; plain?: boolean; named?: boolean },
   ...targets: DataqueryBuilder[]) {
-  const panel = dressed(new Stat(), title, { width: 4, height: 4, ...look }, targets)
+  const panel = dressed(new Stat(), title, { width: 4, height: look.plain ? 4 : 5, ...look }, targets)
     .graphMode(look.plain ? common.BigValueGraphMode.None : common.BigValueGraphMode.Area)
     .colorMode(look.thresholds ? common.BigValueColorMode.Value : common.BigValueColorMode.None)
     .reduceOptions(new common.ReduceDataOptionsBuilder().calcs(['lastNotNull']).values(false))
