@@ -5,6 +5,8 @@ import re
 import sys
 import unittest
 
+import yaml
+
 HERE = pathlib.Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE / "scale"))
 
@@ -49,6 +51,19 @@ class Ingested(unittest.TestCase):
             leaking = prometheus.value("count(closewatch_close_wait_peer_sockets)")
             self.assertEqual(prometheus.value('count({__name__=~"closewatch_.*|process_.*"})'),
                              20 * (shape.pods * shape.series_of_pod() + shape.series_of_agent()) + leaking)
+
+
+    def test_what_is_dropped_leaves_as_much_as_the_plan_says(self):
+        page = (ROOT / "docs/scale.md").read_text(encoding="utf-8")
+        rules = [{re.sub("[A-Z]", lambda letter: "_" + letter.group().lower(), key): value for key, value in rule.items()}
+                 for rule in yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, re.S).group(1))]
+        rules[2]["regex"] = rules[2]["regex"].replace("istio-proxy", "container-1")
+        left = int(re.search(r"series of a pod to (\d+)", page).group(1))
+        with Agents(1) as agents, Scraping(agents, interval=1, metric_relabel_configs=rules) as prometheus:
+            prometheus.wait_for_all()
+            # Those that leak have a peer besides.
+            counts = [count for _, count in prometheus.query('count by (pod) ({pod!=""})')]
+            self.assertEqual(set(counts) - {left + 1}, {left})
 
 
 if __name__ == "__main__":

@@ -36,14 +36,14 @@ class Agents:
 
 
 class Scraping(Prometheus):
-    """Scrapes all agents every `interval` seconds and evaluates the rules of some files."""
+    """Scrapes all agents every `interval` seconds and evaluates the rules of some files; more for the job in `settings`."""
 
-    def __init__(self, agents, rules=(), interval=SCRAPE_SECONDS):
+    def __init__(self, agents, rules=(), interval=SCRAPE_SECONDS, **settings):
         self._count = agents.count
         super().__init__(json.dumps({
             "global": {"scrape_interval": f"{interval}s", "scrape_timeout": f"{interval}s"},
             "rule_files": [str(path) for path in rules],
-            "scrape_configs": [{"job_name": "closewatch", "honor_labels": True, "static_configs": agents.targets}]}))
+            "scrape_configs": [{"job_name": "closewatch", "honor_labels": True, "static_configs": agents.targets, **settings}]}))
 
     def wait_for_all(self, seconds=300):
         """Until each agent has been scraped, the last time with success."""

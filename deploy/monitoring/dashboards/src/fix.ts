@@ -73,12 +73,12 @@ export const fix = dashboard('closewatch-fix', 'Fix validation', 'Did the releas
   [annotations.alerts(), annotations.rollouts(), annotations.restarts()],
   [
     { title: '', panels: [
-      table('Before and after', { says: 'Means over the two windows, unless it says otherwise. Rows of exporters that are absent are missing.', width: 24, height: 14, order: 'row',
+      table('Before and after: $window each, ended $before and $after ago', { unit: 'short', says: 'Means over the two windows, unless it says otherwise. Rows of exporters that are absent are missing.', width: 24, height: 14, order: 'row',
         difference: { left: 'Value #B', right: 'Value #A', title: 'Difference' }, columns: [
           { field: 'measure', title: 'Measure', width: 420 },
-          { field: 'Value #A', title: 'Before: $window, ended $before ago', unit: 'short' },
-          { field: 'Value #B', title: 'After: $window, ended $after ago', unit: 'short' },
-          { field: 'Difference', title: 'Difference', unit: 'short' },
+          { field: 'Value #A', title: 'Before' },
+          { field: 'Value #B', title: 'After' },
+          { field: 'Difference', title: 'Difference' },
           { field: 'target', title: 'Target', width: 140 },
           { field: 'Value #C', title: 'Met', width: 110, mappings: [{ type: 'value' as never, options: { 0: { text: 'no', color: 'red' }, 1: { text: 'yes', color: 'green' } } }] } ] },
       rowsOf(before), rowsOf(after), rowsOf((measure) => `(${measure.met(`(${before(measure)})`, `(${after(measure)})`)})`)),

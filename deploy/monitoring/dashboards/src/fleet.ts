@@ -14,7 +14,7 @@ const victims: Column[] = [
   { field: 'pod', title: 'Pod', width: 260, link: to('closewatch-pod', { namespace: 'Namespace', pod: 'Pod' }), linkTitle: 'All of this pod' },
   { field: 'container', title: 'Container' },
   { field: 'Value #A', title: 'Stuck', thresholds: COUNT, width: 90 },
-  { field: 'Value #B', title: 'More than an hour ago', decimals: 0, thresholds: { 1: 'orange' }, width: 190 },
+  { field: 'Value #B', title: 'Grown in the last hour', decimals: 0, thresholds: { 1: 'orange' }, width: 190 },
   { field: 'Value #C', title: 'Oldest', ...AGE, width: 110 },
 ];
 
@@ -32,8 +32,8 @@ const peers: Column[] = [
 ];
 
 const trust: Column[] = [
-  { field: 'service', title: 'Service' }, { field: 'proxy', title: 'Proxy' }, { field: 'lag', title: 'Best lag', width: 100 },
-  { field: 'Value', title: 'Correlation', decimals: 2, base: 'red', thresholds: { 0.4: 'yellow', 0.7: 'green' }, width: 110 },
+  { field: 'service', title: 'Service', width: 130 }, { field: 'proxy', title: 'Proxy' }, { field: 'lag', title: 'Best lag', width: 80 },
+  { field: 'Value', title: 'Correlation', decimals: 2, base: 'red', thresholds: { 0.3: 'yellow', 0.8: 'green' }, width: 110 },
 ];
 
 export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and where it grows.', '6h',
@@ -65,8 +65,8 @@ export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and 
       lines('Stuck sockets, the ten worst workloads', { says: 'Sockets that nobody closes, by workload. A line that only rises is a leak.',
         thresholds: { 20: 'red' } },
       line(`topk(10, sum by (cluster, namespace, workload) (workload:closewatch_close_wait_stuck_sockets:sum{${WORKLOAD}}) > 0)`, '{{namespace}}/{{workload}}')),
-      lines('Growth, the ten fastest workloads', { says: 'Sockets an hour that CLOSE_WAIT gains, by the slope of 30 minutes.', decimals: 1 },
-        line(`topk(10, sum by (cluster, namespace, workload) (workload:closewatch_close_wait_sockets:deriv{${WORKLOAD}}) * 3600 > 0.5)`, '{{namespace}}/{{workload}}')),
+      lines('Growth, the ten fastest workloads', { says: 'Sockets an hour that CLOSE_WAIT gains, by the slope of 30 minutes; those above ten.', decimals: 0, empty: 'Nothing grows' },
+        line(`topk(10, sum by (cluster, namespace, workload) (workload:closewatch_close_wait_sockets:deriv{${WORKLOAD}}) * 3600 > 10)`, '{{namespace}}/{{workload}}')),
       table('Which call is owed', { says: 'accept: nobody fetched the connection; read: nobody read to its end; close: the descriptor is kept.',
         columns: owed, sort: 'CLOSE_WAIT', empty: 'Nothing is owed' },
       rows(`topk(50, sum by (namespace, workload, container, direction, awaiting) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}) > 0)`)),
@@ -74,9 +74,9 @@ export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and 
         sort: 'Stuck', empty: 'No stuck socket has a peer' },
       rows(`topk(50, sum by (namespace, pod, direction, peer) (${ofWorkloads(once('closewatch_close_wait_peer_sockets', NAMESPACE, 'direction', 'peer'))}) > 0)`)),
       lines('CLOSE_WAIT by namespace', { says: 'All sockets in CLOSE_WAIT, stuck or just passing.', stacked: true },
-        line(`topk(10, sum by (namespace) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}) > 0)`, '{{namespace}}')),
+        line(`topk(10, sum by (namespace) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}))`, '{{namespace}}')),
       lines('CLOSE_WAIT by what is owed', { says: 'By direction and by the call that the application still owes.', stacked: true },
-        line(`sum by (direction, awaiting) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}) > 0`, '{{direction}}, owes {{awaiting}}')),
+        line(`sum by (direction, awaiting) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}})`, '{{direction}}, owes {{awaiting}}')),
       lines('Into and out of CLOSE_WAIT', { says: 'A leak is the gap between the two.', unit: 'ops', colours: { entered: 'orange', left: 'green' } },
         line(`sum(rate(closewatch_close_wait_entered_total{${NAMESPACE}}[$__rate_interval]))`, 'entered'),
         line(`sum(rate(closewatch_close_wait_left_total{${NAMESPACE}}[$__rate_interval]))`, 'left')),
@@ -86,13 +86,13 @@ export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and 
         '{{namespace}}/{{pod}}:{{port}}')),
     ] },
     { title: 'Bursts of 5xx, and what caused them', panels: [
-      lines('5xx by service', { says: 'Failed calls a second.', needs: ['Envoy'], unit: 'reqps' },
+      lines('5xx by service', { says: 'Failed calls a second.', needs: ['Envoy'], unit: 'reqps', width: 10 },
         line(`topk(10, service:envoy_cluster_upstream_rq_5xx:rate5m{${SERVICE}})`, '{{service}}')),
-      bars('What the bursts of 30 days came with', { says: 'Of all bursts, those that a leak or a rollout preceded or accompanied in the workload behind, both or neither.',
-        needs: ['Envoy'], unit: 'percentunit', min: 0, max: 1, width: 6, base: 'blue' },
+      bars('30 days of bursts came with', { says: 'Of all bursts, those that a leak or a rollout preceded or accompanied in the workload behind, both or neither.',
+        needs: ['Envoy'], unit: 'percentunit', min: 0, max: 1, width: 5, base: 'blue' },
       now(`closewatch:burst_attribution:ratio{${CLUSTER}}`, '{{class}}')),
       table('Which old alert to trust', { says: 'How well each proxy follows the CLOSE_WAIT of the workload behind, at the lag that fits best, over seven days.',
-        needs: ['Envoy'], width: 6, columns: trust, sort: 'Correlation', empty: 'Not enough history' },
+        needs: ['Envoy'], width: 9, columns: trust, sort: 'Correlation', empty: 'Not enough history' },
       rows(`max by (service, proxy, lag) (service:closewatch_proxy:best_correlation{${SERVICE}})`)),
     ] },
   ]);

@@ -109,7 +109,7 @@ export function number(title: string, look: Look & { mappings?: ValueMapping[]; 
 export function table(title: string, look: Look & { columns: Column[]; sort?: string; ascending?: boolean; order?: string;
   difference?: { left: string; right: string; title: string } },
   ...targets: DataqueryBuilder[]) {
-  const panel = dressed(new Table(), title, look, targets).cellHeight(common.TableCellHeight.Sm);
+  const panel = dressed(new Table(), title, look, targets).cellHeight(common.TableCellHeight.Sm).minWidth(60);
   if (targets.length > 1) panel.withTransformation({ id: 'merge', options: {} });
   if (look.difference) {
     const { left, right, title: alias } = look.difference;
