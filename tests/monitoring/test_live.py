@@ -157,8 +157,8 @@ class LiveTest(unittest.TestCase):
                           "namespace": "shop", "pod": "cart-0", "container": "app"}, alert["labels"])
         self.assertEqual("shop/cart-0 leaks TCP connections", alert["annotations"]["summary"])
         self.assertEqual(
-            "Container app has 30 more sockets stuck in CLOSE_WAIT than at the least within 10m. Most of its stuck "
-            "sockets are outbound, with the peer 127.0.0.9:443. Its container app owes most of them close().",
+            "Container app has 30 more sockets stuck in CLOSE_WAIT than at the least within 10m. The peer of "
+            "most is 127.0.0.9:443, outbound. Its container app owes most of them close().",
             alert["annotations"]["description"])
         self.assertEqual("docs/runbooks/ClosewatchCloseWaitLeak.md", alert["annotations"]["runbook_url"])
         self.assertEqual({alert["fingerprint"]}, {one["fingerprint"] for _, one in told + ended})
