@@ -12,7 +12,10 @@ import random
 import sys
 import tempfile
 
-import month
+if __name__ == "__main__":
+    sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "system"))
+
+import month  # noqa: E402  pylint: disable=wrong-import-position
 
 HOURS = 6
 # In the middle of a burst that a leak has caused, while another leak begins; and the end of the month.
