@@ -23,7 +23,7 @@ PEER = ("127.0.0.9", 443)
 # Minutes become seconds; the shape of the rules stays.
 SETTINGS = {
     "rules": {"interval": "1s", "slowInterval": "10s", "hold": "10s"},
-    "leak": {"sockets": 20, "window": "10m", "step": "1s", "for": "3s"},
+    "leak": {"sockets": 20, "window": "10m", "for": "3s"},
     "stuck": {"sockets": 20, "seconds": 1, "for": "1s"},
 }
 
