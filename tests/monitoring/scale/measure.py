@@ -16,32 +16,49 @@ ROUNDS = 8  # of scrapes, over which CPU time and appended samples are taken
 MIB = 1 << 20
 
 
+class Spent:
+    """What a Prometheus has used and done while it scraped all agents for some rounds."""
+
+    def __init__(self, prometheus, rounds=ROUNDS):
+        began, before = time.monotonic(), self._so_far(prometheus)
+        time.sleep(rounds * SCRAPE_SECONDS)
+        self.seconds = time.monotonic() - began
+        self.cpu, self.samples = (after - earlier for after, earlier in zip(self._so_far(prometheus), before))
+        self.cores = self.cpu / self.seconds
+
+    @staticmethod
+    def _so_far(prometheus):
+        return [prometheus.own(metric) for metric in (
+            "process_cpu_seconds_total", "prometheus_tsdb_head_samples_appended_total")]
+
+
 def fed(count):
-    """One row of the table."""
-    rules = sorted((ROOT / "deploy/monitoring/rules").glob("*.y*ml"))
-    with Agents(count) as agents, Scraping(agents, rules) as prometheus:
+    """One row of the table, without rules."""
+    with Agents(count) as agents, Scraping(agents) as prometheus:
         prometheus.wait_for_all()
-        began, cpu, appended = time.monotonic(), *spent(prometheus)
-        time.sleep(ROUNDS * SCRAPE_SECONDS)
-        took = time.monotonic() - began
-        cpu, appended = (after - before for after, before in zip(spent(prometheus), (cpu, appended)))
+        spent = Spent(prometheus)
         series = prometheus.own("prometheus_tsdb_head_series")
         memory = prometheus.own("process_resident_memory_bytes")
-        late = prometheus.value(f"max(quantile_over_time(0.99, scrape_duration_seconds[{ROUNDS * SCRAPE_SECONDS}s]))")
-        rule_seconds = sum_of_groups(prometheus)
+        slowest = prometheus.value(f"max(quantile_over_time(0.99, scrape_duration_seconds[{ROUNDS * SCRAPE_SECONDS}s]))")
         missed = count - prometheus.value("sum(up)")
-        return (f"| {count:,} | {count * exposition.Shape().pods:,} | {series:,.0f} | {appended / took:,.0f} "
-                f"| {memory / MIB:,.0f} | {memory / series:,.0f} | {cpu / took:.2f} | {1e6 * cpu / appended:.1f} "
-                f"| {rule_seconds:.1f} | {late:.2f} | {missed:.0f} |")
+        return (f"| {count:,} | {count * exposition.Shape().pods:,} | {series:,.0f} | {spent.samples / spent.seconds:,.0f} "
+                f"| {memory / MIB:,.0f} | {memory / series:,.0f} | {spent.cores:.2f} "
+                f"| {1e6 * spent.cpu / spent.samples:.1f} | {slowest:.2f} | {missed:.0f} |")
 
 
-def spent(prometheus):
-    return prometheus.own("process_cpu_seconds_total"), prometheus.own("prometheus_tsdb_head_samples_appended_total")
-
-
-def sum_of_groups(prometheus):
-    """How long all groups of rules took when they were evaluated last."""
-    return prometheus.own("prometheus_rule_group_last_duration_seconds")
+def ruled(count):
+    """What all rules cost: the difference that they make, over as long as the slowest of them need for a round."""
+    rules = sorted((ROOT / "deploy/monitoring/rules").glob("*.yaml"))
+    pods = count * exposition.Shape().pods
+    with Agents(count) as agents:
+        cores = []
+        for files in ((), rules):
+            with Scraping(agents, files) as prometheus:
+                prometheus.wait_for_all()
+                cores.append(Spent(prometheus, 2 * ROUNDS).cores)
+                recorded = prometheus.value('count({__name__=~".+:.+"})')
+    return (f"All rules over {pods:,} pods take {cores[1] - cores[0]:.2f} cores, {60e3 * (cores[1] - cores[0]) / pods:.2f} ms of CPU "
+            f"a pod and minute, and record {recorded:,.0f} series.")
 
 
 def on_disk(hours=6):
@@ -73,9 +90,10 @@ def main():
               f"{one.bytes / 1024:.0f} KiB, {one.gzipped / 1024:.0f} KiB compressed.\n")
     print(on_disk() + "\n")
     print("| agents | pods | series in head | samples/s | resident, MiB | bytes a series | cores | µs a sample "
-          "| all rules once, s | scrape p99, s | scrapes missed |\n|---|---|---|---|---|---|---|---|---|---|---|")
+          "| scrape p99, s | scrapes missed |\n|---|---|---|---|---|---|---|---|---|---|")
     for count in counts:
         print(fed(count), flush=True)
+    print("\n" + ruled(counts[0]), flush=True)
 
 
 main()
