@@ -1,6 +1,6 @@
 import { annotations, dashboard, to, variables } from './dashboard.js';
 import { lines, number, table } from './panels.js';
-import { CLUSTER, NAMESPACE, NODE, line, once, rows } from './queries.js';
+import { CLUSTER, NAMESPACE, NODE, line, now, once, rows } from './queries.js';
 
 const BLIND = once('closewatch_pod_visible', `${NAMESPACE},reason!=""`, 'reason', 'node');
 
@@ -10,10 +10,10 @@ export const agent = dashboard('closewatch-agent', 'Agent', 'What closewatch its
   [
     { title: 'Now', panels: [
       number('Agents', { says: 'Agents that are scraped.', width: 3, decimals: 0 }, line(`count(closewatch_build_info{${NODE}})`, 'agents')),
-      number('Pods watched', { says: 'Pods whose sockets were counted in the last scan.', width: 3, decimals: 0 },
-        line(`count(${once('closewatch_pod_visible', NAMESPACE)} == 1)`, 'pods')),
+      number('Pods watched', { says: 'Pods whose sockets were counted in the last scan.', width: 3, height: 5, decimals: 0, plain: true },
+        now(`count(${once('closewatch_pod_visible', NAMESPACE)} == 1)`, 'pods')),
       number('Unseen pods', { says: 'Pods without counts, sandboxed ones included.', width: 3, decimals: 0, thresholds: { 1: 'orange' } },
-        line(`count(${once('closewatch_pod_visible', NAMESPACE)} == 0) or vector(0)`, 'pods')),
+        line(`count(${once('closewatch_pod_visible', `${NAMESPACE},reason!=""`)} == 0) or vector(0)`, 'pods')),
       number('Unnamed pods', { says: 'Pods that no source of metadata knows.', width: 3, decimals: 0, thresholds: { 1: 'orange' } },
         line(`sum(closewatch_unnamed_pods{${NODE}})`, 'pods')),
       number('Worst CPU', { says: 'Of the agent whose scans cost most, as a share of one core. scan.cpu_budget is 1 % by default.', width: 3, unit: 'percentunit', decimals: 2,

@@ -2,6 +2,8 @@ import { annotations, dashboard, to, variables } from './dashboard.js';
 import { Column, bars, lines, number, table } from './panels.js';
 import { CLUSTER, NAMESPACE, SERVICE, WORKLOAD, line, now, ofWorkloads, once, rows } from './queries.js';
 
+// Of a large fleet the raw series of all pods are too many to be drawn over time: curves are of recorded ones, and what is raw is
+// asked for at one moment.
 const STUCK = ofWorkloads(once('closewatch_close_wait_stuck_sockets', NAMESPACE, 'container'));
 const PODS = 'by (cluster, namespace, workload, pod, container)';
 const LEAKING = `(sum ${PODS} (${STUCK}) > 0)`;
@@ -43,8 +45,8 @@ export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and 
     { title: 'Now', panels: [
       number('Stuck sockets', { says: 'Sockets in CLOSE_WAIT for diagnosis.stuck_after (a minute) or longer.', thresholds: COUNT },
         line(`sum(workload:closewatch_close_wait_stuck_sockets:sum{${WORKLOAD}})`, 'stuck')),
-      number('Pods that leak', { says: 'Pods with at least one stuck socket.', thresholds: { 1: 'yellow', 5: 'red' } },
-        line(`count(count by (cluster, namespace, pod) (${STUCK} > 0)) or vector(0)`, 'pods')),
+      number('Pods that leak', { says: 'Pods with at least one stuck socket.', thresholds: { 1: 'yellow', 5: 'red' }, plain: true, height: 5 },
+        now(`count(count by (cluster, namespace, pod) (${STUCK} > 0)) or vector(0)`, 'pods')),
       number('Oldest socket', { says: 'For how long the oldest socket has been in CLOSE_WAIT.', ...AGE },
         line(`max(workload:closewatch_close_wait_oldest_seconds:max{${WORKLOAD}})`, 'age')),
       number('Growth an hour', { says: 'How many more sockets an hour are in CLOSE_WAIT, by the slope of the last 30 minutes.',
@@ -58,7 +60,7 @@ export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and 
     ] },
     { title: 'Who leaks', panels: [
       table('Leaking containers', { says: 'The fifty worst containers. A click on the pod leads to all that is known of it.', width: 24,
-        height: 9, columns: victims, sort: 'Stuck', empty: 'No container leaks' },
+        height: 7, columns: victims, sort: 'Stuck', empty: 'No container leaks' },
       rows(`topk(50, ${LEAKING})`),
       rows(`sum ${PODS} (${ofWorkloads(`sum by (cluster, namespace, pod, container) (pod:closewatch_close_wait_stuck_sockets:growth{${NAMESPACE}})`)}) and ${LEAKING}`),
       rows(`0 * ${LEAKING} + on (cluster, namespace, pod) group_left () ${once('closewatch_close_wait_oldest_seconds', NAMESPACE)}`)),
@@ -73,17 +75,14 @@ export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and 
       table('Towards whom', { says: 'The peers with most stuck sockets. Outbound: whom the pod called; inbound: who called it.', columns: peers,
         sort: 'Stuck', empty: 'No stuck socket has a peer' },
       rows(`topk(50, sum by (namespace, pod, direction, peer) (${ofWorkloads(once('closewatch_close_wait_peer_sockets', NAMESPACE, 'direction', 'peer'))}) > 0)`)),
-      lines('CLOSE_WAIT by namespace', { says: 'All sockets in CLOSE_WAIT, stuck or just passing.', stacked: true },
+      lines('CLOSE_WAIT by namespace', { says: 'All sockets in CLOSE_WAIT, stuck or just passing.', stacked: true, width: 8 },
         line(`topk(10, sum by (namespace) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}))`, '{{namespace}}')),
-      lines('CLOSE_WAIT by what is owed', { says: 'By direction and by the call that the application still owes.', stacked: true },
+      lines('CLOSE_WAIT by what is owed', { says: 'By direction and by the call that the application still owes.', stacked: true, width: 8 },
         line(`sum by (direction, awaiting) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}})`, '{{direction}}, owes {{awaiting}}')),
-      lines('Into and out of CLOSE_WAIT', { says: 'A leak is the gap between the two.', unit: 'ops', colours: { entered: 'orange', left: 'green' } },
-        line(`sum(rate(closewatch_close_wait_entered_total{${NAMESPACE}}[$__rate_interval]))`, 'entered'),
-        line(`sum(rate(closewatch_close_wait_left_total{${NAMESPACE}}[$__rate_interval]))`, 'left')),
-      lines('Accept queues, the ten fullest', { says: 'Connections that wait to be accepted, as a share of what may wait.', unit: 'percentunit', decimals: 1,
-        thresholds: { 0.8: 'red' }, max: 1 },
-      line(`topk(10, ${once('closewatch_listen_backlog_sockets', NAMESPACE, 'port')} / (${once('closewatch_listen_backlog_limit', NAMESPACE, 'port')} > 0))`,
-        '{{namespace}}/{{pod}}:{{port}}')),
+      bars('Accept queues, the ten fullest', { says: 'Connections that wait to be accepted, as a share of what may wait.', unit: 'percentunit', decimals: 1,
+        width: 8, min: 0, max: 1, thresholds: { 0.5: 'yellow', 0.8: 'red' }, empty: 'Nobody listens' },
+      now(`topk(10, ${once('closewatch_listen_backlog_sockets', NAMESPACE, 'port')} / (${once('closewatch_listen_backlog_limit', NAMESPACE, 'port')} > 0))`,
+        '{{pod}}:{{port}}')),
     ] },
     { title: 'Bursts of 5xx, and what caused them', panels: [
       lines('5xx by service', { says: 'Failed calls a second.', needs: ['Envoy'], unit: 'reqps', width: 10 },
