@@ -33,7 +33,7 @@ export const agent = dashboard('closewatch-agent', 'Agent', 'What closewatch its
         { field: 'reason', title: 'Reason' }, { field: 'node', title: 'Node' } ], empty: 'Every pod is seen' },
       rows(`${BLIND} == 0`)),
       lines('By reason', { says: 'Pods without counts, by reason.', stacked: true, empty: 'Every pod is seen' }, line(`count by (reason) (${BLIND} == 0)`, '{{reason}}')),
-      lines('Errors by stage', { says: 'Errors a minute by stage of a scan: discovery, metadata, namespace, sockets, decode.' },
+      lines('Errors a minute, by stage', { says: 'By stage of a scan: discovery, metadata, namespace, sockets, decode.' },
         line(`sum by (stage) (rate(closewatch_scan_errors_total{${NODE}}[$__rate_interval])) * 60`, '{{stage}}')),
       table('Features that are off', { width: 6, says: 'Without cgroup_id and socket_inode containers are unknown; without tcp_info ages start at the first scan.',
         columns: [{ field: 'feature', title: 'Feature' }, { field: 'Value', title: 'Agents without', decimals: 0 }], sort: 'Agents without', empty: 'All are on' },

@@ -1,4 +1,6 @@
 // Before and after: two windows of one length, each ending some time before the end of the dashboard's time range.
+import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
+
 import { annotations, dashboard, variables } from './dashboard.js';
 import { Exporter, lines, note, table } from './panels.js';
 import { SERVICE, WORKLOAD, labelled, line, rows } from './queries.js';
@@ -45,7 +47,7 @@ const MEASURES: Measure[] = [
   { name: 'Remote closes with a call under way, %', over: share(envoy('cx_destroy_remote_with_active_rq'), envoy('cx_destroy_remote'), SERVICE),
     target: 'below 10', met: below(10), needs: 'Envoy' },
   { name: 'Retries that succeed, %', over: share(envoy('rq_retry_success'), envoy('rq_retry'), SERVICE), target: 'more', met: (before, after) => `${after} > bool ${before}`, needs: 'Envoy' },
-  { name: 'p99 of the slowest service, ms', over: (window, ago) => `max(avg_over_time(service:envoy_cluster_upstream_rq_time:p99_5m{${SERVICE}}[${window}] offset ${ago}))`,
+  { name: 'p99 of the slowest service, s', over: (window, ago) => `max(avg_over_time(service:envoy_cluster_upstream_rq_time:p99_5m{${SERVICE}}[${window}] offset ${ago})) / 1000`,
     target: 'lower', met: fewer, needs: 'Envoy' },
   { name: 'Connections ended when idle, a day', over: aDay(mean(envoy('cx_idle_timeout'), SERVICE)), target: 'in force', met: above(0), needs: 'Envoy' },
   { name: 'Connections ended after their last request, a day', over: aDay(mean(envoy('cx_max_requests'), SERVICE)), target: 'in force', met: above(0), needs: 'Envoy' },
@@ -80,7 +82,7 @@ export const fix = dashboard('closewatch-fix', 'Fix validation', 'Did the releas
           { field: 'Value #B', title: 'After' },
           { field: 'Difference', title: 'Difference' },
           { field: 'target', title: 'Target', width: 140 },
-          { field: 'Value #C', title: 'Met', width: 110, mappings: [{ type: 'value' as never, options: { 0: { text: 'no', color: 'red' }, 1: { text: 'yes', color: 'green' } } }] } ] },
+          { field: 'Value #C', title: 'Met', width: 110, mappings: [{ type: MappingType.ValueToText, options: { 0: { text: 'no', color: 'red' }, 1: { text: 'yes', color: 'green' } } }] } ] },
       rowsOf(before), rowsOf(after), rowsOf((measure) => `(${measure.met(`(${before(measure)})`, `(${after(measure)})`)})`)),
     ] },
     { title: 'The whole time range: choose the windows here', panels: [

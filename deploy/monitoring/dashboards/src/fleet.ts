@@ -1,3 +1,5 @@
+import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
+
 import { annotations, dashboard, to, variables } from './dashboard.js';
 import { Column, bars, lines, number, table } from './panels.js';
 import { CLUSTER, NAMESPACE, SERVICE, WORKLOAD, line, now, ofWorkloads, once, rows } from './queries.js';
@@ -34,7 +36,9 @@ const peers: Column[] = [
 ];
 
 const trust: Column[] = [
-  { field: 'service', title: 'Service', width: 130 }, { field: 'proxy', title: 'Proxy' }, { field: 'lag', title: 'Best lag', width: 80 },
+  { field: 'service', title: 'Service', width: 130 }, { field: 'proxy', title: 'Proxy', mappings: [{ type: MappingType.ValueToText, options: {
+    stream_resets: { text: 'stream resets' }, connect_failures: { text: 'connect failures' },
+    remote_closes_with_active_requests: { text: 'closed under a call' } } }] }, { field: 'lag', title: 'Best lag', width: 80 },
   { field: 'Value', title: 'Correlation', decimals: 2, base: 'red', thresholds: { 0.3: 'yellow', 0.8: 'green' }, width: 110 },
 ];
 

@@ -1,3 +1,5 @@
+import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
+
 import { annotations, dashboard, to, variables } from './dashboard.js';
 import { lines, number, table } from './panels.js';
 import { CLUSTER, NAMESPACE, POD, line, now, once, rows } from './queries.js';
@@ -27,7 +29,7 @@ export const pod = dashboard('closewatch-pod', 'Pod', 'One victim: its sockets o
         { field: 'workload_kind', title: 'Kind', width: 95 },
         { field: 'workload', title: 'Workload', link: to('closewatch-fix', { workload: 'Workload' }), linkTitle: 'Is it mended?' },
         { field: 'host_network', title: 'On host', width: 70 },
-        { field: 'Value #B', title: 'Counted', width: 70, mappings: [{ type: 'value' as never, options: { 0: { text: 'no', color: 'red' }, 1: { text: 'yes', color: 'green' } } }] } ] },
+        { field: 'Value #B', title: 'Counted', width: 70, mappings: [{ type: MappingType.ValueToText, options: { 0: { text: 'no', color: 'red' }, 1: { text: 'yes', color: 'green' } } }] } ] },
       rows(`max by (namespace, pod, workload_kind, workload, host_network) (closewatch_pod_info{${POD}})`),
       rows(`min by (namespace, pod) (closewatch_pod_visible{${POD}})`)),
     ] },
