@@ -19,7 +19,8 @@ const server = createServer(async ({ url }, answer) => {
 }).listen(0, '127.0.0.1');
 await new Promise((ready) => server.once('listening', ready));
 
-const browser = await puppeteer.launch({ executablePath: '/usr/bin/chromium', args: ['--no-sandbox', '--hide-scrollbars'] });
+// By a pipe, so that it ends with this process however that ends.
+const browser = await puppeteer.launch({ executablePath: '/usr/bin/chromium', pipe: true, args: ['--no-sandbox', '--hide-scrollbars'] });
 let broken = 0;
 for (const one of wanted) {
   const [name, variables = ''] = one.split('?');

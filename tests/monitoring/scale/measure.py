@@ -96,4 +96,5 @@ def main():
     print("\n" + ruled(counts[0]), flush=True)
 
 
-main()
+if __name__ == "__main__":
+    main()
