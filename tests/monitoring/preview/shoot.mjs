@@ -28,7 +28,7 @@ for (const one of wanted) {
   page.on('pageerror', (error) => console.error(`${name}: ${error}`));
   await page.setViewport({ width: 1400, height: 900 });
   const asked = new URLSearchParams({ dashboard: `/${name}.json`, prometheus, from, to, scrape });
-  await page.goto(`http://127.0.0.1:${server.address().port}/index.html?${asked}&${variables}`);
+  await page.goto(`http://127.0.0.1:${server.address().port}/index.html?${asked}&${variables}`, { timeout: 120_000 });
   await page.waitForFunction(() => ['READY', 'FAILED'].includes(document.title), { timeout: 240_000 });
   const { height } = await (await page.$('#dashboard')).boundingBox();
   await page.setViewport({ width: 1400, height: Math.ceil(height) });
