@@ -1,19 +1,14 @@
 """The real Prometheus on the real agent: what it stores is what `ss` counts."""
 
-import contextlib
-import json
 import pathlib
 import subprocess
 import sys
-import tempfile
 import unittest
-import urllib.parse
-import urllib.request
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import (DEADLINE_SECONDS, Agent, Namespace, cleaned_up, free_port,  # noqa: E402
-                   require, select, wait_for)
+from agent import DEADLINE_SECONDS, Agent, Namespace, require, select, wait_for  # noqa: E402
+from prometheus import Prometheus  # noqa: E402
 
 CONFIGURATION = """\
 global:
@@ -26,82 +21,14 @@ scrape_configs:
 """
 
 
-class Prometheus(contextlib.ExitStack):
-    """A server that scrapes one port every second and forgets everything at the end."""
-
-    def __init__(self, scraped_port):
-        super().__init__()
-        self._scraped_port = scraped_port
-        self._process = None
-        self._log = None
-        self.port = None
-
-    def __enter__(self):
-        super().__enter__()
-        require("prometheus")
-        folder = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory()))
-        configuration = folder / "prometheus.yml"
-        configuration.write_text(CONFIGURATION.format(port=self._scraped_port), encoding="ascii")
-        self._log = self.enter_context(open(folder / "log", "w+", encoding="utf-8"))
-        self.enter_context(cleaned_up(self.stop))
-        self.port = free_port()
-        self._process = subprocess.Popen(
-            ["prometheus", f"--config.file={configuration}",
-             f"--storage.tsdb.path={folder / 'data'}",
-             f"--web.listen-address=127.0.0.1:{self.port}"],
-            stdin=subprocess.DEVNULL, stdout=self._log, stderr=subprocess.STDOUT,
-        )
-        try:
-            wait_for(self._is_ready, "Prometheus to be ready")
-        except BaseException:
-            self.close()
-            raise
-        return self
-
-    def _is_ready(self):
-        if self._process.poll() is not None:
-            self._log.seek(0)
-            raise AssertionError(f"Prometheus ended:\n{self._log.read()}")
-        with contextlib.suppress(OSError):  # refused or 503 until then
-            return bool(self._read("/-/ready"))
-        return False
-
-    def _read(self, path):
-        url = f"http://127.0.0.1:{self.port}{path}"
-        with urllib.request.urlopen(url, timeout=DEADLINE_SECONDS) as answer:
-            return answer.read()
-
-    def query(self, expression):
-        """An instant query: list of (labels, value)."""
-        question = urllib.parse.urlencode({"query": expression})
-        answer = json.loads(self._read(f"/api/v1/query?{question}"))
-        return [(sample["metric"], float(sample["value"][1]))
-                for sample in answer["data"]["result"]]
-
-    def value(self, expression):
-        """The value of the only sample, None without one."""
-        samples = self.query(expression)
-        return samples[0][1] if len(samples) == 1 else None
-
-    def stop(self):
-        """Safe to call again."""
-        if self._process is None:
-            return
-        self._process.terminate()
-        try:
-            self._process.wait(DEADLINE_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-
-
 class ScrapeTest(unittest.TestCase):
     """From the kernel's sockets to a query's answer."""
 
     @classmethod
     def setUpClass(cls):
         cls.agent = cls.enterClassContext(Agent())
-        cls.prometheus = cls.enterClassContext(Prometheus(cls.agent.port))
+        cls.prometheus = cls.enterClassContext(
+            Prometheus(CONFIGURATION.format(port=cls.agent.port)))
 
     def test_the_target_is_up(self):
         wait_for(lambda: self.prometheus.value('up{job="closewatch"}') == 1, "the target up")

@@ -1,0 +1,66 @@
+import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
+
+import { annotations, dashboard, to, variables } from './dashboard.js';
+import { lines, number, table } from './panels.js';
+import { CLUSTER, NAMESPACE, POD, line, now, once, rows } from './queries.js';
+
+const WHOSE = `max by (cluster, namespace, workload) (pod:closewatch_workload:info{${POD}})`;
+const SERVICES = `max by (cluster, service) (service:closewatch_workload:info{${CLUSTER}} * on (cluster, namespace, workload) group_left () ${WHOSE})`;
+const SHOWN = 'established|close_wait|time_wait|fin_wait1|fin_wait2|syn_sent|syn_recv|last_ack|closing';
+
+export const pod = dashboard('closewatch-pod', 'Pod', 'One victim: its sockets over time, what it owes, since when, towards whom.', '6h',
+  [variables.cluster(), variables.namespace(), variables.pod()],
+  [annotations.alerts(POD), annotations.rollouts(NAMESPACE), annotations.restarts(POD)],
+  [
+    { title: '$namespace / $pod', panels: [
+      number('CLOSE_WAIT', { says: 'Sockets in CLOSE_WAIT.', thresholds: { 20: 'yellow', 100: 'red' }, width: 3 },
+        line(once('closewatch_pod_sockets', `${POD},state="close_wait"`), 'CLOSE_WAIT')),
+      number('Stuck', { says: 'In CLOSE_WAIT for diagnosis.stuck_after (a minute) or longer.', thresholds: { 1: 'yellow', 20: 'red' }, width: 3 },
+        line(`sum(${once('closewatch_close_wait_stuck_sockets', POD, 'container')})`, 'stuck')),
+      number('Oldest', { says: 'For how long the oldest socket has been in CLOSE_WAIT.', unit: 's', decimals: 0, thresholds: { 300: 'yellow', 3600: 'red' }, width: 3 },
+        line(once('closewatch_close_wait_oldest_seconds', POD), 'age')),
+      number('Unread', { says: 'Kernel memory that sockets in CLOSE_WAIT hold for the application to read.', unit: 'bytes', decimals: 0, thresholds: { 1048576: 'yellow' }, width: 3 },
+        line(once('closewatch_close_wait_unread_bytes', POD), 'unread')),
+      number('Accept queue', { says: 'Of the port whose accept queue is fullest.', unit: 'percentunit', decimals: 0, thresholds: { 0.5: 'yellow', 0.8: 'red' }, width: 3 },
+        line(`max(${once('closewatch_listen_backlog_sockets', POD, 'port')} / (${once('closewatch_listen_backlog_limit', POD, 'port')} > 0))`, 'queue')),
+      number('Restarts today', { says: 'Restarts of its containers in the last 24 hours.', needs: ['kube-state-metrics'], decimals: 0, thresholds: { 1: 'orange', 3: 'red' }, width: 3, height: 5, plain: true },
+        now(`sum(increase(kube_pod_container_status_restarts_total{${POD}}[1d]))`)),
+      table('Who it is', { says: 'Its workload and node, and whether its sockets can be counted.', width: 6, height: 5, columns: [
+        { field: 'workload_kind', title: 'Kind', width: 95 },
+        { field: 'workload', title: 'Workload', link: to('closewatch-fix', { workload: 'Workload' }), linkTitle: 'Is it mended?' },
+        { field: 'host_network', title: 'On host', width: 70 },
+        { field: 'Value #B', title: 'Counted', width: 70, mappings: [{ type: MappingType.ValueToText, options: { 0: { text: 'no', color: 'red' }, 1: { text: 'yes', color: 'green' } } }] } ] },
+      rows(`max by (namespace, pod, workload_kind, workload, host_network) (closewatch_pod_info{${POD}})`),
+      rows(`min by (namespace, pod) (closewatch_pod_visible{${POD}})`)),
+    ] },
+    { title: 'Its sockets', panels: [
+      lines('States', { says: 'TCP sockets by state.', height: 10, colours: { CLOSE_WAIT: 'red', ESTABLISHED: 'green' } },
+        line(once('closewatch_pod_sockets', `${POD},state="close_wait"`), 'CLOSE_WAIT'),
+        line(once('closewatch_pod_sockets', `${POD},state="established"`), 'ESTABLISHED'),
+        line(`${once('closewatch_pod_sockets', `${POD},state=~"${SHOWN}",state!~"close_wait|established"`, 'state')} > 0`, '{{state}}')),
+      lines('CLOSE_WAIT by what is owed', { says: 'By direction and by the call that the application still owes: accept, read or close.', height: 10, stacked: true },
+        line(`sum by (direction, awaiting) (${once('closewatch_close_wait_sockets', POD, 'container', 'direction', 'awaiting')})`, '{{direction}}, owes {{awaiting}}')),
+      lines('Stuck by container', { says: 'Which container made the sockets that nobody closes.', thresholds: { 20: 'red' } },
+        line(once('closewatch_close_wait_stuck_sockets', POD, 'container'), '{{container}}')),
+      lines('Stuck by peer', { says: 'Outbound: whom the pod called; inbound: who called it.', empty: 'No stuck socket has a peer' },
+        line(`sum by (direction, peer) (${once('closewatch_close_wait_peer_sockets', POD, 'direction', 'peer')})`, '{{direction}} {{peer}}')),
+      lines('Age of the oldest', { says: 'A straight line upwards is one socket that nobody ever closes.', unit: 's', thresholds: { 3600: 'red' } },
+        line(once('closewatch_close_wait_oldest_seconds', POD), 'oldest')),
+      lines('Into and out of CLOSE_WAIT', { says: 'A leak is the gap between the two.', unit: 'ops', colours: { entered: 'orange', left: 'green' } },
+        line(`max(rate(closewatch_close_wait_entered_total{${POD}}[$__rate_interval]))`, 'entered'),
+        line(`max(rate(closewatch_close_wait_left_total{${POD}}[$__rate_interval]))`, 'left')),
+      lines('Accept queues', { says: 'Connections that wait to be accepted, and how many may.', dashed: ['.*limit$'] },
+        line(once('closewatch_listen_backlog_sockets', POD, 'port'), ':{{port}}'),
+        line(once('closewatch_listen_backlog_limit', POD, 'port'), ':{{port}} limit')),
+      lines('Unread', { says: 'Kernel memory that sockets in CLOSE_WAIT hold for the application to read.', unit: 'bytes' },
+        line(once('closewatch_close_wait_unread_bytes', POD), 'unread')),
+    ] },
+    { title: 'Next to it', panels: [
+      lines('5xx of its service', { says: 'Failed calls a second to the services that its workload is behind.', needs: ['Envoy'], unit: 'reqps', width: 8 },
+        line(`service:envoy_cluster_upstream_rq_5xx:rate5m{${CLUSTER}} * on (cluster, service) ${SERVICES}`, '{{service}}')),
+      lines('Stream resets of its service', { says: 'Resets of calls under way: what a caller notices when it reuses a connection that has ended.', needs: ['Envoy'], unit: 'ops', width: 8 },
+        line(`service:envoy_cluster_upstream_rq_rx_reset:rate5m{${CLUSTER}} * on (cluster, service) ${SERVICES}`, '{{service}}')),
+      lines('Restarts', { says: 'Restarts of its containers so far.', needs: ['kube-state-metrics'], width: 8, decimals: 0 },
+        line(`max by (container) (kube_pod_container_status_restarts_total{${POD}})`, '{{container}}')),
+    ] },
+  ]);

@@ -1,0 +1,215 @@
+"""A real leak, all the way to who is told: sockets, agents, Prometheus with the shipped rules, Alertmanager, a webhook."""
+
+import contextlib
+import glob
+import http.server
+import json
+import os
+import pathlib
+import subprocess
+import tempfile
+import threading
+import unittest
+import uuid
+
+import yaml
+
+from agent import Agent, Holder, cleaned_up, remove_cgroup, require, select, wait_for
+from prometheus import Alertmanager, Prometheus
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+EXAMPLE = ROOT / "deploy/monitoring/alertmanager.yml"
+PEER = ("127.0.0.9", 443)
+# Minutes become seconds; the shape of the rules stays.
+SETTINGS = {
+    "rules": {"interval": "1s", "slowInterval": "10s", "hold": "10s"},
+    "leak": {"sockets": 20, "window": "10m", "for": "3s"},
+    "stuck": {"sockets": 20, "seconds": 1, "for": "1s"},
+}
+
+
+class Webhook(contextlib.ExitStack):
+    """Keeps what an Alertmanager sends, by path."""
+
+    def __init__(self):
+        super().__init__()
+        self._lock = threading.Lock()
+        self._messages = []
+
+    def __enter__(self):
+        super().__enter__()
+        webhook = self
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):  # pylint: disable=invalid-name
+                message = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                with webhook._lock:  # pylint: disable=protected-access
+                    webhook._messages.append((self.path, message))  # pylint: disable=protected-access
+                self.send_response(200)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        server = self.enter_context(http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+        self.url = f"http://127.0.0.1:{server.server_port}"
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        self.callback(server.shutdown)
+        return self
+
+    def alerts(self, name, status):
+        """(path, alert) for each time that it was told."""
+        with self._lock:
+            return [(path, alert) for path, message in self._messages for alert in message["alerts"]
+                    if alert["labels"]["alertname"] == name and alert["status"] == status]
+
+
+class Pod(contextlib.ExitStack):
+    """A pod as a kubelet lays it out, of one container, in a network namespace of its own."""
+
+    def __init__(self, namespace, name, container):
+        super().__init__()
+        self.namespace, self.name, self.container = namespace, name, container
+        self._tree = f"/cwlive-{os.getpid()}"
+
+    def __enter__(self):
+        super().__enter__()
+        require("unshare", "nsenter", "ip")
+        (unified,) = [os.path.dirname(file) for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
+                      for file in glob.glob(f"{root}/cgroup.controllers")]
+        self.enter_context(cleaned_up(
+            lambda: wait_for(lambda: remove_cgroup(self._tree), f"{self._tree} to be removed")))
+        uid, number = str(uuid.uuid4()), os.urandom(32).hex()
+        cgroup = pathlib.Path(f"{unified}{self._tree}/kubepods/pod{uid}/{number}")
+        cgroup.mkdir(parents=True)
+        logs = pathlib.Path(self.enter_context(tempfile.TemporaryDirectory()))
+        (logs / f"{self.namespace}_{self.name}_{uid}").mkdir()
+        (logs / f"{self.name}_{self.namespace}_{self.container}-{number}.log").touch()
+        self.flags = ("--pods.discovery", "kubernetes", "--paths.cgroup", unified + self._tree,
+                      "--paths.pod_logs", str(logs), "--paths.container_logs", str(logs))
+        self._join = ("sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(cgroup))
+        process = subprocess.Popen([*self._join, "unshare", "--net", "sh", "-c",
+                                    "ip link set lo up && echo up && exec sleep 100000"], stdout=subprocess.PIPE)
+
+        def end():
+            process.kill()
+            process.wait()
+        self.enter_context(cleaned_up(end))
+        self.enter_context(process.stdout).readline()
+        self._pid = process.pid
+        return self
+
+    def leak(self, sockets):
+        """Connections of the container that it does not close, until `with` ends."""
+        return Holder("hold_close_wait.py", f"outbound,close,{PEER[0]},{PEER[1]},{sockets},0",
+                      prefix=(*self._join, "nsenter", f"--net=/proc/{self._pid}/ns/net"))
+
+
+def routing(url):
+    """The shipped example, told where to send, and to be quick."""
+    example = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
+    for route in (example["route"], *example["route"]["routes"]):
+        route |= {"group_wait": "1s", "group_interval": "1s"}
+    for receiver in example["receivers"]:
+        receiver["webhook_configs"] = [{"url": f"{url}/{receiver['name']}", "send_resolved": True}]
+    return yaml.safe_dump(example)
+
+
+def scraping(rules, agents, alertmanager):
+    return yaml.safe_dump({
+        "global": {"scrape_interval": "1s", "scrape_timeout": "1s"},
+        "rule_files": [f"{rules}/*.yaml"],
+        "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"127.0.0.1:{alertmanager.port}"]}]}]},
+        "scrape_configs": [{
+            "job_name": "closewatch", "honor_labels": True,
+            "static_configs": [{"targets": [f"127.0.0.1:{agent.port}" for agent in agents],
+                                "labels": {"node": "node-a"}}]}]})
+
+
+class LiveTest(unittest.TestCase):
+
+    def test_a_leak_is_told_with_pod_container_and_peer_and_its_end_is_told_too(self):
+        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (folder / "values.yaml").write_text(yaml.safe_dump({"prometheusRule": {"settings": SETTINGS}}))
+        subprocess.run([ROOT / "scripts/rules", "-f", folder / "values.yaml", "-o", folder / "rules"], check=True)
+        pod = self.enterContext(Pod("shop", "cart-0", "app"))
+        # Two agents, as in an upgrade, and two replicas of Prometheus: still one alert.
+        agents = [self.enterContext(Agent(*pod.flags, "--diagnosis.stuck_after", "1s")) for _ in range(2)]
+        webhook = self.enterContext(Webhook())
+        alertmanager = self.enterContext(Alertmanager(routing(webhook.url)))
+        replicas = [self.enterContext(Prometheus(scraping(folder / "rules", agents, alertmanager))) for _ in range(2)]
+        stuck = 'closewatch_close_wait_stuck_sockets{pod="cart-0",container="app"}'
+        for prometheus in replicas:
+            wait_for(lambda prometheus=prometheus: [value for _, value in prometheus.query(stuck)] == [0, 0],
+                     "both agents to count no leak in each replica")
+        self.assertTrue(select(agents[0].metrics(), "closewatch_pod_info", pod="cart-0"))
+
+        with pod.leak(30):
+            told = wait_for(lambda: webhook.alerts("ClosewatchCloseWaitLeak", "firing"), "the leak to be told")
+            for prometheus in replicas:
+                wait_for(lambda prometheus=prometheus: prometheus.value(
+                    'count(ALERTS{alertname="ClosewatchCloseWaitLeak",alertstate="firing"})') == 1, "each replica to fire it once")
+        ended = wait_for(lambda: webhook.alerts("ClosewatchCloseWaitLeak", "resolved"), "the end to be told")
+
+        (path, alert) = told[0]
+        self.assertEqual("/tickets", path)
+        self.assertEqual({"alertname": "ClosewatchCloseWaitLeak", "severity": "warning", "node": "node-a",
+                          "namespace": "shop", "pod": "cart-0", "container": "app"}, alert["labels"])
+        self.assertEqual("shop/cart-0 leaks TCP connections", alert["annotations"]["summary"])
+        self.assertEqual(
+            "Container app has 30 more sockets stuck in CLOSE_WAIT than at the least within 10m. The peer of "
+            "most is 127.0.0.9:443, outbound. Its container app owes most of them close().",
+            alert["annotations"]["description"])
+        self.assertEqual("docs/runbooks/ClosewatchCloseWaitLeak.md", alert["annotations"]["runbook_url"])
+        self.assertEqual({alert["fingerprint"]}, {one["fingerprint"] for _, one in told + ended})
+        for prometheus in replicas:
+            self.assertEqual([], prometheus.query('ALERTS{alertstate="firing",alertname=~"ClosewatchAgent.*"}'))
+            self.assertNotIn("level=error", prometheus.log())
+            self.assertNotIn("Evaluating rule failed", prometheus.log())
+
+    def test_what_grows_is_not_told_as_stuck_too(self):
+        """Inhibition, by the example's own rules."""
+        webhook = self.enterContext(Webhook())
+        alertmanager = self.enterContext(Alertmanager(routing(webhook.url)))
+        pod = {"severity": "warning", "namespace": "shop", "pod": "cart-0"}
+        alerts = [pod | {"alertname": "ClosewatchCloseWaitLeak"}, pod | {"alertname": "ClosewatchCloseWaitStuck"},
+                  pod | {"alertname": "ClosewatchCloseWaitStuck", "pod": "cart-1"}]
+        command = ["amtool", f"--alertmanager.url={alertmanager.url}", "alert", "add"]
+        for labels in alerts:
+            subprocess.run([*command, *(f"{key}={value}" for key, value in labels.items())], check=True)
+        wait_for(lambda: webhook.alerts("ClosewatchCloseWaitStuck", "firing"), "the other pod's to be told")
+        wait_for(lambda: webhook.alerts("ClosewatchCloseWaitLeak", "firing"), "the leak to be told")
+        self.assertEqual({"cart-1"}, {alert["labels"]["pod"]
+                                      for _, alert in webhook.alerts("ClosewatchCloseWaitStuck", "firing")})
+
+
+class RoutingTest(unittest.TestCase):
+
+    def route(self, **labels):
+        done = subprocess.run(["amtool", "config", "routes", "test", f"--config.file={EXAMPLE}",
+                               *(f"{key}={value}" for key, value in labels.items())],
+                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=True)
+        return done.stdout.strip()
+
+    def test_the_example_is_valid(self):
+        done = subprocess.run(["amtool", "check-config", EXAMPLE], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                              text=True, check=False)
+        self.assertEqual(0, done.returncode, done.stdout)
+
+    def test_each_alert_goes_where_it_should(self):
+        owners = {}
+        for path in (ROOT / "deploy/monitoring/rules").glob("*.yaml"):
+            for group in yaml.safe_load(path.read_text(encoding="utf-8"))["groups"]:
+                for rule in group["rules"]:
+                    if "alert" in rule:
+                        owners[rule["alert"]] = self.route(alertname=rule["alert"], **rule["labels"])
+        self.assertEqual({
+            "ClosewatchBurstWithLeak": "pager", "ClosewatchAcceptStalled": "pager",
+            "ClosewatchCloseWaitLeak": "tickets", "ClosewatchCloseWaitStuck": "tickets",
+            "ClosewatchExhaustionAhead": "tickets", "ClosewatchAgentDown": "platform",
+            "ClosewatchAgentStale": "platform", "ClosewatchScansFailing": "platform",
+            "ClosewatchPodNotVisible": "platform", "ClosewatchBudgetStretched": "platform"}, owners)
+
+
+if __name__ == "__main__":
+    unittest.main()
