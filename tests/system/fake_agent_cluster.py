@@ -1,13 +1,16 @@
 """A fake Kubernetes API server with many fake closewatch agents behind its pod proxy.
 
 For what one machine cannot show: hundreds of nodes, and agents that are slow, gone or broken. The real kubectl talks to it
-over HTTP. It knows lists of pods and nodes and the proxy's path; it cannot exec, which takes a real kubelet. Answers have the
+over HTTP. It knows lists of pods and nodes, the proxy's path and, of exec, what comes back over a WebSocket. Answers have the
 shape of a real agent's, which a test compares.
 """
 
+import base64
 import contextlib
+import hashlib
 import http.server
 import json
+import struct
 import threading
 import urllib.parse
 
@@ -15,6 +18,9 @@ AGENT_LABELS = {"app.kubernetes.io/name": "closewatch"}
 RESOURCES = [{"name": "pods", "singularName": "pod", "namespaced": True, "kind": "Pod", "verbs": ["get", "list"]},
              {"name": "nodes", "singularName": "node", "namespaced": False, "kind": "Node", "verbs": ["get", "list"]}]
 REASONS = {403: "Forbidden", 404: "NotFound", 503: "ServiceUnavailable"}
+
+STDOUT, STDERR, ERROR = 1, 2, 3  # channels of exec
+WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 
 POD_COLUMNS = (
     "namespace pod uid workload_kind workload host_network visible reason established syn_sent syn_recv fin_wait1 fin_wait2 "
@@ -54,12 +60,15 @@ def agent_row(**more):
 
 
 class FakeAgent:
-    """One node's agent. `behave` takes the exchange and answers it in another way."""
+    """One node's agent. `behave` takes the exchange and answers it in another way; `exec` says what the agent's own program
+    prints, on which channel, and its exit status, or is None where nobody may exec.
+    """
 
     def __init__(self, node, pods=(), about=None, sockets=None, namespace="closewatch"):
         self.node, self.namespace, self.name = node, namespace, f"closewatch-{node}"
         self.pods, self.about, self.sockets = list(pods), about or agent_row(), sockets or {}
-        self.phase, self.behave, self.asked = "Running", None, 0
+        self.phase, self.behave, self.exec = "Running", None, None
+        self.asked = self.execs = 0
 
     def pod(self):
         """Its own pod."""
@@ -75,6 +84,12 @@ class FakeAgent:
         if path in self.sockets:
             return 200, self.sockets[path]
         return 404, "no such pod on this node\n"
+
+
+def own_program(agent, path):
+    """What `closewatch get` prints."""
+    status, body = agent.answer(path)
+    return (STDOUT, body, 0) if status == 200 else (STDERR, f"closewatch: {path} says {status}: {body}", 1)
 
 
 def pod_object(namespace, name, node, labels=None, phase="Running", containers=()):
@@ -120,11 +135,16 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         self.close_connection = True
         url = urllib.parse.urlsplit(self.path)
         with contextlib.suppress(OSError):
+            # Of a parameter that is given more than once the last: of a command its last word.
             self.route(url.path, dict(urllib.parse.parse_qsl(url.query)))
 
     def do_POST(self):  # pylint: disable=invalid-name
-        """Only exec is asked for like this."""
+        """Only exec is asked for like this, by SPDY."""
         self.close_connection = True
+        self.forbid_exec()
+
+    def forbid_exec(self):
+        """As RBAC does."""
         self.send_status(403, 'pods "closewatch" is forbidden: User "oncall" cannot create resource "pods/exec"')
 
     def route(self, path, query):
@@ -147,8 +167,8 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
                 self.send_list("Pod", [pod for pod in fake.pods_like(query) if pod["metadata"]["namespace"] == namespace])
             case ["api", "v1", "namespaces", namespace, "pods", pod, "proxy", *rest]:
                 self.proxy(namespace, pod, "/" + "/".join(rest))
-            case ["api", "v1", "namespaces", _, "pods", _, "exec"]:
-                self.do_POST()
+            case ["api", "v1", "namespaces", namespace, "pods", pod, "exec"]:
+                self.execute(fake.agents[namespace, pod], query["command"])
             case ["api", "v1", "namespaces", namespace, "pods", name]:
                 found = [pod for pod in fake.pods_like({"fieldSelector": f"metadata.name={name}"})
                          if pod["metadata"]["namespace"] == namespace]
@@ -171,6 +191,27 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         status, body = agent.answer(path)
         kind = "text/tab-separated-values" if status == 200 else "text/plain; charset=utf-8"
         return self.send(status, body, kind)
+
+    def execute(self, agent, path):
+        """By WebSocket, as kubectl does from version 1.31 on."""
+        if agent.exec is None:
+            return self.forbid_exec()
+        agent.execs += 1
+        channel, text, status = agent.exec(agent, path)
+        key = self.headers["Sec-WebSocket-Key"] + WEBSOCKET
+        self.send_response(101)
+        for name, value in (("Upgrade", "websocket"), ("Connection", "Upgrade"),
+                            ("Sec-WebSocket-Accept", base64.b64encode(hashlib.sha1(key.encode()).digest()).decode()),
+                            ("Sec-WebSocket-Protocol", "v5.channel.k8s.io")):
+            self.send_header(name, value)
+        self.end_headers()
+        end = {"status": "Success"} if status == 0 else {
+            "status": "Failure", "reason": "NonZeroExitCode", "message": f"command terminated with exit code {status}",
+            "details": {"causes": [{"reason": "ExitCode", "message": str(status)}]}}
+        for number, content in ((channel, text.encode("latin-1")), (ERROR, json.dumps(end).encode())):
+            frame = bytes([number]) + content
+            self.wfile.write(struct.pack("!BBQ", 0x82, 127, len(frame)) + frame)
+        return self.wfile.write(struct.pack("!BBH", 0x88, 2, 1000))
 
     def send(self, status, body, kind):
         """A whole answer."""

@@ -48,9 +48,9 @@ class Oncall:
                               text=True, timeout=PATIENCE_SECONDS, check=False)
 
     def begin(self, *arguments):
-        """Starts it, in a session of its own."""
+        """Starts it, in a session of its own; what it complains of is lost."""
         return subprocess.Popen([PLUGIN, *arguments], env=self.environment, stdin=subprocess.DEVNULL, text=True,
-                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
 
 
 def small_cluster(**more):
@@ -331,6 +331,54 @@ class GapsTest(PluginTest):
         self.assertIn("the agents cannot be listed", done.stderr)
 
 
+class ExecTest(PluginTest):
+    """The proxy is closed, and the agents' own program can be run."""
+
+    def setUp(self):
+        self.start(small_cluster(pods=[fake.pod_object("shop", "cart-1", "node-a")]))
+        for agent in self.cluster.agents.values():
+            agent.behave, agent.exec = fake.forbid, fake.own_program
+
+    def ways(self, *arguments):
+        """By which way each node was asked."""
+        nodes = json.loads(self.closewait("nodes", "-o", "json", *arguments).stdout)["nodes"]
+        return [node["way"] for node in nodes]
+
+    def test_exec_gives_the_same_answer(self):
+        by_exec = self.closewait("pods", "-o", "json").stdout
+        self.assertEqual(["exec"] * 3, self.ways())
+        for agent in self.cluster.agents.values():
+            agent.behave = agent.exec = None
+        self.assertEqual(self.closewait("pods", "-o", "json").stdout, by_exec)
+        self.assertEqual(["proxy"] * 3, self.ways())
+
+    def test_a_closed_proxy_is_tried_once(self):
+        self.assertEqual(["exec"] * 3, self.ways("--parallel", "1"))
+        self.assertEqual((1, 3), (sum(agent.asked for agent in self.cluster.agents.values()),
+                                  sum(agent.execs for agent in self.cluster.agents.values())))
+
+    def test_a_proxy_that_does_not_come_through(self):
+        for agent in self.cluster.agents.values():
+            agent.behave = fake.hang
+        self.assertEqual(["exec"] * 3, self.ways("--timeout", "15"))
+
+    def test_one_agent_that_only_the_proxy_reaches(self):
+        self.agent("node-b").behave, self.agent("node-b").exec = None, None
+        self.assertEqual(["exec", "proxy", "exec"], self.ways("--parallel", "1"))
+
+    def test_a_stream_that_was_cut(self):
+        self.agent("node-a").exec = lambda agent, path: (fake.STDOUT, agent.answer(path)[1][:200], 0)
+        done = self.closewait(status=3)
+        self.assertIn("node node-a: ", done.stderr)
+        self.assertIn("by exec: the answer is not whole", done.stderr)
+        self.assertIn("cart-2", done.stdout)
+        self.assertNotIn("cart-1", done.stdout)
+
+    def test_the_agents_own_words_are_told(self):
+        done = self.closewait("sockets", "shop/cart-1", status=1)
+        self.assertIn("by exec: /api/v1/pods/shop/cart-1/sockets.tsv says 404: no such pod on this node", done.stderr)
+
+
 class SocketsTest(PluginTest):
     """One pod's sockets."""
 
@@ -417,6 +465,7 @@ class UsageTest(PluginTest):
     def test_watch_goes_on_until_it_is_ended(self):
         process = self.oncall.begin("--watch=1", "--no-headers")
         self.addCleanup(process.stdout.close)
+        self.addCleanup(process.terminate)
         seen = [process.stdout.readline().split()[1] for _ in range(8)]
         self.assertEqual(["cart-1", "cart-2", "bare", "ledger-0"] * 2, seen)
         self.agent("node-a").pods = []
@@ -433,6 +482,7 @@ class UsageTest(PluginTest):
             agent.behave = fake.hang
         process = self.oncall.begin("--timeout", "600")
         self.addCleanup(process.stdout.close)
+        self.addCleanup(process.terminate)
         wait_for(lambda: all(agent.asked for agent in self.cluster.agents.values()), "the agents to be asked")
         process.send_signal(signal.SIGTERM)
         self.assertEqual(143, process.wait(PATIENCE_SECONDS))
