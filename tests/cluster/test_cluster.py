@@ -3,6 +3,7 @@
 Each test puts back what it changes, so that any of them runs alone.
 """
 
+import contextlib
 import json
 import os
 import pathlib
@@ -403,10 +404,10 @@ class KubectlPlugin(ClusterTest):
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done
 
-    def assert_equals_ss(self, *arguments, way="proxy", **more):
+    def assert_equals_ss(self, *arguments, way="proxy", answering=None, **more):
         """Every pod of the tests, beside `ss` in its namespace; and the way by which the agent was asked."""
         found = workload.all_run()
-        agent.fresh_metrics()
+        (answering or agent).fresh_metrics()
         document = json.loads(self.closewait("pods", "-o", "json", *arguments, **more).stdout)
         said = {Key(pod["namespace"], pod["pod"]): pod for pod in document["pods"]}
         pids = kube.container_pids()
@@ -426,9 +427,13 @@ class KubectlPlugin(ClusterTest):
     def stop_agent(self, one):
         """Stops an agent's process until the end of the test."""
         (pid,) = [pid for name, pid in kube.containers_of(one.pod(), kube.container_pids()).items() if name == "closewatch"]
+
+        def go_on():
+            with contextlib.suppress(ProcessLookupError):  # the kubelet may have restarted it
+                os.kill(pid, signal.SIGCONT)
         os.kill(pid, signal.SIGSTOP)
         self.addCleanup(one.wait_until_rolled_out)
-        self.addCleanup(os.kill, pid, signal.SIGCONT)
+        self.addCleanup(go_on)
 
     def forbid(self, resource):
         """Takes one rule out of the role, as an administrator would."""
@@ -440,8 +445,9 @@ class KubectlPlugin(ClusterTest):
         self.assertLess(len(rules), len(role["rules"]))
         kubectl("-n", agent.NAMESPACE, "patch", "role", role["metadata"]["name"], "--type=merge", "-p",
                 json.dumps({"rules": rules}))
+        kind, _, below = resource.partition("/")
         wait_for(lambda: "no" in subprocess.run(
-            ["kubectl", "-n", agent.NAMESPACE, "auth", "can-i", "get", resource, f"--as={self.USER}"],
+            ["kubectl", "-n", agent.NAMESPACE, "auth", "can-i", "get", kind, f"--subresource={below}", f"--as={self.USER}"],
             capture_output=True, text=True, check=False).stdout, "the right to be gone")
 
     def test_through_the_proxy(self):
@@ -487,24 +493,26 @@ class KubectlPlugin(ClusterTest):
         user = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": self.USER}
         second.install(rbac={"kubectlPlugin": {"create": True, "subjects": [user]}})
         self.stop_agent(agent)
-        self.assert_equals_ss("--timeout", "3")
+        self.assert_equals_ss("--timeout", "3", answering=second)
 
     def add_node(self, labels):
         """A node that no kubelet runs on, and that the workload does not tolerate."""
         def remove():
             kubectl("delete", "node", "node-2")
             for pod in kubectl_json("get", "pods", "--all-namespaces", "--field-selector=spec.nodeName=node-2")["items"]:
-                kubectl("-n", pod["metadata"]["namespace"], "delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force")
+                kubectl("-n", pod["metadata"]["namespace"], "delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force",
+                        "--ignore-not-found")
             agent.wait_until_rolled_out()
         kube.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-2", "labels": labels},
-                    "spec": {"taints": [{"key": "closewatch.test/empty", "effect": "NoExecute"}]}})
+                    "spec": {"taints": [{"key": "closewatch.test/empty", "effect": "NoExecute"}]},
+                    "status": {name: {"cpu": "1", "memory": "1Gi", "pods": "10"} for name in ("capacity", "allocatable")}})
         self.addCleanup(remove)
 
     def assert_gap(self, why):
         """The answer of the one node is shown, and the other node named."""
         done = self.closewait(status=3)
         self.assertIn("ledger-", done.stdout)
-        self.assertEqual(done.stdout.splitlines()[-1], "NOT WHOLE: 1 nodes have answered, 1 have not")
+        self.assertEqual(done.stdout.splitlines()[-1], "NOT WHOLE: 1 of 2 nodes have answered")
         self.assertIn("node node-2: ", done.stderr)
         self.assertIn(why, done.stderr)
 

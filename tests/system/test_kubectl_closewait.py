@@ -123,7 +123,7 @@ class AnswersTest(PluginTest):
         self.assertEqual({"POD", "cart-1", "idle-1", "boxed", "cart-2", "ledger-0", "bare"}, set(lines))
         self.assertEqual(["shop", "idle-1", "Deployment/idle", "0", "0", "node-a"], lines["idle-1"])
         self.assertEqual(["shop", "boxed", "-", "-", "-", "node-a", "sandboxed"], lines["boxed"])
-        self.assertEqual("kubectl closewait: 1 pods could not be counted: sandboxed\n", done.stderr)
+        self.assertEqual("kubectl closewait: pods that were not counted: 1 sandboxed\n", done.stderr)
 
     def test_namespaces_and_labels_choose(self):
         self.assertEqual(["bare", "ledger-0"], self.names("-n", "bank"))
@@ -148,8 +148,7 @@ class AnswersTest(PluginTest):
                            ("established", "cart-1")):
             with self.subTest(key):
                 self.assertEqual(first, self.names("--sort", key)[0])
-        self.assertEqual(["bare", "ledger-0", "boxed", "cart-1", "cart-2", "idle-1"],
-                         sorted(self.names("pods", "--sort", "name"), key=lambda name: (name in ("boxed", "cart-1", "cart-2", "idle-1"), name)))
+        self.assertEqual(["bare", "ledger-0", "cart-1", "cart-2", "idle-1", "boxed"], self.names("pods", "--sort", "name"))
         self.assertEqual(["cart-1", "ledger-0"], self.names("--min", "30"))
         self.assertEqual([], self.names("--min", "41"))
 
@@ -192,6 +191,12 @@ class AnswersTest(PluginTest):
         table = self.closewait("summary", "--by=workload", "--min", "40").stdout.splitlines()
         self.assertEqual("bank StatefulSet/ledger 1 1 40 0 5.0s read inbound [fd00::7] (40)", " ".join(table[1].split()))
         self.assertEqual(2, len(table))
+
+    def test_the_rest_is_no_top_peer(self):
+        self.agent("node-a").pods = [pod_row("shop", "cart-1", close_wait=53, stuck=53, workload="Deployment/cart",
+                                             peers="outbound/10.0.0.7:443/3/3 outbound/other/50/50")]
+        self.agent("node-b").pods = []
+        self.assertIn(" 10.0.0.7:443 (3)\n", self.closewait("summary", "--by", "workload").stdout)
 
     def test_nodes_tell_coverage_and_cost(self):
         self.agent("node-b").about = agent_row(pods=9, pods_visible=7, not_visible="no_process/1 sandboxed/1",
@@ -254,7 +259,7 @@ class GapsTest(PluginTest):
         done = self.closewait(*arguments, status=3)
         self.assertIn("cart-2", done.stdout)
         self.assertNotIn("cart-1", done.stdout)
-        self.assertEqual("NOT WHOLE: 2 nodes have answered, 1 have not", done.stdout.splitlines()[-1])
+        self.assertEqual("NOT WHOLE: 2 of 3 nodes have answered", done.stdout.splitlines()[-1])
         self.assertRegex(done.stderr, f"^kubectl closewait: node {node}: ")
         for reason in why:
             self.assertIn(reason, done.stderr)
@@ -278,6 +283,13 @@ class GapsTest(PluginTest):
         self.agent("node-a").phase = "Pending"
         self.assert_gap("its pod is Pending")
         self.assertEqual(0, self.agent("node-a").asked)
+
+    def test_an_agent_that_no_node_has_taken(self):
+        waiting = FakeAgent("", namespace="other")
+        waiting.phase = "Pending"
+        self.cluster.agents["other", waiting.name] = waiting
+        del self.cluster.agents["closewatch", "closewatch-node-a"]
+        self.assert_gap("no agent\n", "other/closewatch-: the agent has no node yet")
 
     def test_answers_that_are_not_whole(self):
         good = tsv(fake.POD_COLUMNS, self.agent("node-a").pods)
@@ -305,7 +317,7 @@ class GapsTest(PluginTest):
         self.agent("node-a").pods = [pod_row("shop", "cart-1", visible=False, reason="stale")]
         self.agent("node-a").about = agent_row(scan_stale="true", pods_visible=0, not_visible="stale/2")
         done = self.closewait(status=3)
-        self.assertIn("1 pods could not be counted: stale", done.stderr)
+        self.assertIn("pods that were not counted: 1 stale", done.stderr)
         done = self.closewait("nodes", status=3)
         self.assertIn("node-a  stale", done.stdout)
         self.assertIn("its last scan is too long ago", done.stderr)
