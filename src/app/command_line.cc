@@ -25,6 +25,7 @@ struct Given {
   ScanRequest request;
   std::string state;
   std::string output = "table";
+  std::string path;
 };
 
 void add_config_options(CLI::App& command, Given& given) {
@@ -72,6 +73,13 @@ void add_scan_options(CLI::App& command, Given& given) {
       ->excludes(state);
   command.add_option("--output,-o", given.output, "table or json")
       ->check(CLI::IsMember({"table", "json"}));
+}
+
+/// Says what is wrong with a path: it becomes a part of the request as it is.
+std::string is_path(const std::string& text) {
+  const bool plain =
+      std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
+  return text.starts_with('/') && plain ? "" : "'" + text + "' is no path of the agent";
 }
 
 /// File first, flags over it. Prints every mistake.
@@ -126,8 +134,12 @@ int run_command_line(std::span<const char* const> arguments) {
   auto* const serve_app = app.add_subcommand("serve", "scan for ever and serve the metrics");
   auto* const scan_app = app.add_subcommand("scan", "scan once and print what was found");
   auto* const check_app = app.add_subcommand("check-config", "say what is wrong with the settings");
-  for (auto* const command : {serve_app, scan_app, check_app}) add_config_options(*command, given);
+  auto* const get_app = app.add_subcommand("get", "print what the running agent answers to a path");
+  for (auto* const command : {serve_app, scan_app, check_app, get_app}) {
+    add_config_options(*command, given);
+  }
   add_scan_options(*scan_app, given);
+  get_app->add_option("PATH", given.path, "such as /api/v1/pods.tsv")->required()->check(is_path);
   try {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
   } catch (const CLI::ParseError& error) {
@@ -140,6 +152,7 @@ int run_command_line(std::span<const char* const> arguments) {
   Config config;
   if (const int status = read_config(given, config); status != kExitSuccess) return status;
   if (serve_app->parsed()) return serve(std::move(config));
+  if (get_app->parsed()) return get(config, given.path);
   if (check_app->parsed()) {
     fmt::print("the configuration is valid\n");
     return kExitSuccess;

@@ -12,6 +12,7 @@
 #include "closewatch/app/api_names.h"
 #include "closewatch/app/commands.h"
 #include "closewatch/app/make_scanner.h"
+#include "closewatch/app/standard_output.h"
 #include "closewatch/export/snapshot_json.h"
 #include "closewatch/export/snapshot_table.h"
 #include "closewatch/pods/socket_owners.h"
@@ -27,14 +28,6 @@ bool knows(const Snapshot& snapshot, const PodFilter& filter) {
   const bool asks_for_all = filter.pod_namespace.empty() && filter.pod.empty();
   return asks_for_all || std::any_of(snapshot.pods.begin(), snapshot.pods.end(),
                                      [&](const PodSnapshot& pod) { return filter.names(pod); });
-}
-
-/// A full disk or a closed pipe must not look like an answer.
-bool print(const std::string& text) {
-  const bool written =
-      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  if (!written) fmt::print(stderr, "closewatch: the output could not be written\n");
-  return written;
 }
 
 int print_pods(const Snapshot& snapshot, const ScanRequest& request) {

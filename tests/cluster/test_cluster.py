@@ -3,10 +3,12 @@
 Each test puts back what it changes, so that any of them runs alone.
 """
 
+import contextlib
 import json
 import os
 import pathlib
 import random
+import signal
 import subprocess
 import tempfile
 import time
@@ -18,7 +20,7 @@ import yaml
 
 import kube
 import workload
-from kube import Key, by_pod, kubectl, kubectl_json, wait_for
+from kube import Key, by_pod, kubectl, kubectl_json, run, wait_for
 
 CHURN_SECONDS = float(os.environ.get("CLOSEWATCH_CHURN_SECONDS", "120"))
 
@@ -370,6 +372,174 @@ class ApiServer(ClusterTest):
         self.wait_for_metadata(1)
         self.become_right(found, "all as before after the rights are back")
         self.assert_new_pods_are_learnt()
+
+
+class KubectlPlugin(ClusterTest):
+    """`kubectl closewait` as somebody who may only what the chart's roles for it allow."""
+
+    USER = "oncall"
+
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(agent.install)
+        cls.install()
+        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="closewatch-oncall-")))
+        config = json.loads(kubectl("config", "view", "--raw", "-o", "json"))
+        config["users"][0]["user"]["as"] = cls.USER
+        (cls.folder / "kubeconfig").write_text(json.dumps(config))
+
+    @classmethod
+    def install(cls, **plugin):
+        """The chart with the plugin's roles, bound to the user."""
+        user = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": cls.USER}
+        agent.install(rbac={"kubectlPlugin": {"create": True, "exec": True, "subjects": [user], **plugin}})
+
+    def closewait(self, *arguments, status=0, kubectl_in=None):
+        """Runs it with the cluster's kubectl, or with the one in that folder."""
+        path = f"{kubectl_in or ''}:{kube.ROOT / 'deploy'}:{os.environ['PATH']}".lstrip(":")
+        done = subprocess.run(["/usr/bin/env", "kubectl", "closewait", *arguments], capture_output=True, text=True, check=False,
+                              timeout=kube.DEADLINE_SECONDS, stdin=subprocess.DEVNULL,
+                              env={**os.environ, "PATH": path, "HOME": str(self.folder), "TMPDIR": str(self.folder),
+                                   "KUBECONFIG": str(self.folder / "kubeconfig")})
+        self.assertEqual(done.returncode, status, done.stdout + done.stderr)
+        return done
+
+    def assert_equals_ss(self, *arguments, way="proxy", answering=None, **more):
+        """Every pod of the tests, beside `ss` in its namespace; and the way by which the agent was asked."""
+        found = workload.all_run()
+        (answering or agent).fresh_metrics()
+        document = json.loads(self.closewait("pods", "-o", "json", *arguments, **more).stdout)
+        said = {Key(pod["namespace"], pod["pod"]): pod for pod in document["pods"]}
+        pids = kube.container_pids()
+        by_ss = {key: kube.states_by_ss(pod, pids) for key, (pod, _) in found.items()}
+        self.assertEqual({key: {state: said[key][state] for state in ("close_wait", "established", "listen")} for key in found},
+                         {key: {state: by_ss[key][state] for state in ("close_wait", "established", "listen")} for key in found})
+        self.assertEqual(len(said), len(document["pods"]))
+        wrong = [key for key, (_, known) in found.items()
+                 if (said[key]["workload_kind"], said[key]["workload"]) != (known.kind, known.name if known.kind else "")
+                 or {call: said[key][f"awaiting_{call}"] for call in ("close", "read", "accept")} !=
+                 {call: sum(sockets.awaiting()[call] for sockets in known.containers.values())
+                  for call in ("close", "read", "accept")}]
+        self.assertEqual(wrong, [])
+        nodes = json.loads(self.closewait("nodes", "-o", "json", *arguments, **more).stdout)["nodes"]
+        self.assertEqual([(node["node"], node["way"]) for node in nodes if node["status"] == "ok"], [(kube.NODE, way)])
+
+    def stop_agent(self, one):
+        """Stops an agent's process until the end of the test."""
+        (pid,) = [pid for name, pid in kube.containers_of(one.pod(), kube.container_pids()).items() if name == "closewatch"]
+
+        def go_on():
+            with contextlib.suppress(ProcessLookupError):  # the kubelet may have restarted it
+                os.kill(pid, signal.SIGCONT)
+        os.kill(pid, signal.SIGSTOP)
+        self.addCleanup(one.wait_until_rolled_out)
+        self.addCleanup(go_on)
+
+    def forbid(self, resource):
+        """Takes one rule out of the role, as an administrator would."""
+        (role,) = [role for role in kubectl_json("-n", agent.NAMESPACE, "get", "roles")["items"]
+                   if role["metadata"]["name"].endswith("-kubectl")]
+        self.addCleanup(kube.apply, {key: role[key] for key in ("apiVersion", "kind", "rules")} | {
+            "metadata": {key: role["metadata"][key] for key in ("name", "namespace", "labels", "annotations")}})
+        rules = [rule for rule in role["rules"] if resource not in rule["resources"]]
+        self.assertLess(len(rules), len(role["rules"]))
+        kubectl("-n", agent.NAMESPACE, "patch", "role", role["metadata"]["name"], "--type=merge", "-p",
+                json.dumps({"rules": rules}))
+        kind, _, below = resource.partition("/")
+        wait_for(lambda: "no" in subprocess.run(
+            ["kubectl", "-n", agent.NAMESPACE, "auth", "can-i", "get", kind, f"--subresource={below}", f"--as={self.USER}"],
+            capture_output=True, text=True, check=False).stdout, "the right to be gone")
+
+    def test_through_the_proxy(self):
+        self.assert_equals_ss()
+
+    def test_through_the_proxy_with_a_new_kubectl(self):
+        self.assert_equals_ss(kubectl_in=os.path.dirname(os.environ["NEW_KUBECTL"]))
+
+    def test_a_closed_proxy_is_gone_round_by_exec(self):
+        self.forbid("pods/proxy")
+        self.assert_equals_ss(way="exec")
+        self.assert_equals_ss(way="exec", kubectl_in=os.path.dirname(os.environ["NEW_KUBECTL"]))
+
+    def test_without_any_right_to_ask_agents(self):
+        self.forbid("pods/proxy")
+        self.forbid("pods/exec")
+        done = self.closewait(status=1)
+        self.assertEqual(done.stdout, "")
+        for word in (kube.NODE, "pods/proxy", "pods/exec"):
+            self.assertIn(word, done.stderr)
+
+    def test_an_agent_that_hangs_is_named(self):
+        self.stop_agent(agent)
+        done = self.closewait("--timeout", "3", status=1)
+        self.assertEqual(done.stdout, "")
+        self.assertIn(f"node {kube.NODE}: {agent.NAMESPACE}/", done.stderr)
+        self.assertIn("by proxy: no answer within 3 s; by exec: ", done.stderr)
+
+    def test_no_agent_at_all(self):
+        done = self.closewait("--agent-selector", "app.kubernetes.io/name=nothing", status=1)
+        self.assertIn("there is no agent", done.stderr)
+
+    def test_two_agents_see_the_same_and_stand_in_for_each_other(self):
+        class Second(kube.Agent):
+            """Another release on the same node."""
+            NAMESPACE = "closewatch-second"
+        second = Second()
+        self.addCleanup(second.close)
+        self.addCleanup(kubectl, "delete", "namespace", second.NAMESPACE)
+        second.install()
+        # Its agents are not this user's to ask, which costs nothing, as the first one answers.
+        self.assert_equals_ss()
+        user = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": self.USER}
+        second.install(rbac={"kubectlPlugin": {"create": True, "subjects": [user]}})
+        self.stop_agent(agent)
+        self.assert_equals_ss("--timeout", "3", answering=second)
+
+    def add_node(self, labels):
+        """A node that no kubelet runs on, and that the workload does not tolerate."""
+        def remove():
+            kubectl("delete", "node", "node-2")
+            for pod in kubectl_json("get", "pods", "--all-namespaces", "--field-selector=spec.nodeName=node-2")["items"]:
+                kubectl("-n", pod["metadata"]["namespace"], "delete", "pod", pod["metadata"]["name"], "--grace-period=0", "--force",
+                        "--ignore-not-found")
+            agent.wait_until_rolled_out()
+        kube.apply({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "node-2", "labels": labels},
+                    "spec": {"taints": [{"key": "closewatch.test/empty", "effect": "NoExecute"}]},
+                    "status": {name: {"cpu": "1", "memory": "1Gi", "pods": "10"} for name in ("capacity", "allocatable")}})
+        self.addCleanup(remove)
+
+    def assert_gap(self, why):
+        """The answer of the one node is shown, and the other node named."""
+        done = self.closewait(status=3)
+        self.assertIn("ledger-", done.stdout)
+        self.assertEqual(done.stdout.splitlines()[-1], "NOT WHOLE: 1 of 2 nodes have answered")
+        self.assertIn("node node-2: ", done.stderr)
+        self.assertIn(why, done.stderr)
+
+    def test_a_node_without_an_agent_is_named(self):
+        self.add_node({"kubernetes.io/os": "windows"})
+        self.assert_gap("no agent")
+
+    def test_a_node_whose_agent_does_not_run_is_named(self):
+        self.add_node({"kubernetes.io/os": "linux"})
+        wait_for(lambda: any(key.namespace == agent.NAMESPACE and pod["spec"].get("nodeName") == "node-2"
+                             for key, pod in kube.pods().items()), "an agent for the new node")
+        self.assert_gap("its pod is Pending")
+
+    def test_sockets_are_those_of_ss(self):
+        (key, (pod, _)), *_ = [entry for entry in workload.all_run().items() if entry[1][1].name == "bare"]
+        listed = json.loads(self.closewait("sockets", f"{key.namespace}/{key.pod}", "-o", "json").stdout)["sockets"]
+        pids = kube.containers_of(pod, kube.container_pids())
+        rows = run("nsenter", f"--net=/proc/{pids['main']}/ns/net", "ss", "-tanH", "state", "close-wait").splitlines()
+        self.assertEqual(sorted((socket["local"], socket["remote"]) for socket in listed),
+                         sorted(tuple(row.split()[2:4]) for row in rows))
+        self.assertEqual(len(listed), 9)
+
+    def test_labels_choose(self):
+        label = f"{workload.LABEL}=deployment-cart"
+        names = {line.split()[1] for line in self.closewait("-l", label, "-n", "bank", "--no-headers").stdout.splitlines()}
+        self.assertEqual(names, {key.pod for key, (_, known) in workload.all_run().items()
+                                 if known.name == "cart" and key.namespace == "bank"})
 
 
 class Privileges(ClusterTest):

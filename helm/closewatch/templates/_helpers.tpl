@@ -25,6 +25,11 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* The roles for users of `kubectl closewait`. */ -}}
+{{- define "closewatch.pluginName" -}}
+{{- printf "%s-kubectl" (include "closewatch.clusterName" . | trunc 245 | trimSuffix "-") -}}
+{{- end -}}
+
 {{- define "closewatch.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "closewatch.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 
 #include "closewatch/app/config.h"
 #include "closewatch/scan/pod_filter.h"
@@ -26,5 +27,9 @@ struct ScanRequest {
 
 /// Scans once and prints what is asked for.
 int scan(Config config, const ScanRequest& request);
+
+/// Prints what the agent that listens on this machine answers to `path`: the way to its last
+/// snapshot where there is no other program than this one, as in its container.
+int get(const Config& config, const std::string& path);
 
 }  // namespace closewatch

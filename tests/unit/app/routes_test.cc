@@ -77,6 +77,36 @@ TEST_F(RoutesTest, AnswersTheApiFromTheLastSnapshot) {
   EXPECT_EQ(get("/api/v2/pods").status, 404U);
 }
 
+TEST_F(RoutesTest, AnswersTheApiInTabSeparatedValues) {
+  EXPECT_EQ(get("/api/v1/agent.tsv").status, 503U);
+  auto snapshot = sample_snapshot();
+  clock_.steady = snapshot.taken_at_steady;
+  store_.publish(std::make_shared<const Snapshot>(std::move(snapshot)));
+  for (const auto* const path :
+       {"/api/v1/pods.tsv", "/api/v1/pods/shop/cart-0/sockets.tsv", "/api/v1/agent.tsv"}) {
+    const auto answer = get(path);
+    EXPECT_EQ(answer.status, 200U) << path;
+    EXPECT_EQ(answer.content_type, "text/tab-separated-values; charset=utf-8") << path;
+    EXPECT_THAT(answer.body, HasSubstr("\n#end\t")) << path;
+  }
+  for (const auto* const path : {"/api/v1/agent", "/api/v1/nothing.tsv", "/api/v2/pods.tsv",
+                                 "/api/pods.tsv", "/api/v1/pods.tsv/shop/cart-0/sockets"}) {
+    EXPECT_EQ(get(path).status, 404U) << path;
+  }
+}
+
+TEST_F(RoutesTest, RefusesInABareSentenceWhereNoJsonIsRead) {
+  store_.publish(std::make_shared<const Snapshot>(sample_snapshot()));
+  const auto none = get("/api/v1/pods/shop/no\tne/sockets.tsv");
+  EXPECT_EQ(none.status, 404U);
+  EXPECT_EQ(none.content_type, "text/plain; charset=utf-8");
+  EXPECT_EQ(none.body, "no pod shop/no?ne on this node\n");
+  socket_detail_ = false;
+  const auto refused = get("/api/v1/pods/shop/cart-0/sockets.tsv");
+  EXPECT_EQ(refused.status, 403U);
+  EXPECT_EQ(refused.body, "single sockets are not listed here: api.socket_detail is false\n");
+}
+
 TEST_F(RoutesTest, ListsNoSocketsOfAStaleSnapshot) {
   const auto snapshot = sample_snapshot();
   store_.publish(std::make_shared<const Snapshot>(snapshot));
@@ -85,6 +115,8 @@ TEST_F(RoutesTest, ListsNoSocketsOfAStaleSnapshot) {
   EXPECT_THAT(sockets.body, HasSubstr(R"("visible":false,"reason":"stale")"));
   EXPECT_THAT(get("/api/v1/pods").body, HasSubstr(R"("reason":"stale")"));
   EXPECT_THAT(get("/api/v1/pods").body, ::testing::Not(HasSubstr("states")));
+  EXPECT_THAT(get("/api/v1/pods/shop/cart-0/sockets.tsv").body, HasSubstr("\n#hidden\tstale\t"));
+  EXPECT_THAT(get("/api/v1/pods.tsv").body, HasSubstr("\tfalse\tstale\t"));
 }
 
 TEST_F(RoutesTest, ListsNoSocketsWhereThatIsOff) {

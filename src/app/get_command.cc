@@ -1,0 +1,33 @@
+#include <chrono>
+#include <cstdio>
+
+#include <fmt/format.h>
+
+#include "closewatch/app/commands.h"
+#include "closewatch/app/standard_output.h"
+#include "closewatch/http/get.h"
+
+namespace closewatch {
+namespace {
+
+constexpr std::chrono::seconds kPatience{5};
+constexpr unsigned kOk = 200;
+
+}  // namespace
+
+int get(const Config& config, const std::string& path) {
+  const auto answer = http::get(config.web.listen_address, path, kPatience);
+  if (!answer) {
+    fmt::print(stderr, "closewatch: {}\n", answer.error().what);
+    return kExitFailure;
+  }
+  const auto& body = answer->body;
+  if (answer->status != kOk) {
+    fmt::print(stderr, "closewatch: {} says {}: {}{}", path, answer->status, body,
+               body.ends_with('\n') ? "" : "\n");
+    return kExitFailure;
+  }
+  return print(body) ? kExitSuccess : kExitFailure;
+}
+
+}  // namespace closewatch

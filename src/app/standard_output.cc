@@ -1,0 +1,16 @@
+#include "closewatch/app/standard_output.h"
+
+#include <cstdio>
+
+#include <fmt/format.h>
+
+namespace closewatch {
+
+bool print(const std::string& text) {
+  const bool written =
+      std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
+  if (!written) fmt::print(stderr, "closewatch: the output could not be written\n");
+  return written;
+}
+
+}  // namespace closewatch

@@ -1,0 +1,545 @@
+"""`kubectl closewait` by the real kubectl, before a fake API server with many fake agents."""
+
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+import fake_agent_cluster as fake  # noqa: E402
+from agent import HERE, Agent, Namespace, wait_for  # noqa: E402
+from fake_agent_cluster import FakeAgent, FakeAgentCluster, agent_row, pod_row, tsv  # noqa: E402
+
+ROOT = HERE.parent.parent
+PLUGIN = ROOT / "deploy" / "kubectl-closewait"
+PATIENCE_SECONDS = 300  # of a test: machines can be busy, and a plugin that hangs must not hang the tests
+# How long an agent may take. On a busy machine kubectl alone needs seconds, so only agents that hang may meet a limit.
+GENEROUS, OF_HANGING = ("--timeout", "120"), ("--timeout", "30")
+MANY = 200
+
+
+def kubectl_folder(name):
+    """Where a real kubectl is."""
+    found = subprocess.run([ROOT / "scripts" / "helm", name], check=True, stdout=subprocess.PIPE, text=True).stdout
+    return os.path.dirname(found.strip())
+
+
+class Oncall:
+    """Somebody with kubectl, the plugin and a folder for temporary files."""
+
+    def __init__(self, test, cluster, kubectl="kubectl35"):
+        self.home = pathlib.Path(test.enterContext(tempfile.TemporaryDirectory(prefix="closewatch-oncall-")))
+        self.temporary = self.home / "tmp"
+        self.temporary.mkdir()
+        config = self.home / "kubeconfig"
+        config.write_text(cluster.kubeconfig(), encoding="utf-8")
+        path = f"{kubectl_folder(kubectl)}:{PLUGIN.parent}:{os.environ['PATH']}"
+        self.environment = {"PATH": path, "HOME": str(self.home), "KUBECONFIG": str(config), "TMPDIR": str(self.temporary)}
+
+    def closewait(self, *arguments, command=("kubectl", "closewait")):
+        """Runs it to its end."""
+        command = [shutil.which(command[0], path=self.environment["PATH"]), *command[1:]]
+        return subprocess.run([*command, *GENEROUS, *arguments], env=self.environment, stdin=subprocess.DEVNULL, capture_output=True,
+                              text=True, timeout=PATIENCE_SECONDS, check=False)
+
+    def begin(self, *arguments):
+        """Starts it, in a session of its own; what it complains of is lost."""
+        return subprocess.Popen([PLUGIN, *GENEROUS, *arguments], env=self.environment, stdin=subprocess.DEVNULL, text=True,
+                                stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, start_new_session=True)
+
+
+def small_cluster(**more):
+    """Three nodes whose pods differ."""
+    agents = [
+        FakeAgent("node-a", [
+            pod_row("shop", "cart-1", close_wait=30, stuck=20, oldest=7380, workload="Deployment/cart", established=5,
+                    peers="outbound/10.0.0.9:443/25/20 outbound/other/5/0", unread_bytes=4096),
+            pod_row("shop", "idle-1", workload="Deployment/idle"),
+            pod_row("shop", "boxed", visible=False, reason="sandboxed")]),
+        FakeAgent("node-b", [
+            pod_row("shop", "cart-2", close_wait=9, stuck=9, oldest=90, workload="Deployment/cart",
+                    peers="outbound/10.0.0.8:80/5/5 outbound/10.0.0.9:443/4/4"),
+            pod_row("bank", "ledger-0", close_wait=40, stuck=0, oldest=5, owes="read", direction="inbound",
+                    workload="StatefulSet/ledger", peers="inbound/[fd00::7]/40/0")]),
+        FakeAgent("node-c", [pod_row("bank", "bare", close_wait=2, stuck=1, oldest=61, owes="accept", direction="inbound")])]
+    return FakeAgentCluster(agents, **more)
+
+
+class PluginTest(unittest.TestCase):
+    """What the tests have in common."""
+
+    maxDiff = None
+
+    def start(self, cluster):
+        """A cluster and somebody on call."""
+        self.cluster = self.enterContext(cluster)
+        self.oncall = Oncall(self, cluster)
+
+    def agent(self, node):
+        """The fake agent of a node."""
+        return self.cluster.agents["closewatch", f"closewatch-{node}"]
+
+    def closewait(self, *arguments, status=0):
+        """What it prints; whoever did not say that it complains gets no complaint."""
+        done = self.oncall.closewait(*arguments)
+        self.assertEqual(status, done.returncode, done.stdout + done.stderr)
+        return done
+
+    def pods(self, *arguments, status=0):
+        """The document of the pods by name."""
+        document = json.loads(self.closewait("pods", "-o", "json", *arguments, status=status).stdout)
+        self.assertEqual(status == 0, document["whole"])
+        return {pod["pod"]: pod for pod in document["pods"]}
+
+    def names(self, *arguments, status=0):
+        """Pods in the order of the table."""
+        done = self.closewait(*arguments, "--no-headers", status=status)
+        return [line.split()[1] for line in done.stdout.splitlines()]
+
+
+class AnswersTest(PluginTest):
+    """All agents answer."""
+
+    def setUp(self):
+        self.start(small_cluster())
+
+    def test_the_worst_pod_is_first(self):
+        self.assertEqual(
+            "NAMESPACE  POD       WORKLOAD            CLOSE_WAIT  STUCK  OLDEST  OWES    DIRECTION  TOP PEER           NODE\n"
+            "shop       cart-1    Deployment/cart             30     20   2h03m  close   outbound   10.0.0.9:443 (25)  node-a\n"
+            "shop       cart-2    Deployment/cart              9      9   1m30s  close   outbound   10.0.0.8:80 (5)    node-b\n"
+            "bank       bare                                   2      1   1m01s  accept  inbound                       node-c\n"
+            "bank       ledger-0  StatefulSet/ledger          40      0    5.0s  read    inbound    [fd00::7] (40)     node-b\n",
+            self.closewait().stdout)
+
+    def test_pods_are_all_pods_and_say_why_one_was_not_counted(self):
+        done = self.closewait("pods")
+        lines = {line.split()[1]: line.split() for line in done.stdout.splitlines()}
+        self.assertEqual({"POD", "cart-1", "idle-1", "boxed", "cart-2", "ledger-0", "bare"}, set(lines))
+        self.assertEqual(["shop", "idle-1", "Deployment/idle", "0", "0", "node-a"], lines["idle-1"])
+        self.assertEqual(["shop", "boxed", "-", "-", "-", "node-a", "sandboxed"], lines["boxed"])
+        self.assertEqual("kubectl closewait: pods that were not counted: 1 sandboxed\n", done.stderr)
+
+    def test_namespaces_and_labels_choose(self):
+        self.assertEqual(["bare", "ledger-0"], self.names("-n", "bank"))
+        self.assertEqual(["cart-1", "cart-2"], self.names("--namespace=shop"))
+        self.assertEqual([], self.names("-nnobody"))
+        self.cluster.pods = [fake.pod_object("shop", "cart-1", "node-a", {"app": "cart"}),
+                             fake.pod_object("bank", "bare", "node-c", {"app": "cart"}),
+                             fake.pod_object("bank", "ledger-0", "node-b", {"app": "ledger"})]
+        self.assertEqual(["cart-1", "bare"], self.names("-l", "app=cart"))
+        self.assertEqual(["bare"], self.names("pods", "-l", "app=cart", "-n", "bank"))
+
+    def test_a_pod_with_these_labels_that_no_agent_has_seen_is_missing(self):
+        self.cluster.pods = [fake.pod_object("shop", "cart-1", "node-a", {"app": "cart"}),
+                             fake.pod_object("shop", "cart-9", "node-a", {"app": "cart"}),
+                             fake.pod_object("shop", "cart-done", "node-a", {"app": "cart"}, phase="Succeeded")]
+        done = self.closewait("-l", "app=cart", status=3)
+        self.assertEqual("kubectl closewait: pod shop/cart-9: in no answer\n", done.stderr)
+        self.assertIn("NOT WHOLE", done.stdout)
+
+    def test_sort_and_min(self):
+        for key, first in (("close_wait", "ledger-0"), ("oldest", "cart-1"), ("unread", "cart-1"), ("name", "bare"),
+                           ("established", "cart-1")):
+            with self.subTest(key):
+                self.assertEqual(first, self.names("--sort", key)[0])
+        self.assertEqual(["bare", "ledger-0", "cart-1", "cart-2", "idle-1", "boxed"], self.names("pods", "--sort", "name"))
+        self.assertEqual(["cart-1", "ledger-0"], self.names("--min", "30"))
+        self.assertEqual([], self.names("--min", "41"))
+
+    def test_wide_has_the_counters_and_containers(self):
+        header, worst, *_ = self.closewait("-o", "wide").stdout.splitlines()
+        self.assertEqual("UNREAD ENTERED LEFT ESTABLISHED LISTEN CONTAINERS UID".split(), header.split()[-7:])
+        self.assertEqual("4.0Ki 0 0 5 0 main/30/20 uid-cart-1".split(), worst.split()[-7:])
+
+    def test_json_has_every_number(self):
+        pod = self.pods()["cart-1"]
+        self.assertEqual(
+            {"node": "node-a", "namespace": "shop", "workload_kind": "Deployment", "workload": "cart", "visible": True,
+             "host_network": False, "close_wait": 30, "stuck": 20, "oldest_seconds": 7380, "awaiting_close": 30, "outbound": 30,
+             "inbound": 0, "unread_bytes": 4096, "containers": [{"container": "main", "close_wait": 30, "stuck": 20}],
+             "peers": [{"direction": "outbound", "peer": "10.0.0.9:443", "close_wait": 25, "stuck": 20},
+                       {"direction": "outbound", "peer": "other", "close_wait": 5, "stuck": 0}]},
+            {key: pod[key] for key in ("node", "namespace", "workload_kind", "workload", "visible", "host_network", "close_wait",
+                                       "stuck", "oldest_seconds", "awaiting_close", "outbound", "inbound", "unread_bytes",
+                                       "containers", "peers")})
+        boxed = self.pods()["boxed"]
+        self.assertEqual((False, "sandboxed", None), (boxed["visible"], boxed["reason"], boxed["close_wait"]))
+
+    def test_summaries_add_up(self):
+        def rows(by, *arguments):
+            return json.loads(self.closewait("summary", "--by", by, "-o", "json", *arguments).stdout)[by]
+        self.assertEqual(
+            [("shop", "Deployment", "cart", 2, 2, 39, 29, 7380), ("bank", "Pod", "bare", 1, 1, 2, 1, 61),
+             ("bank", "StatefulSet", "ledger", 1, 1, 40, 0, 5)],
+            [tuple(row[key] for key in ("namespace", "workload_kind", "workload", "pods", "pods_leaking", "close_wait", "stuck",
+                                        "oldest_seconds")) for row in rows("workload")])
+        self.assertEqual([{"direction": "outbound", "peer": "10.0.0.9:443", "close_wait": 29, "stuck": 24}],
+                         rows("workload")[0]["peers"])
+        self.assertEqual(
+            [("outbound", "10.0.0.9:443", 2, 29, 24), ("outbound", "10.0.0.8:80", 1, 5, 5), ("", "not told", 1, 2, 1),
+             ("inbound", "[fd00::7]", 1, 40, 0), ("outbound", "other", 1, 5, 0)],
+            [tuple(row[key] for key in ("direction", "peer", "pods", "close_wait", "stuck")) for row in rows("peer")])
+        self.assertEqual([("read", 40, 1, 1), ("close", 39, 2, 1), ("accept", 2, 1, 1)],
+                         [tuple(row.values()) for row in rows("owes")])
+        self.assertEqual([("close", 39, 2, 1)], [tuple(row.values()) for row in rows("owes", "-n", "shop")])
+        table = self.closewait("summary", "--by=workload", "--min", "40").stdout.splitlines()
+        self.assertEqual("bank StatefulSet/ledger 1 1 40 0 5.0s read inbound [fd00::7] (40)", " ".join(table[1].split()))
+        self.assertEqual(2, len(table))
+
+    def test_the_rest_is_no_top_peer(self):
+        self.agent("node-a").pods = [pod_row("shop", "cart-1", close_wait=53, stuck=53, workload="Deployment/cart",
+                                             peers="outbound/10.0.0.7:443/3/3 outbound/other/50/50")]
+        self.agent("node-b").pods = []
+        self.assertIn(" 10.0.0.7:443 (3)\n", self.closewait("summary", "--by", "workload").stdout)
+
+    def test_nodes_tell_coverage_and_cost(self):
+        self.agent("node-b").about = agent_row(pods=9, pods_visible=7, not_visible="no_process/1 sandboxed/1",
+                                               node_close_wait=3)
+        header, first, second, *_ = self.closewait("nodes").stdout.splitlines()
+        self.assertEqual("NODE STATUS VISIBLE PODS NOT VISIBLE CPU MEMORY SCAN AGE INTERVAL SCAN ERRORS HOST CLOSE_WAIT AGENT",
+                         " ".join(header.split()))
+        self.assertEqual("node-a ok 2 2 0.50% 8.0Mi 3.0s 10s 30ms 0 0 closewatch/closewatch-node-a", " ".join(first.split()))
+        self.assertEqual("node-b ok 7 9 no_process:1 sandboxed:1 0.50% 8.0Mi 3.0s 10s 30ms 0 3 closewatch/closewatch-node-b",
+                         " ".join(second.split()))
+
+    def test_every_shell_says_the_same(self):
+        said = [self.oncall.closewait("pods", command=(*shell, str(PLUGIN))).stdout
+                for shell in (("dash",), ("bash",), ("bash", "--posix"), ("busybox", "sh"))]
+        self.assertEqual({self.closewait("pods").stdout}, set(said))
+
+    def test_other_tools_say_the_same(self):
+        tools = self.oncall.home / "busybox"
+        tools.mkdir()
+        for tool in ("awk", "sort", "cut", "head", "tr", "wc", "grep", "mktemp", "sleep", "cat", "rm", "mv"):
+            (tools / tool).symlink_to(shutil.which("busybox"))
+        commands = (("pods", "-o", "wide"), ("pods", "-o", "json"), ("nodes",), ("summary", "--by", "workload"),
+                    ("summary", "--by", "peer"))
+        usual = [self.closewait(*command).stdout for command in commands]
+        self.oncall.environment["PATH"] = f"{tools}:{self.oncall.environment['PATH']}"
+        self.assertEqual(usual, [self.closewait(*command).stdout for command in commands])
+
+    def test_an_older_kubectl_says_the_same(self):
+        older = Oncall(self, self.cluster, "kubectl32").closewait("pods", "-o", "json")
+        self.assertEqual(self.closewait("pods", "-o", "json").stdout, older.stdout)
+
+    def test_what_an_agent_says_does_not_reach_the_terminal_as_it_is(self):
+        self.agent("node-a").pods = [pod_row("shop", 'a\x1b[2J"\\é', close_wait=1)]
+        self.agent("node-b").pods = self.agent("node-c").pods = []
+        self.assertIn('a?[2J"\\?', self.closewait().stdout)
+        self.assertEqual(['a?[2J"\\?'], list(self.pods()))
+
+    def test_two_agents_of_one_node_count_once(self):
+        second = FakeAgent("node-a", self.agent("node-a").pods, namespace="other")
+        self.cluster.agents["other", second.name] = second
+        self.assertEqual(1, self.names("pods").count("cart-1"))
+        self.agent("node-a").behave = fake.says("broken", 503)
+        self.assertEqual(["cart-1", "cart-2"], self.names("-n", "shop"))
+
+    def test_agents_are_found_in_their_namespace(self):
+        stranger = FakeAgent("node-x", [pod_row("shop", "lure", close_wait=99)], namespace="shop")
+        self.cluster.agents["shop", stranger.name] = stranger
+        self.assertNotIn("lure", self.names("--agent-namespace", "closewatch"))
+        self.assertEqual(0, stranger.asked)
+
+
+class GapsTest(PluginTest):
+    """Not all agents answer as they should: what is missing is said, and the rest is shown."""
+
+    def setUp(self):
+        self.start(small_cluster())
+
+    def assert_gap(self, *why, arguments=(), node="node-a"):
+        """The others are shown, the node is named with the reason, and the status tells."""
+        done = self.closewait(*arguments, status=3)
+        self.assertIn("cart-2", done.stdout)
+        self.assertNotIn("cart-1", done.stdout)
+        self.assertEqual("NOT WHOLE: 2 of 3 nodes have answered", done.stdout.splitlines()[-1])
+        self.assertRegex(done.stderr, f"^kubectl closewait: node {node}: ")
+        for reason in why:
+            self.assertIn(reason, done.stderr)
+        document = json.loads(self.closewait("-o", "json", *arguments, status=3).stdout)
+        self.assertEqual((False, 2, [node]), (document["whole"], document["nodes_answered"],
+                                              [gap["node"] for gap in document["nodes_missing"]]))
+
+    def test_an_agent_that_hangs(self):
+        self.agent("node-a").behave = fake.hang
+        self.assert_gap("closewatch/closewatch-node-a", "by proxy: no answer within 30 s", arguments=OF_HANGING)
+
+    def test_an_agent_that_the_proxy_is_closed_to(self):
+        self.agent("node-a").behave = fake.forbid
+        self.assert_gap('cannot get resource "pods/proxy"', 'cannot create resource "pods/exec"')
+
+    def test_an_agent_that_is_not_ready(self):
+        self.agent("node-a").behave = fake.says("the first scan is not done yet\n", 503)
+        self.assert_gap("by proxy: ")
+
+    def test_an_agent_whose_pod_does_not_run(self):
+        self.agent("node-a").phase = "Pending"
+        self.assert_gap("its pod is Pending")
+        self.assertEqual(0, self.agent("node-a").asked)
+
+    def test_an_agent_that_no_node_has_taken(self):
+        waiting = FakeAgent("", namespace="other")
+        waiting.phase = "Pending"
+        self.cluster.agents["other", waiting.name] = waiting
+        del self.cluster.agents["closewatch", "closewatch-node-a"]
+        self.assert_gap("no agent\n", "other/closewatch-: the agent has no node yet")
+
+    def test_answers_that_are_not_whole(self):
+        good = tsv(fake.POD_COLUMNS, self.agent("node-a").pods)
+        for name, behave in (
+                ("nothing", fake.says("")), ("another page", fake.says("<html>login</html>\n")), ("cut by the line", fake.cut),
+                ("without the end", fake.says(good[:good.index("#end")])), ("with a row less", fake.says(
+                    "".join(line + "\n" for line in good.splitlines()[:2] + good.splitlines()[3:]))),
+                ("in mid-line", fake.says(good[:-2])), ("of another version", fake.says(good.replace("stuck", "stick", 1)))):
+            with self.subTest(name):
+                self.agent("node-a").behave = behave
+                self.assert_gap("by proxy: ")
+
+    def test_a_node_without_an_agent(self):
+        del self.cluster.agents["closewatch", "closewatch-node-a"]
+        self.assert_gap("node-a: no agent")
+        self.assertIn("node-a  no agent", self.closewait("nodes", status=3).stdout)
+
+    def test_nodes_that_may_not_be_listed(self):
+        self.cluster.may_list_nodes = False
+        done = self.closewait(status=3)
+        self.assertIn("nodes without an agent are not known", done.stderr)
+        self.assertIn("NOT WHOLE", done.stdout)
+
+    def test_an_agent_whose_scans_have_stopped(self):
+        self.agent("node-a").pods = [pod_row("shop", "cart-1", visible=False, reason="stale")]
+        self.agent("node-a").about = agent_row(scan_stale="true", pods_visible=0, not_visible="stale/2")
+        done = self.closewait(status=3)
+        self.assertIn("pods that were not counted: 1 stale", done.stderr)
+        done = self.closewait("nodes", status=3)
+        self.assertIn("node-a  stale", done.stdout)
+        self.assertIn("its last scan is too long ago", done.stderr)
+
+    def test_no_agent_answers(self):
+        for agent in self.cluster.agents.values():
+            agent.behave = fake.hang
+        done = self.closewait("--timeout", "1", status=1)
+        self.assertEqual("", done.stdout)
+        self.assertIn("no agent has answered", done.stderr)
+        self.assertEqual(3, done.stderr.count("by proxy: no answer within 1 s"))
+
+    def test_there_is_no_agent(self):
+        self.cluster.agents.clear()
+        done = self.closewait(status=1)
+        self.assertEqual("", done.stdout)
+        self.assertIn("there is no agent: no pod has app.kubernetes.io/name=closewatch", done.stderr)
+
+    def test_no_api_server(self):
+        self.cluster.close()
+        done = self.closewait(status=1)
+        self.assertEqual("", done.stdout)
+        self.assertIn("the agents cannot be listed", done.stderr)
+
+
+class ExecTest(PluginTest):
+    """The proxy is closed, and the agents' own program can be run."""
+
+    def setUp(self):
+        self.start(small_cluster(pods=[fake.pod_object("shop", "cart-1", "node-a")]))
+        for agent in self.cluster.agents.values():
+            agent.behave, agent.exec = fake.forbid, fake.own_program
+
+    def ways(self, *arguments):
+        """By which way each node was asked."""
+        nodes = json.loads(self.closewait("nodes", "-o", "json", *arguments).stdout)["nodes"]
+        return [node["way"] for node in nodes]
+
+    def test_exec_gives_the_same_answer(self):
+        by_exec = self.closewait("pods", "-o", "json").stdout
+        self.assertEqual(["exec"] * 3, self.ways())
+        for agent in self.cluster.agents.values():
+            agent.behave = agent.exec = None
+        self.assertEqual(self.closewait("pods", "-o", "json").stdout, by_exec)
+        self.assertEqual(["proxy"] * 3, self.ways())
+
+    def test_a_closed_proxy_is_tried_once(self):
+        self.assertEqual(["exec"] * 3, self.ways("--parallel", "1"))
+        self.assertEqual((1, 3), (sum(agent.asked for agent in self.cluster.agents.values()),
+                                  sum(agent.execs for agent in self.cluster.agents.values())))
+
+    def test_a_proxy_that_does_not_come_through(self):
+        for agent in self.cluster.agents.values():
+            agent.behave = fake.hang
+        self.assertEqual(["exec"] * 3, self.ways(*OF_HANGING))
+
+    def test_one_agent_that_only_the_proxy_reaches(self):
+        self.agent("node-b").behave, self.agent("node-b").exec = None, None
+        self.assertEqual(["exec", "proxy", "exec"], self.ways("--parallel", "1"))
+
+    def test_a_stream_that_was_cut(self):
+        self.agent("node-a").exec = lambda agent, path: (fake.STDOUT, agent.answer(path)[1][:200], 0)
+        done = self.closewait(status=3)
+        self.assertIn("node node-a: ", done.stderr)
+        self.assertIn("by exec: the answer is not whole", done.stderr)
+        self.assertIn("cart-2", done.stdout)
+        self.assertNotIn("cart-1", done.stdout)
+
+    def test_the_agents_own_words_are_told(self):
+        done = self.closewait("sockets", "shop/cart-1", status=1)
+        self.assertIn("by exec: /api/v1/pods/shop/cart-1/sockets.tsv says 404: no such pod on this node", done.stderr)
+
+
+class SocketsTest(PluginTest):
+    """One pod's sockets."""
+
+    PATH = "/api/v1/pods/shop/cart-1/sockets.tsv"
+
+    def setUp(self):
+        self.start(small_cluster(pods=[fake.pod_object("shop", "cart-1", "node-a")]))
+        self.row = dict(zip(fake.SOCKET_COLUMNS, ("10.1.2.3:40000", "10.0.0.9:443", "outbound", "close", "7380.000", 0, "main",
+                                                  4711, 77, "java")))
+
+    def sockets(self, *remarks, rows=1):
+        """What the agent shall say."""
+        self.agent("node-a").sockets = {self.PATH: tsv(fake.SOCKET_COLUMNS, [self.row] * rows, *remarks)}
+
+    def test_each_socket(self):
+        self.sockets("#total\t1")
+        expected = ("LOCAL           REMOTE        DIRECTION  OWES     AGE  UNREAD  CONTAINER  PROCESS\n"
+                    "10.1.2.3:40000  10.0.0.9:443  outbound   close  2h03m       0  main       77/java\n")
+        for arguments in (("shop/cart-1",), ("cart-1", "-n", "shop"), ("cart-1",)):
+            with self.subTest(arguments):
+                done = self.closewait("sockets", *arguments)
+                self.assertEqual((expected, ""), (done.stdout, done.stderr))
+        self.assertEqual(0, self.agent("node-b").asked)
+
+    def test_a_list_that_was_shortened(self):
+        self.sockets("#total\t1201", rows=2)
+        self.assertIn("these are the 2 oldest of 1201 sockets", self.closewait("sockets", "cart-1").stderr)
+        document = json.loads(self.closewait("sockets", "cart-1", "-o", "json").stdout)
+        self.assertEqual(["these are the 2 oldest of 1201 sockets"], document["notes"])
+        self.assertEqual([7380, 7380], [socket["age_seconds"] for socket in document["sockets"]])
+
+    def test_a_pod_that_was_not_counted(self):
+        self.sockets("#hidden\tdenied\tCAP_SYS_ADMIN is missing", rows=0)
+        done = self.closewait("sockets", "shop/cart-1", status=1)
+        self.assertIn("shop/cart-1 was not counted: denied CAP_SYS_ADMIN is missing", done.stderr)
+        self.assertEqual("", done.stdout)
+
+    def test_what_is_not_there(self):
+        for pod, complaint in (("shop/nobody", "there is no pod shop/nobody"), ("nobody", "there is no pod nobody")):
+            with self.subTest(pod):
+                self.assertIn(complaint, self.closewait("sockets", pod, status=1).stderr)
+        self.cluster.pods.append(fake.pod_object("bank", "cart-1", "node-b"))
+        self.assertIn("say which with -n: bank shop", self.closewait("sockets", "cart-1", status=2).stderr)
+        self.cluster.pods = [fake.pod_object("shop", "cart-1", "node-x")]
+        self.assertIn("node node-x has no agent", self.closewait("sockets", "cart-1", status=1).stderr)
+
+    def test_detail_that_is_not_allowed(self):
+        self.agent("node-a").behave = fake.says("single sockets are not listed here: api.socket_detail is false\n", 403)
+        done = self.closewait("sockets", "shop/cart-1", status=1)
+        self.assertIn("api.socket_detail is false", done.stderr)
+
+
+class UsageTest(PluginTest):
+    """How it is called."""
+
+    def setUp(self):
+        self.start(small_cluster())
+
+    def test_mistakes_are_usage_errors(self):
+        for wrong in (("nonsense",), ("--nonsense", "x"), ("-n",), ("-n", "a", "-A"), ("summary",), ("summary", "--by", "moon"),
+                      ("pods", "--by", "peer"), ("sockets",), ("sockets", "/x"), ("sockets", "a/b", "-n", "c"), ("pods", "x"),
+                      ("--min", "x"), ("--min", "-1"), ("--sort", "moon"), ("-o", "yaml"), ("--watch=0",), ("--timeout", "0"),
+                      ("--parallel", "0"), ("nodes", "-n", "a"), ("nodes", "-l", "a=b"), ("sockets", "a", "--min", "3")):
+            with self.subTest(wrong):
+                done = self.closewait(*wrong, status=2)
+                self.assertEqual("", done.stdout)
+                self.assertIn("see kubectl closewait --help", done.stderr)
+        self.assertEqual(0, sum(agent.asked for agent in self.cluster.agents.values()))
+
+    def test_help(self):
+        self.assertIn("kubectl closewait summary --by workload|peer|owes", self.closewait("--help").stdout)
+
+    def assert_left_nothing(self, process):
+        """Neither processes nor files."""
+        def gone():
+            try:
+                os.killpg(process.pid, 0)
+            except ProcessLookupError:
+                return True
+            return False
+        wait_for(gone, "the end of all that it has started")
+        self.assertEqual([], list(self.oncall.temporary.iterdir()))
+
+    def test_watch_goes_on_until_it_is_ended(self):
+        process = self.oncall.begin("--watch=1", "--no-headers")
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.terminate)
+        seen = [process.stdout.readline().split()[1] for _ in range(8)]
+        self.assertEqual(["cart-1", "cart-2", "bare", "ledger-0"] * 2, seen)
+        self.agent("node-a").pods = []
+        wait_for(lambda: process.stdout.readline().split()[1:2] == ["cart-2"]
+                 and process.stdout.readline().split()[1:2] == ["bare"]
+                 and process.stdout.readline().split()[1:2] == ["ledger-0"]
+                 and process.stdout.readline().split()[1:2] == ["cart-2"], "an answer without the pod that has gone")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(143, process.wait(PATIENCE_SECONDS))
+        self.assert_left_nothing(process)
+
+    def test_an_end_while_it_waits(self):
+        for agent in self.cluster.agents.values():
+            agent.behave = fake.hang
+        process = self.oncall.begin()
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.terminate)
+        wait_for(lambda: all(agent.asked for agent in self.cluster.agents.values()), "the agents to be asked")
+        process.send_signal(signal.SIGTERM)
+        self.assertEqual(143, process.wait(PATIENCE_SECONDS))
+        self.assert_left_nothing(process)
+
+
+class ManyNodesTest(PluginTest):
+    """A cluster of many nodes, of which some do not answer."""
+
+    def test_the_merge_of_many(self):
+        agents = [FakeAgent(f"node-{i:03}", [
+            pod_row("shop", f"cart-{i}-{j}", close_wait=i * j, stuck=i, oldest=i + j / 8, workload="Deployment/cart",
+                    peers=f"outbound/10.0.0.{j}:443/{i * j}/{i}") for j in range(30)]) for i in range(MANY)]
+        self.start(FakeAgentCluster(agents, other_nodes=["node-without"]))
+        self.agent("node-007").behave = fake.hang
+        self.agent("node-100").behave = fake.forbid
+        began = time.monotonic()
+        done = self.closewait("pods", "-o", "json", *OF_HANGING, status=3)
+        print(f"{MANY} agents in {time.monotonic() - began:.1f} s ", end="", flush=True, file=sys.stderr)
+        document = json.loads(done.stdout)
+        self.assertEqual({"node-007", "node-100", "node-without"}, {gap["node"] for gap in document["nodes_missing"]})
+        self.assertEqual(MANY - 2, document["nodes_answered"])
+        self.assertEqual(
+            {(f"node-{i:03}", f"cart-{i}-{j}", i * j, i, i + j / 8) for i in range(MANY) if i not in (7, 100) for j in range(30)},
+            {(pod["node"], pod["pod"], pod["close_wait"], pod["stuck"], pod["oldest_seconds"]) for pod in document["pods"]})
+        self.assertEqual((MANY - 2) * 30, len(document["pods"]))
+        order = [(pod["stuck"], pod["close_wait"], pod["oldest_seconds"]) for pod in document["pods"]]
+        self.assertEqual(sorted(order, reverse=True), order)
+
+
+class FakeIsLikeTheRealTest(unittest.TestCase):
+    """The fake agents answer in the columns of a real one."""
+
+    def test_the_columns_are_those_of_an_agent(self):
+        with Namespace("columns", close_wait=1) as leaky, Agent() as agent:
+            agent.wait_until_ready()
+            agent.fresh_metrics()
+            for path, columns in (("/api/v1/pods.tsv", fake.POD_COLUMNS), ("/api/v1/agent.tsv", fake.AGENT_COLUMNS),
+                                  (f"/api/v1/pods/netns/{leaky.name}/sockets.tsv", fake.SOCKET_COLUMNS)):
+                header, *_, end = agent.get(path).body.decode().splitlines()
+                self.assertEqual(columns, header.split("\t"))
+                self.assertTrue(end.startswith("#end\t"))
+
+
+if __name__ == "__main__":
+    unittest.main()
