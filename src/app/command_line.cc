@@ -125,8 +125,11 @@ int run_command_line(std::span<const char* const> arguments) {
   app.set_version_flag("--version", std::string(build_version()));
   auto* const serve_app = app.add_subcommand("serve", "scan for ever and serve the metrics");
   auto* const scan_app = app.add_subcommand("scan", "scan once and print what was found");
+  auto* const top_app = app.add_subcommand("top", "show the pods live in a terminal");
   auto* const check_app = app.add_subcommand("check-config", "say what is wrong with the settings");
-  for (auto* const command : {serve_app, scan_app, check_app}) add_config_options(*command, given);
+  for (auto* const command : {serve_app, scan_app, top_app, check_app}) {
+    add_config_options(*command, given);
+  }
   add_scan_options(*scan_app, given);
   try {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
@@ -140,6 +143,7 @@ int run_command_line(std::span<const char* const> arguments) {
   Config config;
   if (const int status = read_config(given, config); status != kExitSuccess) return status;
   if (serve_app->parsed()) return serve(std::move(config));
+  if (top_app->parsed()) return top(std::move(config));
   if (check_app->parsed()) {
     fmt::print("the configuration is valid\n");
     return kExitSuccess;

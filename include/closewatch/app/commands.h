@@ -27,4 +27,8 @@ struct ScanRequest {
 /// Scans once and prints what is asked for.
 int scan(Config config, const ScanRequest& request);
 
+/// Shows the pods live in a terminal until q or a signal: the running agent's snapshots where there
+/// is an agent, else scans of its own. Without a terminal it prints the pods once.
+int top(Config config);
+
 }  // namespace closewatch
