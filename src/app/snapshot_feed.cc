@@ -22,7 +22,7 @@ namespace {
 using namespace std::chrono_literals;
 
 /// How long an agent may take to answer: it is near, and the keys wait for it.
-constexpr std::chrono::seconds kPatience{1};
+constexpr std::chrono::seconds kPatience{3};
 constexpr std::chrono::seconds kNamesWithin{5};
 constexpr unsigned kOk = 200;
 constexpr unsigned kNotYet = 503;
