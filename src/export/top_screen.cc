@@ -342,7 +342,7 @@ std::string TopScreen::summary(bool stale) const {
 std::string TopScreen::help() const {
   if (typing_) return "type a part of pod, workload, peer or container; Enter keeps, Esc clears";
   if (open_) return "Up Down move  Esc pods  q quit";
-  return "Up Down move  Enter sockets  / filter  Left Right or w n c s o a sort  r reverse  q quit";
+  return "Up Down move  Enter sockets  / filter  Left Right sort  r reverse  q quit";
 }
 
 /// Moves what is shown by as little as it takes to have `at` in it.

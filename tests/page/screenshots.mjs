@@ -6,8 +6,8 @@ import { startBrowser } from "./agent.mjs";
 const [address, filter, pod] = process.argv.slice(2);
 const images = path.resolve(import.meta.dirname, "../../docs/images");
 const shots = {
-  "page-light": { colorScheme: "light", viewport: { width: 1220, height: 620 } },
-  "page-dark": { colorScheme: "dark", viewport: { width: 1220, height: 620 } },
+  "page-light": { colorScheme: "light", viewport: { width: 1300, height: 620 } },
+  "page-dark": { colorScheme: "dark", viewport: { width: 1300, height: 620 } },
   "page-phone": { colorScheme: "light", viewport: { width: 360, height: 740 } },
   "page-pod": { colorScheme: "light", viewport: { width: 1180, height: 760 } },
 };
