@@ -95,9 +95,9 @@ http::Response LivePage::pod(const std::string& pod_namespace, const std::string
 http::Response LivePage::below(const std::vector<std::string>& segments) {
   if (segments.size() == 2) {
     const auto& file = segments[1];
-    if (file == "page.css") return guarded("text/css; charset=utf-8", std::string(kPageCss));
-    if (file == "page.js") return guarded("text/javascript; charset=utf-8", std::string(kPageJs));
-    if (file == "icon.svg") return guarded("image/svg+xml", std::string(kIconSvg));
+    if (file == "page.css") return guarded("text/css; charset=utf-8", std::string(page_css()));
+    if (file == "page.js") return guarded("text/javascript; charset=utf-8", std::string(page_js()));
+    if (file == "icon.svg") return guarded("image/svg+xml", std::string(icon_svg()));
   }
   if (segments.size() == 4 && segments[1] == "pods") return pod(segments[2], segments[3]);
   return not_found();

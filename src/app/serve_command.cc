@@ -1,9 +1,9 @@
-#include <limits.h>
 #include <malloc.h>
 #include <unistd.h>
 
 #include <array>
 #include <chrono>
+#include <climits>
 #include <csignal>
 #include <string>
 #include <utility>

@@ -82,8 +82,11 @@ class Terminal::Screen {
     ::delscreen(screen_);
   }
 
+  [[nodiscard]] WINDOW* window() const { return window_; }
+
  private:
   SCREEN* screen_;
+  WINDOW* window_ = stdscr;  // of the screen that newterm() has just made
 };
 
 Result<std::unique_ptr<Terminal>> Terminal::open() {
@@ -102,8 +105,8 @@ Terminal::Terminal(std::unique_ptr<Screen> screen) : screen_(std::move(screen)) 
   ::cbreak();
   ::noecho();
   ::set_escdelay(kEscapeMilliseconds);
-  ::keypad(stdscr, true);
-  ::nodelay(stdscr, true);
+  ::keypad(screen_->window(), true);
+  ::nodelay(screen_->window(), true);
   ::curs_set(0);
   if (::has_colors()) {
     ::start_color();
@@ -114,24 +117,28 @@ Terminal::Terminal(std::unique_ptr<Screen> screen) : screen_(std::move(screen)) 
 
 Terminal::~Terminal() = default;
 
-std::size_t Terminal::width() const { return static_cast<std::size_t>(::getmaxx(stdscr)); }
+std::size_t Terminal::width() const {
+  return static_cast<std::size_t>(::getmaxx(screen_->window()));
+}
 
-std::size_t Terminal::height() const { return static_cast<std::size_t>(::getmaxy(stdscr)); }
+std::size_t Terminal::height() const {
+  return static_cast<std::size_t>(::getmaxy(screen_->window()));
+}
 
 void Terminal::draw(const std::vector<TopLine>& lines) {
-  ::werase(stdscr);
+  ::werase(screen_->window());
   int y = 0;
   for (const auto& line : lines) {
-    ::wattrset(stdscr, static_cast<int>(attributes_of(line.style)));
+    ::wattrset(screen_->window(), static_cast<int>(attributes_of(line.style)));
     // The last cell of the screen cannot be written without scrolling; ncurses says ERR and does.
-    ::mvwaddnstr(stdscr, y++, 0, line.text.c_str(), static_cast<int>(line.text.size()));
+    ::mvwaddnstr(screen_->window(), y++, 0, line.text.c_str(), static_cast<int>(line.text.size()));
   }
-  ::wrefresh(stdscr);
+  ::wrefresh(screen_->window());
 }
 
 std::optional<TopPress> Terminal::read() {
   for (;;) {
-    const int code = ::wgetch(stdscr);
+    const int code = ::wgetch(screen_->window());
     if (code == ERR) return std::nullopt;
     if (const auto key = special_key(code)) return TopPress{*key, 0};
     constexpr int kFirst = ' ';

@@ -1,7 +1,6 @@
 #include "closewatch/app/terminal_keeper.h"
 
 #include <curses.h>
-#include <signal.h>
 #include <sys/prctl.h>
 #include <sys/wait.h>
 #include <term.h>
@@ -9,9 +8,11 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <csignal>
 #include <cstdio>
 #include <cstring>
 #include <exception>
+#include <initializer_list>
 
 #include <fmt/format.h>
 

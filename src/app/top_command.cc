@@ -1,11 +1,13 @@
 #include <poll.h>
-#include <signal.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
+#include <memory>
+#include <optional>
 #include <utility>
 
 #include <fmt/format.h>

@@ -30,7 +30,7 @@ std::string clock_text(std::chrono::system_clock::time_point time) {
 }
 
 std::string framed(std::string_view title, std::string_view root, std::string_view body) {
-  return fmt::format(fmt::runtime(kFrameHtml), fmt::arg("title", html_text(title)),
+  return fmt::format(fmt::runtime(frame_html()), fmt::arg("title", html_text(title)),
                      fmt::arg("root", root), fmt::arg("body", body));
 }
 
@@ -62,9 +62,9 @@ struct Column {
 std::string head_row(const std::vector<Column>& columns) {
   std::string html = "<thead><tr>";
   for (const auto& column : columns) {
-    html += fmt::format("<th scope=\"col\"{}{}>{}</th>",
-                        column.kind == Kind::kNumber ? " class=\"number\"" : "",
-                        column.sorts_by_number() ? " data-sort=\"number\"" : "", column.head);
+    html += fmt::format(R"(<th scope="col"{}{}>{}</th>)",
+                        column.kind == Kind::kNumber ? R"( class="number")" : "",
+                        column.sorts_by_number() ? R"( data-sort="number")" : "", column.head);
   }
   return html + "</tr></thead>\n";
 }
@@ -77,8 +77,8 @@ std::string table(std::string_view caption, const std::vector<Column>& columns,
   for (const auto& row : rows) {
     html += "<tr>";
     for (std::size_t i = 0; i < row.size(); ++i) {
-      html += i == 0 ? fmt::format("<th scope=\"row\">{}</th>", row[i].html)
-                     : fmt::format("<td class=\"{}\">{}</td>", row[i].kind, row[i].html);
+      html += i == 0 ? fmt::format(R"(<th scope="row">{}</th>)", row[i].html)
+                     : fmt::format(R"(<td class="{}">{}</td>)", row[i].kind, row[i].html);
     }
     html += "</tr>\n";
   }
@@ -146,14 +146,14 @@ Cell trend_cell(const Trend& trend) {
 // --- The overview -------------------------------------------------------------------------------
 
 const std::vector<Column>& pod_columns() {
-  static const std::vector<Column> kColumns = {
+  static const std::vector<Column> columns = {
       {"Pod", Kind::kText},          {"CLOSE_WAIT", Kind::kNumber},
       {"Stuck", Kind::kNumber},      {"Last hour", Kind::kTrend},
       {"Oldest", Kind::kNumber},     {"Owes", Kind::kText},
       {"Direction", Kind::kText},    {"Worst peer", Kind::kText},
       {"Container", Kind::kText},    {"Accept queue", Kind::kNumber},
       {"Established", Kind::kNumber}};
-  return kColumns;
+  return columns;
 }
 
 std::string pod_link(const PodSnapshot& pod) {
@@ -173,7 +173,7 @@ Cell queue_cell(const SocketSums& sums) {
   const auto* const fullest = fullest_queue(sums);
   if (fullest == nullptr) return {"", "number empty", -1};
   const bool full = fullest->sockets > 0 && fullest->sockets >= fullest->limit;
-  return {fmt::format("<span{}>{} of {}</span> <small>:{}</small>", full ? " class=\"bad\"" : "",
+  return {fmt::format("<span{}>{} of {}</span> <small>:{}</small>", full ? R"( class="bad")" : "",
                       fullest->sockets, fullest->limit, fullest->port),
           "number", static_cast<double>(fullest->sockets)};
 }
@@ -205,14 +205,14 @@ void append_cells(std::string& html, const std::vector<Cell>& cells) {
     const auto& cell = cells[i];
     const auto& column = pod_columns()[i + 1];
     const auto sorts_as =
-        column.sorts_by_number() ? fmt::format(" data-v=\"{}\"", cell.sorts_as) : std::string();
-    html += fmt::format("<td class=\"{}\" data-label=\"{}\"{}>{}</td>", cell.kind, column.head,
+        column.sorts_by_number() ? fmt::format(R"( data-v="{}")", cell.sorts_as) : std::string();
+    html += fmt::format(R"(<td class="{}" data-label="{}"{}>{}</td>)", cell.kind, column.head,
                         sorts_as, cell.html);
   }
 }
 
 std::string unseen_cell(Visibility visibility, std::string_view detail) {
-  return fmt::format("<td colspan=\"{}\" class=\"quiet\">not counted ({}): {}</td>",
+  return fmt::format(R"(<td colspan="{}" class="quiet">not counted ({}): {}</td>)",
                      pod_columns().size() - 1, reason_of(visibility), html_text(detail));
 }
 
@@ -221,7 +221,7 @@ void append_pod_row(std::string& html, const PodSnapshot& pod, bool stale) {
   const bool visible = visibility == Visibility::kVisible;
   const auto workload = workload_text(pod);
   html += fmt::format(
-      "<tr data-key=\"{}\"{}><th scope=\"row\"><a href=\"{}\">{}</a><small>{}{}{}{}</small></th>",
+      R"(<tr data-key="{}"{}><th scope="row"><a href="{}">{}</a><small>{}{}{}{}</small></th>)",
       html_text(pod.uid), visible ? "" : " data-unseen", pod_link(pod), html_text(pod.name),
       html_text(pod.pod_namespace), workload.empty() ? "" : " · ", html_text(workload),
       pod.host_network ? " · host network" : "");
@@ -238,10 +238,10 @@ void append_node_row(std::string& html, const Snapshot& snapshot, bool stale) {
       "<tr data-key=\"\" data-node><th scope=\"row\">[node]<small>sockets of the host that are no "
       "pod's</small></th>";
   if (snapshot.node && !stale) {
-    html += fmt::format("<td class=\"number\" data-label=\"CLOSE_WAIT\">{}</td>",
+    html += fmt::format(R"(<td class="number" data-label="CLOSE_WAIT">{}</td>)",
                         snapshot.node->of(TcpState::kCloseWait));
-    html += fmt::format("<td colspan=\"{}\" class=\"empty\"></td>", pod_columns().size() - 3);
-    html += fmt::format("<td class=\"number\" data-label=\"Established\">{}</td>",
+    html += fmt::format(R"(<td colspan="{}" class="empty"></td>)", pod_columns().size() - 3);
+    html += fmt::format(R"(<td class="number" data-label="Established">{}</td>)",
                         snapshot.node->of(TcpState::kEstablished));
   } else {
     html += unseen_cell(stale ? Visibility::kStale : Visibility::kIncomplete,
@@ -376,6 +376,7 @@ std::string links(const PageFacts& facts) {
 
 std::string states_table(const PodSnapshot& pod) {
   std::vector<std::vector<Cell>> rows;
+  rows.reserve(kTcpStates.size());
   for (const auto state : kTcpStates) {
     rows.push_back({text(name_of(state)), pod.knows(state) ? number(pod.sums.states.of(state))
                                                            : Cell{"the node's", "number quiet"}});
@@ -390,6 +391,7 @@ std::string containers_table(const Diagnosis& diagnosis) {
     columns.push_back({head, Kind::kNumber});
   }
   std::vector<std::vector<Cell>> rows;
+  rows.reserve(diagnosis.containers.size());
   for (const auto& container : diagnosis.containers) {
     auto& row = rows.emplace_back();
     row.push_back(text(container.container));
@@ -406,6 +408,7 @@ std::string containers_table(const Diagnosis& diagnosis) {
 
 std::string peers_table(const Diagnosis& diagnosis) {
   std::vector<std::vector<Cell>> rows;
+  rows.reserve(diagnosis.peers.size());
   for (const auto& peer : diagnosis.peers) {
     rows.push_back(
         {text(peer.peer), text(name_of(peer.direction)), number(peer.sockets), number(peer.stuck)});
@@ -420,6 +423,7 @@ std::string peers_table(const Diagnosis& diagnosis) {
 
 std::string listeners_table(const SocketSums& sums) {
   std::vector<std::vector<Cell>> rows;
+  rows.reserve(sums.listeners.size());
   for (const auto& listener : sums.listeners) {
     rows.push_back(
         {text(std::to_string(listener.port)), number(listener.sockets), number(listener.limit)});
@@ -468,6 +472,7 @@ std::string sockets_section(const SocketListing* listing) {
   }
   if (listing->sockets.empty()) return "";
   std::vector<std::vector<Cell>> rows;
+  rows.reserve(listing->sockets.size());
   for (const auto& [socket, container, process] : listing->sockets) {
     rows.push_back(
         {text(text_of(socket.remote)),

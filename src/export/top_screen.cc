@@ -74,6 +74,7 @@ std::string row_text(const std::array<Column, N>& columns, const std::vector<std
 template <std::size_t N>
 std::vector<std::string> heads(const std::array<Column, N>& columns) {
   std::vector<std::string> names;
+  names.reserve(N);
   for (const auto& column : columns) names.emplace_back(column.head);
   return names;
 }

@@ -5,9 +5,9 @@
 /// The files of src/export/page, which CMake puts into the program.
 namespace closewatch {
 
-extern const std::string_view kFrameHtml;  ///< a template for fmt: title, root, body
-extern const std::string_view kPageCss;
-extern const std::string_view kPageJs;
-extern const std::string_view kIconSvg;
+std::string_view frame_html();  ///< a template for fmt: title, root, body
+std::string_view page_css();
+std::string_view page_js();
+std::string_view icon_svg();
 
 }  // namespace closewatch

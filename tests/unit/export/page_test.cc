@@ -185,7 +185,7 @@ TEST(Page, HasRelativeAddressesOnlyAndNothingInline) {
     EXPECT_FALSE(
         std::regex_search(page, std::regex("<style|\\sstyle=|\\son[a-z]+=|<script[^>]*>[^<]")));
   }
-  for (const auto asset : {kPageCss, kPageJs, kFrameHtml}) {
+  for (const auto asset : {page_css(), page_js(), frame_html()}) {
     EXPECT_THAT(std::string(asset), Not(HasSubstr("://")));
     EXPECT_THAT(std::string(asset), Not(HasSubstr("innerHTML")));
   }
