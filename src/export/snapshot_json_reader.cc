@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <cstdio>
+#include <ctime>
 #include <exception>
+#include <iomanip>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 
@@ -116,17 +118,12 @@ PodSnapshot read_pod(const json::object& object) {
 
 /// "2026-11-22T18:27:34.453Z"
 std::chrono::system_clock::time_point read_time(const std::string& text) {
+  std::istringstream stream(text);
   std::tm parts{};
+  char point = 0;
   int milliseconds = 0;
-  // NOLINTNEXTLINE(cert-err34-c): checked below, and by what timegm makes of it
-  const int read =
-      std::sscanf(text.c_str(), "%4d-%2d-%2dT%2d:%2d:%2d.%3dZ", &parts.tm_year, &parts.tm_mon,
-                  &parts.tm_mday, &parts.tm_hour, &parts.tm_min, &parts.tm_sec, &milliseconds);
-  constexpr int kParts = 7;
-  if (read != kParts) throw std::invalid_argument("'" + text + "' is no time");
-  constexpr int kFirstYear = 1900;
-  parts.tm_year -= kFirstYear;
-  parts.tm_mon -= 1;
+  stream >> std::get_time(&parts, "%Y-%m-%dT%H:%M:%S") >> point >> milliseconds;
+  if (!stream || point != '.') throw std::invalid_argument("'" + text + "' is no time");
   return std::chrono::system_clock::from_time_t(::timegm(&parts)) +
          std::chrono::milliseconds(milliseconds);
 }
