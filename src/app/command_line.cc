@@ -133,9 +133,10 @@ int run_command_line(std::span<const char* const> arguments) {
   app.set_version_flag("--version", std::string(build_version()));
   auto* const serve_app = app.add_subcommand("serve", "scan for ever and serve the metrics");
   auto* const scan_app = app.add_subcommand("scan", "scan once and print what was found");
+  auto* const top_app = app.add_subcommand("top", "show the pods live in a terminal");
   auto* const check_app = app.add_subcommand("check-config", "say what is wrong with the settings");
   auto* const get_app = app.add_subcommand("get", "print what the running agent answers to a path");
-  for (auto* const command : {serve_app, scan_app, check_app, get_app}) {
+  for (auto* const command : {serve_app, scan_app, top_app, check_app, get_app}) {
     add_config_options(*command, given);
   }
   add_scan_options(*scan_app, given);
@@ -153,6 +154,7 @@ int run_command_line(std::span<const char* const> arguments) {
   if (const int status = read_config(given, config); status != kExitSuccess) return status;
   if (serve_app->parsed()) return serve(std::move(config));
   if (get_app->parsed()) return get(config, given.path);
+  if (top_app->parsed()) return top(std::move(config));
   if (check_app->parsed()) {
     fmt::print("the configuration is valid\n");
     return kExitSuccess;

@@ -66,7 +66,8 @@ constexpr std::string_view kMetadata = "one of auto, api, logs";
 constexpr std::string_view kNodeName = "the name of a node, or nothing";
 constexpr std::string_view kApiServer = "an address: HOST:PORT or [IPv6]:PORT, or nothing";
 constexpr std::string_view kPath = "an absolute path";
-constexpr std::string_view kTelemetryPath = "an absolute path but /, /healthz, /readyz and /api/…";
+constexpr std::string_view kTelemetryPath =
+    "an absolute path but /, /healthz, /readyz, /api/… and /page/…";
 constexpr std::string_view kAddress = "an address: :PORT, IP:PORT or [IPv6]:PORT";
 constexpr std::string_view kLevel = "one of debug, info, warn, error";
 constexpr std::string_view kFormat = "one of text, json";
@@ -158,7 +159,9 @@ Result<void> set_telemetry_path(Config& config, std::string_view text) {
   for (const std::string_view taken : {"/", "/healthz", "/readyz"}) {
     if (text == taken) return refuse(text, kTelemetryPath);
   }
-  if (text == "/api" || text.starts_with("/api/")) return refuse(text, kTelemetryPath);
+  for (const std::string folder : {"/api", "/page"}) {
+    if (text == folder || text.starts_with(folder + "/")) return refuse(text, kTelemetryPath);
+  }
   return set_path(config.web.telemetry_path, text);
 }
 

@@ -1,6 +1,7 @@
 #include "closewatch/app/routes.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -9,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "closewatch/app/build_info.h"
+#include "closewatch/app/live_page.h"
 #include "closewatch/base/printable.h"
 #include "closewatch/export/prometheus_text.h"
 #include "closewatch/export/snapshot_json.h"
@@ -105,32 +107,7 @@ http::Response api(const RouteSources& sources, const http::Request& request) {
   return refusal(form, 404, "not found; see /");
 }
 
-http::Response landing_page(const RouteSources& sources) {
-  const auto snapshot = sources.snapshots.last();
-  const auto pods = snapshot == nullptr ? std::string("not done yet")
-                                        : fmt::format("{} pods", snapshot->pods.size());
-  constexpr const char* kPage = R"(<!DOCTYPE html>
-<html lang="en">
-<head><meta charset="utf-8"><meta name="viewport" content="width=device-width"><title>closewatch</title></head>
-<body>
-<h1>closewatch {}</h1>
-<p>TCP socket states of every pod on this node.</p>
-<p>Last scan: {}.</p>
-<ul>
-<li><a href="{}">Metrics</a> for Prometheus</li>
-<li><a href="api/v1/pods">Pods</a> as JSON</li>
-<li><a href="healthz">healthz</a>: the scan loop lives</li>
-<li><a href="readyz">readyz</a>: a first scan is done</li>
-</ul>
-</body>
-</html>
-)";
-  return {.content_type = "text/html; charset=utf-8",
-          // Relative, so that the links hold under a proxy's path prefix.
-          .body = fmt::format(kPage, build_version(), pods, sources.telemetry_path.substr(1))};
-}
-
-http::Response answer(const RouteSources& sources, const http::Request& request) {
+http::Response answer(const RouteSources& sources, LivePage& page, const http::Request& request) {
   if (request.method != "GET" && request.method != "HEAD") {
     return {.status = 405, .body = "only GET and HEAD\n"};
   }
@@ -138,15 +115,24 @@ http::Response answer(const RouteSources& sources, const http::Request& request)
   if (request.path == "/healthz") return healthz(sources);
   if (request.path == "/readyz") return readyz(sources);
   if (!request.segments.empty() && request.segments.front() == "api") return api(sources, request);
-  if (request.path == "/") return landing_page(sources);
+  if (!request.segments.empty() && request.segments.front() == "page") {
+    return page.below(request.segments);
+  }
+  if (request.path == "/") return page.overview();
   return {.status = 404, .body = "not found; see /\n"};
 }
 
 }  // namespace
 
 http::Handler make_routes(RouteSources sources) {
-  return [sources = std::move(sources)](const http::Request& request) {
-    return answer(sources, request);
+  // A std::function can be copied, so what it owns is shared.
+  struct Routes {
+    explicit Routes(RouteSources from) : sources(std::move(from)), page(sources) {}
+    RouteSources sources;
+    LivePage page;
+  };
+  return [routes = std::make_shared<Routes>(std::move(sources))](const http::Request& request) {
+    return answer(routes->sources, routes->page, request);
   };
 }
 

@@ -1,7 +1,11 @@
 #include <malloc.h>
+#include <unistd.h>
 
+#include <array>
 #include <chrono>
+#include <climits>
 #include <csignal>
+#include <string>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
@@ -30,6 +34,13 @@ constexpr std::chrono::seconds kNamesWithin{3};
 void return_large_blocks() {
   constexpr int kLarge = 1 << 20;
   mallopt(M_MMAP_THRESHOLD, kLarge);
+}
+
+/// As Kubernetes calls it, or the machine itself.
+std::string node_name(const Config& config) {
+  if (!config.metadata.node.empty()) return config.metadata.node;
+  std::array<char, HOST_NAME_MAX + 1> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
 }  // namespace
@@ -70,7 +81,7 @@ int serve(Config config) {
   std::unique_ptr<ScanLoop> loop;
   const auto server = http::serve(
       context, config.web.listen_address,
-      make_routes({snapshots, clock, config.web.telemetry_path, started_at,
+      make_routes({snapshots, clock, node_name(config), config.web.telemetry_path, started_at,
                    [&loop] { return loop != nullptr && loop->alive(); }, config.api.socket_detail,
                    [owners = SocketOwners(config.paths.proc)](const Pod& pod, auto inodes) {
                      return owners.find(pod, std::move(inodes));

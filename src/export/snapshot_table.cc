@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <functional>
 #include <string_view>
-#include <tuple>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "closewatch/export/pod_summary.h"
 #include "closewatch/export/text_table.h"
 
 namespace closewatch {
@@ -16,44 +16,6 @@ namespace {
 constexpr const char* kUnknown = "-";
 
 using Pods = std::vector<const PodSnapshot*>;
-
-Pods worst_first(const Snapshot& snapshot, const PodFilter& filter) {
-  Pods pods;
-  for (const auto& pod : snapshot.pods) {
-    if (filter.matches(pod)) pods.push_back(&pod);
-  }
-  // What was not counted has zeros here, and goes with the healthy.
-  const auto harm = [](const PodSnapshot* pod) {
-    return std::tuple(pod->diagnosis.stuck(), pod->sums.states.of(TcpState::kCloseWait),
-                      pod->diagnosis.oldest);
-  };
-  std::stable_sort(pods.begin(), pods.end(),
-                   [&](const PodSnapshot* a, const PodSnapshot* b) { return harm(a) > harm(b); });
-  return pods;
-}
-
-/// "close" when all are the same, else "close:5 read:2", the most frequent first.
-template <typename Kinds>
-std::string split(const Diagnosis& diagnosis, const Kinds& kinds) {
-  std::vector<std::pair<std::uint64_t, std::string_view>> counts;
-  for (const auto kind : kinds) {
-    if (const auto count = diagnosis.of(kind); count > 0) counts.emplace_back(count, name_of(kind));
-  }
-  std::stable_sort(counts.begin(), counts.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
-  if (counts.size() == 1) return std::string(counts.front().second);
-  std::string text;
-  for (const auto& [count, name] : counts) {
-    text += fmt::format("{}{}:{}", text.empty() ? "" : " ", name, count);
-  }
-  return text;
-}
-
-std::string top_peer(const Diagnosis& diagnosis) {
-  if (diagnosis.peers.empty()) return "";
-  const auto& worst = diagnosis.peers.front();
-  return fmt::format("{} ({})", worst.peer, worst.sockets);
-}
 
 std::string upper(std::string_view name) {
   std::string text(name);
@@ -94,11 +56,12 @@ std::vector<Column> diagnosis_columns() {
          return leaks(pod) ? human(pod.diagnosis.oldest) : std::string();
        },
        nothing},
-      {"AWAITING", left, [](const PodSnapshot& pod) { return split(pod.diagnosis, kAwaitings); },
+      {"AWAITING", left, [](const PodSnapshot& pod) { return awaiting_text(pod.diagnosis); },
        nothing},
-      {"DIRECTION", left, [](const PodSnapshot& pod) { return split(pod.diagnosis, kDirections); },
+      {"DIRECTION", left, [](const PodSnapshot& pod) { return direction_text(pod.diagnosis); },
        nothing},
-      {"TOP PEER", left, [](const PodSnapshot& pod) { return top_peer(pod.diagnosis); }, nothing},
+      {"TOP PEER", left, [](const PodSnapshot& pod) { return top_peer_text(pod.diagnosis); },
+       nothing},
   };
 }
 

@@ -78,8 +78,10 @@ WireResponse to_wire(const wire::request<wire::string_body>& request, Response r
     answer.set(wire::field::allow, "GET, HEAD");
   }
   answer.set(wire::field::vary, "Accept-Encoding");
+  for (const auto& [name, value] : response.headers) answer.set(name, value);
   if (response.body.size() >= kWorthPacking && accepts_gzip(request)) {
-    if (auto packed = gzip(response.body); !packed.empty()) {
+    auto packed = response.packed.empty() ? gzip(response.body) : std::move(response.packed);
+    if (!packed.empty()) {
       answer.set(wire::field::content_encoding, "gzip");
       response.body = std::move(packed);
     }

@@ -8,7 +8,8 @@ void PodHistories::follow(const PodList& list) {
   constexpr unsigned kPatience = 60;
   for (auto& [key, entry] : entries_) ++entry.missing;
   for (const auto& pod : list.pods) {
-    const auto added = entries_.try_emplace(key_of(pod), Entry{CloseWaitHistory(has_followed_)});
+    const auto added =
+        entries_.try_emplace(key_of(pod), Entry{.history = CloseWaitHistory(has_followed_)});
     added.first->second.missing = 0;
   }
   const unsigned patience = list.errors.empty() ? 0 : kPatience;

@@ -81,6 +81,7 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   cpu_total_ += snapshot->cpu;
   snapshot->cpu_total = cpu_total_;
   snapshot->interval = settings_.pacer.after(snapshot->cpu);
+  record_trends(*snapshot);
   snapshot->errors = errors_;
   snapshot->features = features_;
   last_ = snapshot;
@@ -283,6 +284,18 @@ void Scanner::hide_node(Snapshot& snapshot) {
            {ErrorKind::kForeign,
             "the host's processes are outside this PID namespace, so neither pods nor node can be "
             "counted: run with hostPID: true"});
+}
+
+/// A count holds for as long as a snapshot is not stale.
+void Scanner::record_trends(Snapshot& snapshot) {
+  for (auto& pod : snapshot.pods) {
+    auto& trend = histories_.trend_of(pod);
+    const auto sockets = pod.knows(TcpState::kCloseWait)
+                             ? std::optional(pod.sums.states.of(TcpState::kCloseWait))
+                             : std::nullopt;
+    trend.record(snapshot.taken_at_steady, sockets, 3 * snapshot.interval);
+    pod.trend = trend;
+  }
 }
 
 std::vector<PodSnapshot> Scanner::last_pods_unseen(const Error& error) const {

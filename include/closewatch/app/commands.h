@@ -32,4 +32,8 @@ int scan(Config config, const ScanRequest& request);
 /// snapshot where there is no other program than this one, as in its container.
 int get(const Config& config, const std::string& path);
 
+/// Shows the pods live in a terminal until q or a signal: the running agent's snapshots where there
+/// is an agent, else scans of its own. Without a terminal it prints the pods once.
+int top(Config config);
+
 }  // namespace closewatch

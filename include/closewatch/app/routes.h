@@ -15,6 +15,7 @@ namespace closewatch {
 struct RouteSources {
   const SnapshotStore& snapshots;
   const Clock& clock;
+  std::string node;  ///< this machine's name
   std::string telemetry_path;
   std::chrono::system_clock::time_point started_at;
   std::function<bool()> alive;  ///< whether the scan loop lives
@@ -22,7 +23,7 @@ struct RouteSources {
   OwnersOf owners_of;           ///< asked for the sockets that are listed
 };
 
-/// Answers every route: metrics, /healthz, /readyz, the API and a landing page. Nothing here scans:
+/// Answers every route: metrics, /healthz, /readyz, the API and the live page. Nothing here scans:
 /// a scrape only writes down the last snapshot. A list of sockets looks up their processes as well,
 /// which is O(descriptors of the pod).
 http::Handler make_routes(RouteSources sources);

@@ -2,6 +2,7 @@
 
 #include <functional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace closewatch::http {
@@ -16,6 +17,8 @@ struct Response {
   unsigned status = 200;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
+  std::string packed{};  ///< the body in gzip's format, from who has it already; empty: nobody
+  std::vector<std::pair<std::string, std::string>> headers{};  ///< more of them
 };
 
 /// Answers a request. Called on the server's thread, one at a time; must not block. May throw: that

@@ -6,6 +6,7 @@
 
 #include "closewatch/pods/pod.h"
 #include "closewatch/scan/close_wait_history.h"
+#include "closewatch/scan/trend.h"
 
 namespace closewatch {
 
@@ -19,6 +20,8 @@ class PodHistories {
 
   /// Of a pod of the last list.
   CloseWaitHistory& of(const Pod& pod) { return entries_.at(key_of(pod)).history; }
+  /// Likewise.
+  Trend& trend_of(const Pod& pod) { return entries_.at(key_of(pod)).trend; }
 
  private:
   /// Who a pod is through all scans: its uid, as its name may become known later. Without
@@ -27,6 +30,7 @@ class PodHistories {
   using Key = std::pair<std::string, std::string>;
   struct Entry {
     CloseWaitHistory history;
+    Trend trend{};
     unsigned missing = 0;  ///< in so many lists since it was last in one
   };
 

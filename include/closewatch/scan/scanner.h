@@ -71,6 +71,7 @@ class Scanner {
   void diagnose_pod(PodSnapshot& pod, SocketTally& tally);
   void distrust_shared_namespaces(Snapshot& snapshot);
   void hide_node(Snapshot& snapshot);
+  void record_trends(Snapshot& snapshot);
   std::vector<PodSnapshot> last_pods_unseen(const Error& error) const;
   void mark_unseen(PodSnapshot& pod, ScanStage stage, const Error& error);
   void count(ScanStage stage) { ++errors_.at(static_cast<std::size_t>(stage)); }

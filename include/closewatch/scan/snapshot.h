@@ -16,6 +16,7 @@
 #include "closewatch/scan/diagnosis.h"
 #include "closewatch/scan/host_tally.h"
 #include "closewatch/scan/socket_tally.h"
+#include "closewatch/scan/trend.h"
 
 namespace closewatch {
 
@@ -55,6 +56,7 @@ struct PodSnapshot : Pod {
   std::string detail;  ///< why it is not visible, as a sentence for the log
   SocketSums sums;
   Diagnosis diagnosis;
+  Trend trend;  ///< this scan included
 
   /// Whether its sockets in this state were counted. In the host's namespace nobody can tell whose
   /// those are that the kernel keeps without a cgroup; they are the node's.

@@ -114,6 +114,8 @@ INSTANTIATE_TEST_SUITE_P(
                 "c.yaml:2: paths.proc: 'proc' is not an absolute path"},
         Mistake{"TakenPath", "web:\n  telemetry-path: /healthz\n",
                 "c.yaml:2: web.telemetry-path: '/healthz' is not an absolute path but"},
+        Mistake{"TakenFolder", "web:\n  telemetry-path: /page/x\n",
+                "c.yaml:2: web.telemetry-path: '/page/x' is not an absolute path but"},
         Mistake{"Address", "web:\n  listen-address: localhost:80\n",
                 "c.yaml:2: web.listen-address: 'localhost:80' is no address"},
         Mistake{"Twice", "scan:\n  interval: 1s\n  interval: 2s\n",

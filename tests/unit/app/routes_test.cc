@@ -16,9 +16,16 @@ using testing::sample_snapshot;
 class RoutesTest : public ::testing::Test {
  protected:
   http::Response get(const std::string& path, const std::string& method = "GET") {
-    return make_routes({store_, clock_, "/metrics", clock_.wall, [this] { return alive_; },
-                        socket_detail_, [](const Pod&, const auto&) { return SocketOwnerList{}; }})(
-        {method, path, segments_of(path)});
+    return routes()({method, path, segments_of(path)});
+  }
+
+  http::Handler routes() {
+    return make_routes({store_, clock_, "node-a", "/metrics", clock_.wall,
+                        [this] { return alive_; }, socket_detail_,
+                        [this](const Pod&, const auto&) {
+                          ++owners_asked_;
+                          return SocketOwnerList{};
+                        }});
   }
 
   static std::vector<std::string> segments_of(const std::string& path) {
@@ -32,7 +39,16 @@ class RoutesTest : public ::testing::Test {
   testing::FakeClock clock_;
   bool alive_ = true;
   bool socket_detail_ = true;
+  int owners_asked_ = 0;
 };
+
+/// A header's value; empty when the answer does not have it.
+std::string header(const http::Response& response, const std::string& name) {
+  for (const auto& [key, value] : response.headers) {
+    if (key == name) return value;
+  }
+  return "";
+}
 
 TEST_F(RoutesTest, ServesTheLastSnapshotAtTheTelemetryPath) {
   store_.publish(std::make_shared<const Snapshot>(sample_snapshot()));
@@ -54,10 +70,97 @@ TEST_F(RoutesTest, IsReadyAfterTheFirstScan) {
   EXPECT_EQ(get("/readyz").status, 200U);
 }
 
-TEST_F(RoutesTest, HasALandingPageWithRelativeLinks) {
+TEST_F(RoutesTest, HasALivePageWithRelativeLinks) {
   const auto page = get("/");
   EXPECT_EQ(page.content_type, "text/html; charset=utf-8");
   EXPECT_THAT(page.body, HasSubstr("href=\"metrics\""));
+  EXPECT_THAT(page.body, HasSubstr("node-a"));
+  EXPECT_EQ(get("/page/page.css").content_type, "text/css; charset=utf-8");
+  EXPECT_EQ(get("/page/page.js").content_type, "text/javascript; charset=utf-8");
+  EXPECT_EQ(get("/page/icon.svg").content_type, "image/svg+xml");
+  for (const auto* const nothing : {"/page", "/page/", "/page/pods", "/page/pods/shop/cart-0/x"}) {
+    EXPECT_EQ(get(nothing).status, 404U) << nothing;
+  }
+}
+
+TEST_F(RoutesTest, AllowsThePageNothingButTheAgentsOwnFiles) {
+  store_.publish(std::make_shared<const Snapshot>(sample_snapshot()));
+  for (const auto* const path :
+       {"/", "/page/pods/shop/cart-0", "/page/page.js", "/page/icon.svg"}) {
+    const auto policy = header(get(path), "Content-Security-Policy");
+    EXPECT_THAT(policy, HasSubstr("default-src 'none'; script-src 'self'; style-src 'self'"))
+        << path;
+    EXPECT_THAT(policy, ::testing::Not(HasSubstr("unsafe"))) << path;
+  }
+}
+
+TEST_F(RoutesTest, ThePageTellsItsAgeBesideTheWrittenSnapshot) {
+  EXPECT_EQ(header(get("/"), "Closewatch-Scan-Age"), "");
+  const auto snapshot = sample_snapshot();
+  store_.publish(std::make_shared<const Snapshot>(snapshot));
+  clock_.steady = snapshot.taken_at_steady + std::chrono::milliseconds(2500);
+  EXPECT_EQ(header(get("/"), "Closewatch-Scan-Age"), "2.500");
+  EXPECT_EQ(header(get("/"), "Closewatch-Scan-Interval"), "10.000");
+}
+
+TEST_F(RoutesTest, WritesAPageOncePerSnapshotHoweverManyAsk) {
+  const auto snapshot = sample_snapshot();
+  clock_.steady = snapshot.taken_at_steady;
+  store_.publish(std::make_shared<const Snapshot>(snapshot));
+  const auto handler = routes();
+  const auto ask = [&](const std::string& path) {
+    return handler({"GET", path, segments_of(path)});
+  };
+  for (int i = 0; i < 50; ++i) {
+    EXPECT_FALSE(ask("/").packed.empty());
+    EXPECT_THAT(ask("/page/pods/shop/cart-0").body, HasSubstr("of 1201"));
+  }
+  EXPECT_EQ(owners_asked_, 1);
+
+  auto next = sample_snapshot();
+  next.pods[1].sums.states.add(TcpState::kCloseWait);
+  store_.publish(std::make_shared<const Snapshot>(next));
+  EXPECT_THAT(ask("/").body, HasSubstr(">1202<"));
+  EXPECT_THAT(ask("/page/pods/shop/cart-0").body, HasSubstr("of 1202"));
+  EXPECT_EQ(owners_asked_, 2);
+
+  clock_.steady = next.taken_at_steady + 4 * next.interval;
+  EXPECT_THAT(ask("/").body, HasSubstr("The data is old"));
+  alive_ = false;
+  EXPECT_THAT(ask("/").body, HasSubstr("stopped making progress"));
+}
+
+TEST_F(RoutesTest, KeepsAFewPagesOnly) {
+  constexpr int kPods = 20;
+  constexpr int kKept = 8;
+  auto snapshot = sample_snapshot();
+  for (int i = 0; i < kPods; ++i) {
+    auto& pod = snapshot.pods.emplace_back(snapshot.pods[1]);
+    pod.pod_namespace = "zoo";
+    pod.name = "cart-" + std::to_string(100 + i);
+  }
+  store_.publish(std::make_shared<const Snapshot>(snapshot));
+  const auto handler = routes();
+  const auto ask_for_all = [&] {
+    for (int i = 0; i < kPods; ++i) {
+      const auto path = "/page/pods/zoo/cart-" + std::to_string(100 + i);
+      EXPECT_EQ(handler({"GET", path, segments_of(path)}).status, 200U);
+    }
+  };
+  ask_for_all();
+  EXPECT_EQ(owners_asked_, kPods);
+  ask_for_all();
+  EXPECT_GE(owners_asked_, kPods + kPods - kKept);
+}
+
+TEST_F(RoutesTest, ThePageOfAPodFollowsTheSocketSetting) {
+  EXPECT_EQ(get("/page/pods/shop/cart-0").status, 404U);
+  store_.publish(std::make_shared<const Snapshot>(sample_snapshot()));
+  EXPECT_THAT(get("/page/pods/shop/cart-0").body, HasSubstr("10.1.2.3:40000"));
+  EXPECT_EQ(get("/page/pods/shop/none").status, 404U);
+  socket_detail_ = false;
+  EXPECT_THAT(get("/page/pods/shop/cart-0").body, HasSubstr("api.socket_detail is false"));
+  EXPECT_EQ(owners_asked_, 1);
 }
 
 TEST_F(RoutesTest, AnswersTheApiFromTheLastSnapshot) {

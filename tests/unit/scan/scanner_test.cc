@@ -164,6 +164,20 @@ TEST_F(ScannerTest, TellsWhatItCost) {
   EXPECT_EQ(second->taken_at_steady, clock_.steady);
 }
 
+TEST_F(ScannerTest, KeepsATrendOfEachPodThatIsBrokenWhereItWasNotCounted) {
+  scan();
+  clock_.steady += 1min;
+  sockets_.rows[inode("cart-ns")].push_back(TcpState::kCloseWait);
+  sockets_.failures.emplace(inode("api-ns"), Error{ErrorKind::kInterrupted, "changed"});
+  const auto snapshot = scan();
+  const auto cart = pod(*snapshot, "cart").trend.points();
+  EXPECT_EQ(cart.at(Trend::kMinutes - 2), 2U);
+  EXPECT_EQ(cart.at(Trend::kMinutes - 1), 3U);
+  const auto api = pod(*snapshot, "api").trend.points();
+  EXPECT_EQ(api.at(Trend::kMinutes - 2), 0U);
+  EXPECT_EQ(api.at(Trend::kMinutes - 1), std::nullopt);
+}
+
 TEST_F(ScannerTest, AnInterruptedPodIsIncompleteAndCostsNoOtherPod) {
   sockets_.failures.emplace(inode("cart-ns"), Error{ErrorKind::kInterrupted, "changed"});
   const auto snapshot = scan();

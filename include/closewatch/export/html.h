@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace closewatch {
+
+/// Text as it must stand in HTML to be shown as it is, between tags and in quoted attributes. Names
+/// of namespaces, containers and processes may hold anything. Pure.
+std::string html_text(std::string_view text);
+
+/// A segment of a URL's path (RFC 3986), in which nothing has a meaning. Pure.
+std::string url_segment(std::string_view text);
+
+}  // namespace closewatch

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "closewatch/scan/pod_filter.h"
+#include "closewatch/scan/snapshot.h"
+
+/// What is said of a pod in one line, the same in every form that people read. All pure.
+namespace closewatch {
+
+/// The pods that match: most stuck sockets first, then most in CLOSE_WAIT, then the oldest. What
+/// was not counted goes with the healthy. The snapshot must outlive the result.
+std::vector<const PodSnapshot*> worst_first(const Snapshot& snapshot, const PodFilter& filter);
+
+/// "close" when all sockets owe the same, else "close:5 read:2", the most frequent first.
+std::string awaiting_text(const Diagnosis& diagnosis);
+
+/// "outbound", or "outbound:5 inbound:2", likewise.
+std::string direction_text(const Diagnosis& diagnosis);
+
+/// "10.0.0.9:443 (1000)": the worst peer and its sockets in CLOSE_WAIT; empty when there is none.
+std::string top_peer_text(const Diagnosis& diagnosis);
+
+/// "app", or "app +1" when another container has such sockets too; empty when none has.
+std::string container_text(const Diagnosis& diagnosis);
+
+/// How many may wait; "?" where the engine cannot tell.
+std::string limit_text(const ListenBacklog& queue);
+
+/// The accept queue that is nearest to its limit; nullptr when no port listens.
+const ListenBacklog* fullest_queue(const SocketSums& sums);
+
+}  // namespace closewatch

@@ -1,0 +1,22 @@
+#include "closewatch/export/html.h"
+
+#include <gtest/gtest.h>
+
+namespace closewatch {
+namespace {
+
+TEST(HtmlText, LeavesNothingThatABrowserWouldObey) {
+  EXPECT_EQ(html_text(R"(<img src="x" onerror='a&b'>)"),
+            "&lt;img src=&quot;x&quot; onerror=&#39;a&amp;b&#39;&gt;");
+  EXPECT_EQ(html_text("cart-0"), "cart-0");
+}
+
+TEST(UrlSegment, IsOneSegmentWhateverTheName) {
+  EXPECT_EQ(url_segment("cart-0.v1_a"), "cart-0.v1_a");
+  EXPECT_EQ(url_segment("a/b?c#d%\"<é"), "a%2Fb%3Fc%23d%25%22%3C%C3%A9");
+  EXPECT_EQ(url_segment(".."), "%2E%2E");
+  EXPECT_EQ(url_segment("javascript:x"), "javascript%3Ax");
+}
+
+}  // namespace
+}  // namespace closewatch
