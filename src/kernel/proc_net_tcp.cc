@@ -72,7 +72,6 @@ std::uint64_t identity(const SocketRow& row) {
     boost::hash_range(hash, endpoint.address.bytes.begin(), endpoint.address.bytes.end());
     boost::hash_combine(hash, endpoint.port);
   }
-  boost::hash_combine(hash, row.inode);
   return hash;
 }
 

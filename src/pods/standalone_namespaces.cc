@@ -182,7 +182,14 @@ Result<PodList> StandaloneNamespaces::list() {
       return tl::unexpected(done.error());
     }
     found.erase(*node);
-    if (access_ == NamespaceAccess::kText) name_by_process(proc->get(), files, found);
+    if (access_ == NamespaceAccess::kText) {
+      // Perhaps by another process: of init the text may be readable and the namespace not.
+      const auto same = find_host_process(proc->get()).and_then([&](const ProcessRef& process) {
+        return network_namespace_id(proc->get(), process.pid);
+      });
+      if (same) files.erase(*same);
+      name_by_process(proc->get(), files, found);
+    }
   } else {
     // Then any process may stand in the host's namespace; only the named ones are others for sure.
     list.node = tl::unexpected(host.error());

@@ -1,9 +1,10 @@
 #pragma once
 
-#include <cstdlib>
 #include <memory>
 #include <stdexcept>
 #include <string>
+
+#include "tests/support/engine_under_test.h"
 
 #include "closewatch/app/make_scanner.h"
 #include "closewatch/app/option_table.h"
@@ -11,12 +12,6 @@
 #include "closewatch/scan/scanner.h"
 
 namespace closewatch::testing {
-
-/// The engine that CLOSEWATCH_ENGINE names, for all tests run with each.
-inline std::string engine_under_test() {
-  const char* const engine = std::getenv("CLOSEWATCH_ENGINE");
-  return engine == nullptr ? "inet_diag" : engine;
-}
 
 /// The agent's own scanner over this machine's network namespaces, as `closewatch scan` uses it.
 class AgentScanner {

@@ -11,7 +11,7 @@ namespace closewatch::testing {
 /// name: state, queues and the local port of each socket.
 std::vector<SocketRow> ss_rows(const std::string& network_namespace);
 
-/// What that comes to: states and accept queues.
+/// What that comes to: states and accept queues, as far as the engine under test can tell.
 SocketSums ss_counts(const std::string& network_namespace);
 
 }  // namespace closewatch::testing

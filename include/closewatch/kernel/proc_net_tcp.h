@@ -12,9 +12,10 @@ namespace closewatch::proc_net_tcp {
 /// The row of one line that is not the heading, without its line break. The family is told by the
 /// length of the addresses.
 ///
-/// The text has neither a cookie nor a cgroup nor an age: `cookie` is made of addresses, ports and
-/// inode, which together no two sockets have. For LISTEN it does not tell how many connections may
-/// wait: `send_queue` is kNoAcceptLimit. Errors: kMalformed.
+/// The text has neither a cookie nor a cgroup nor an age: `cookie` is made of addresses and
+/// ports, which together no two sockets have at a time (the inode comes only with accept()). For
+/// LISTEN it does not tell how many connections may wait: `send_queue` is kNoAcceptLimit. Errors:
+/// kMalformed.
 Result<SocketRow> parse_line(std::string_view line);
 
 }  // namespace closewatch::proc_net_tcp
