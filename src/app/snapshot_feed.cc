@@ -130,8 +130,8 @@ Result<std::unique_ptr<SnapshotFeed>> scan_here(const Config& config, const Cloc
   if (*names) (*names)->wait(kNamesWithin);
   auto scanner = make_scanner(config, clock, *names ? &(*names)->directory() : nullptr);
   if (!scanner) return tl::unexpected(scanner.error());
-  return std::make_unique<OwnScans>(std::move(context), std::move(*names), std::move(scanner->scanner),
-                                    config, clock);
+  return std::make_unique<OwnScans>(std::move(context), std::move(*names),
+                                    std::move(scanner->scanner), config, clock);
 }
 
 }  // namespace closewatch

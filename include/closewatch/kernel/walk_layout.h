@@ -16,6 +16,9 @@ typedef __u32 walk_u32;
 typedef __u64 walk_u64;
 #endif
 
+// In the manner of C and the kernel, as its program reads it too.
+// NOLINTBEGIN(readability-identifier-naming, modernize-avoid-c-arrays)
+
 enum walk_limits {
   WALK_CHUNK = 64,      ///< buckets that are read at once
   WALK_CHUNKS = 1024,   ///< at most in one run
@@ -118,3 +121,5 @@ static inline walk_u64 walk_group_place(walk_u64 net, walk_u64 cgroup) {
 static inline walk_u64 walk_port_place(walk_u64 net, walk_u64 port) {
   return (((net ^ (port << 40)) * 0x9E3779B97F4A7C15ULL) >> 52) & (WALK_PORTS - 1);
 }
+
+// NOLINTEND(readability-identifier-naming, modernize-avoid-c-arrays)
