@@ -30,7 +30,7 @@ UniqueFd connect() {
   return fd;
 }
 
-std::string metric(const std::string& metrics, const std::string& name) {
+std::string value_of(const std::string& metrics, const std::string& name) {
   const auto at = metrics.find("\n" + name + " ");
   return at == std::string::npos ? "" : metrics.substr(at + name.size() + 2, 12);
 }
@@ -54,10 +54,10 @@ pid_t spawn(std::vector<std::string> words) {
   return pid;
 }
 
-AgentProcess::AgentProcess(const std::string& binary)
+AgentProcess::AgentProcess(const std::string& binary, const AgentPace& pace)
     : pid_(spawn({binary, "serve", "--web.listen-address", fmt::format("127.0.0.1:{}", kPort),
-                  "--scan.interval", "1s", "--scan.cpu_budget", "1", "--pods.discovery",
-                  "standalone"})) {}
+                  "--scan.engine", pace.engine, "--scan.interval", pace.interval,
+                  "--scan.cpu_budget", pace.cpu_budget, "--pods.discovery", "standalone"})) {}
 
 AgentProcess::~AgentProcess() {
   ::kill(pid_, SIGTERM);
@@ -95,10 +95,14 @@ std::string AgentProcess::get(const UniqueFd& connection, const std::string& pat
 void AgentProcess::wait_for_scans(const UniqueFd& connection, std::size_t scans) {
   std::string last;
   for (std::size_t seen = 0; seen <= scans;) {
-    const auto now = metric(get(connection, "/metrics"), "closewatch_scan_cpu_seconds_total");
+    const auto now = value_of(get(connection, "/metrics"), "closewatch_scan_cpu_seconds_total");
     if (now != last) ++seen;
     last = now;
   }
+}
+
+double AgentProcess::metric(const UniqueFd& connection, const std::string& name) {
+  return std::stod(value_of(get(connection, "/metrics"), name));
 }
 
 double AgentProcess::mebibytes(const std::string& what) const {

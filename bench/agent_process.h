@@ -13,10 +13,17 @@ namespace closewatch::bench {
 /// Starts a command with its output thrown away.
 pid_t spawn(std::vector<std::string> words);
 
+/// How an agent is to scan.
+struct AgentPace {
+  std::string engine = "inet_diag";
+  std::string interval = "1s";
+  std::string cpu_budget = "1";
+};
+
 /// A `closewatch serve` of its own, on a port of its own.
 class AgentProcess {
  public:
-  explicit AgentProcess(const std::string& binary);
+  explicit AgentProcess(const std::string& binary, const AgentPace& pace = {});
   AgentProcess(const AgentProcess&) = delete;
   AgentProcess& operator=(const AgentProcess&) = delete;
   AgentProcess(AgentProcess&&) = delete;
@@ -29,6 +36,9 @@ class AgentProcess {
   static std::string get(const UniqueFd& connection, const std::string& path);
   /// Returns after so many more scans, with a scrape after each.
   static void wait_for_scans(const UniqueFd& connection, std::size_t scans);
+
+  /// The value of a metric without labels.
+  static double metric(const UniqueFd& connection, const std::string& name);
 
   /// "VmRSS", "VmHWM" … of /proc/PID/status.
   [[nodiscard]] double mebibytes(const std::string& what) const;
