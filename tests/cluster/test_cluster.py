@@ -572,6 +572,29 @@ class Privileges(ClusterTest):
         self.assert_blind("SYS_PTRACE")
 
 
+class Engines(ClusterTest):
+    """The engines that do without SYS_ADMIN, with the capabilities that the chart gives them and no others."""
+
+    def install_engine(self, engine):
+        """The agent with this engine, which must be in use."""
+        self.addCleanup(agent.install)
+        agent.install(config={**agent.CONFIG, "scan": {**agent.CONFIG["scan"], "engine": engine}})
+        self.assertEqual(value(agent.fresh_metrics(), "closewatch_engine_in_use", engine=engine), 1, agent.log())
+
+    def test_bpf(self):
+        self.install_engine("bpf")
+        self.assert_right()
+        self.assertEqual(workload_mistakes(agent.fresh_metrics(), workload.all_run()), [])
+
+    def test_procfs(self):
+        self.install_engine("procfs")
+        metrics = agent.fresh_metrics()
+        said = by_pod(metrics["closewatch_pod_sockets"], "state")
+        self.assertEqual({key: said.get(key) for key in workload.all_run()},
+                         {key: None if known.host_network else known.states()
+                          for key, (_, known) in workload.all_run().items()})
+
+
 class Prometheus(ClusterTest):
     """A real Prometheus scrapes the agent's pod as the Operator would configure it from the chart's PodMonitor.
 
