@@ -55,7 +55,7 @@ std::string peers(const PodSnapshot& pod) {
 
 /// Of a pod that was counted.
 const Columns<PodSnapshot>& counts() {
-  static const Columns<PodSnapshot> kColumns = {
+  static const Columns<PodSnapshot> columns = {
       {"stuck", [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.stuck()); }},
       {"oldest_seconds", [](const PodSnapshot& pod) { return seconds(pod.diagnosis.oldest); }},
       {"awaiting_accept",
@@ -79,7 +79,7 @@ const Columns<PodSnapshot>& counts() {
       {"left_total", [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.left); }},
       {"containers", containers},
       {"peers", peers}};
-  return kColumns;
+  return columns;
 }
 
 std::vector<std::string> pod_row(const PodSnapshot& pod, bool stale) {
@@ -130,7 +130,7 @@ std::string reasons(const Agent& agent) {
 }
 
 const Columns<Agent>& agent_columns() {
-  static const Columns<Agent> kColumns = {
+  static const Columns<Agent> columns = {
       {"version", [](const Agent& agent) { return agent.facts.version; }},
       {"uptime_seconds",
        [](const Agent& agent) { return seconds(agent.wall_now - agent.facts.started_at); }},
@@ -160,7 +160,7 @@ const Columns<Agent>& agent_columns() {
          const auto& node = agent.snapshot.node;
          return node && !agent.stale() ? std::to_string(node->of(TcpState::kCloseWait)) : "";
        }}};
-  return kColumns;
+  return columns;
 }
 
 }  // namespace
