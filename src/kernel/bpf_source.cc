@@ -19,10 +19,10 @@ namespace {
 
 constexpr std::uint16_t kAfInet6 = 10;  // AF_INET6
 
-IpAddress address(const walk_record& record, const walk_u8 (&bytes)[16]) {
+IpAddress address(const walk_record& record, std::span<const walk_u8, 16> bytes) {
   IpAddress address;
   address.family = record.family == kAfInet6 ? AddressFamily::kIpv6 : AddressFamily::kIpv4;
-  std::copy(std::begin(bytes), std::end(bytes), address.bytes.begin());
+  std::copy(bytes.begin(), bytes.end(), address.bytes.begin());
   return address;
 }
 
@@ -224,7 +224,7 @@ void BpfSource::watch_ports() {
 }
 
 /// Where the program looks for a port: there it is or may be put. nullptr when there is no room.
-walk_port* BpfSource::place_of(Address space, std::uint16_t port) {
+walk_port* BpfSource::place_of(Address space, std::uint16_t port) const {
   const auto start = walk_port_place(space, port);
   for (unsigned i = 0; i < WALK_PROBES; ++i) {
     auto& place = memory_.ports[(start + i) & (WALK_PORTS - 1)];

@@ -66,7 +66,7 @@ class BpfSource final : public SocketSource {
   [[nodiscard]] std::span<const OwnedRow> rows_of(const Place& first, const Place& last) const;
   [[nodiscard]] bool listens(Address space, std::uint16_t port) const;
   void watch_ports();
-  walk_port* place_of(Address space, std::uint16_t port);
+  [[nodiscard]] walk_port* place_of(Address space, std::uint16_t port) const;
   [[nodiscard]] Result<std::vector<const walk_group*>> groups_of(const walk_namespace& space) const;
   Result<void> hand_over(const walk_namespace& space, const SocketQuery& query, RowSink& sink);
   void hand_over_ports(const walk_namespace& space, RowSink& sink);

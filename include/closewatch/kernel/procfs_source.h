@@ -24,8 +24,8 @@ class ProcfsSource final : public SocketSource {
 
  private:
   Result<void> read_file(int folder, const char* file, const SocketQuery& query, RowSink& sink);
-  Result<std::size_t> take_lines(std::string_view text, bool& heading, const SocketQuery& query,
-                                 RowSink& sink);
+  static Result<std::size_t> take_lines(std::string_view text, bool& heading,
+                                        const SocketQuery& query, RowSink& sink);
 
   std::vector<char> buffer_;
 };
