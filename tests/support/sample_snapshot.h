@@ -48,6 +48,8 @@ inline Snapshot sample_snapshot() {
   snapshot.interval = 10s;
   snapshot.errors = {0, 1, 2, 0, 0};
   snapshot.features = {true, true, false, false, false};
+  snapshot.engines = {
+      {Engine::kInetDiag, ""}, {Engine::kBpf, "unsupported"}, {Engine::kProcfs, "not_tried"}};
   snapshot.node.emplace();
   snapshot.node->add(TcpState::kListen, 4);
   snapshot.node->add(TcpState::kEstablished, 9);

@@ -34,7 +34,7 @@ class Shape:
 
     def series_of_agent(self):
         """What does not grow with the pods."""
-        return len(STATES) + 22
+        return len(STATES) + 25
 
 
 def documented():
@@ -109,6 +109,8 @@ def agent_samples(tick, dice):
         yield "closewatch_scan_errors_total", {"stage": stage}, 0
     for feature in ("cgroup_id", "tcp_info", "netns_cookie", "metadata_api", "socket_inode"):
         yield "closewatch_feature_enabled", {"feature": feature}, 1
+    for engine, reason in (("inet_diag", ""), ("bpf", "not_tried"), ("procfs", "not_tried")):
+        yield "closewatch_engine_in_use", {"engine": engine, "reason": reason}, 0 if reason else 1
     yield "closewatch_build_info", {"version": "0.1.0", "compiler": "GNU 12"}, 1
     yield "process_cpu_seconds_total", {}, round(tick * 0.04 + dice.random() / 100, 6)
     yield "process_open_fds", {}, 12
