@@ -74,7 +74,6 @@ int serve(Config config) {
   const auto asked_for =
       config.scan.engine == EngineChoice::kAuto ? spdlog::level::info : spdlog::level::warn;
   for (const auto& remark : made->remarks) logger->log(asked_for, remark);
-  logger->info("the engine {} reads the sockets", name_of(made->engine));
   for (const auto& missing : missing_capabilities(made->engine)) logger->warn(missing);
 
   SnapshotStore snapshots;
@@ -92,6 +91,7 @@ int serve(Config config) {
   }
   if (*names) (*names)->wait(kNamesWithin);
   loop = std::make_unique<ScanLoop>(std::move(made->scanner), snapshots, logger, clock);
+  logger->info("the engine {} reads the sockets", name_of(made->engine));
   logger->info("closewatch {} serves on {}{}", build_version(), http::to_text((*server)->address()),
                config.web.telemetry_path);
   context.run();
