@@ -2,12 +2,13 @@
 
 #include <fcntl.h>
 #include <net/if.h>
+#include <poll.h>
 #include <sched.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -69,13 +70,19 @@ NetworkNamespace::NetworkNamespace(const std::string& name, const std::function<
 /// A process that does nothing, without which the engine procfs could not get at the namespace.
 void NetworkNamespace::start_resident() {
   const auto space = open();
+  // Not PR_SET_PDEATHSIG, which comes with the end of the thread: a namespace may be made on one.
+  // The call itself, as glibc 2.36 declares its wrapper for C alone.
+  const UniqueFd test(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
+  check(test.valid(), "watching this process");
   resident_ = ::fork();
   check(resident_ >= 0, "making a process");
   if (resident_ > 0) return;
-  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
   ::setns(space.get(), CLONE_NEWNET);
-  ::close_range(0, ~0U, 0);  // it shall keep nothing open that a test has
-  while (true) ::pause();
+  ::dup2(test.get(), 0);
+  ::close_range(1, ~0U, 0);  // it shall keep nothing open that a test has
+  pollfd end_of_test{.fd = 0, .events = POLLIN, .revents = 0};
+  ::poll(&end_of_test, 1, -1);
+  ::_exit(0);
 }
 
 NetworkNamespace::NetworkNamespace(NetworkNamespace&& other) noexcept

@@ -18,6 +18,8 @@ from agent import (STANDALONE, Agent, Namespace, binary, cleaned_up,  # noqa: E4
                    free_port, require, run, run_closewatch, wait_for)
 
 PROMPT = "ready> "
+# A sanitizer's runtime would make an exit of a crash.
+CRASHES = "ASAN_OPTIONS=handle_segv=0 TSAN_OPTIONS=handle_segv=0"
 
 
 class Terminal(unittest.TestCase):
@@ -31,7 +33,7 @@ class Terminal(unittest.TestCase):
         self.tmux_name = f"cwtest-{os.getpid()}"
         self.enterContext(cleaned_up(self.end_tmux))
         self.tmux("-f", "/dev/null", "new-session", "-d", "-x", "80", "-y", "24",
-                  f"env PS1='{PROMPT}' ENV= dash")
+                  f"env PS1='{PROMPT}' ENV= {CRASHES} dash")
         self.wait_for_line(PROMPT.strip())
 
     def tmux(self, *arguments):
