@@ -172,9 +172,13 @@ Result<OpenNamespace> NamespaceOpener::open(const NamespaceLocator& locator) con
 
 Result<PodNamespaces> NamespaceOpener::open(const Pod& pod,
                                             const std::optional<NamespaceId>& node) const {
-  auto proc = open_proc(proc_);
-  if (!proc) return tl::unexpected(proc.error());
-  PodVisit visit(proc->get(), access_, node);
+  UniqueFd processes;
+  if (!pod.containers.empty()) {
+    auto proc = open_proc(proc_);
+    if (!proc) return tl::unexpected(proc.error());
+    processes = std::move(*proc);
+  }
+  PodVisit visit(processes.get(), access_, node);
   if (pod.located) visit.take(open_located(*this, *pod.located));
   for (std::size_t i = 0; i < pod.containers.size(); ++i) {
     visit.container(pod.containers[i], static_cast<ContainerIndex>(i));

@@ -1,11 +1,11 @@
 #include "closewatch/pods/standalone_namespaces.h"
 
 #include <fcntl.h>
-#include <linux/magic.h>
-#include <sys/vfs.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <map>
 #include <optional>
 #include <set>
@@ -36,17 +36,18 @@ struct Found {
 };
 using FoundNamespaces = std::map<NamespaceId, Found>;
 
+/// All namespaces are of one file system (nsfs_mnt in fs/nsfs.c).
+Result<dev_t> file_system_of_namespaces() {
+  struct stat own {};
+  if (::stat("/proc/self/ns/net", &own) < 0) return fail_errno(errno, "/proc/self/ns/net");
+  return own.st_dev;
+}
+
 /// nullopt for a file that no namespace is mounted on: `ip netns` is about to, or failed to.
-std::optional<NamespaceId> mounted_namespace(int folder, const std::string& name) {
-  auto fd = open_at(folder, name.c_str(), O_RDONLY | O_NONBLOCK);
-  if (!fd) return std::nullopt;
-  struct statfs file_system {};
-  if (::fstatfs(fd->get(), &file_system) < 0 || file_system.f_type != NSFS_MAGIC) {
-    return std::nullopt;
-  }
-  const auto id = identify(*fd);
-  if (!id) return std::nullopt;
-  return *id;
+std::optional<NamespaceId> mounted_namespace(int folder, const char* name, dev_t file_system) {
+  struct stat status {};
+  if (::fstatat(folder, name, &status, 0) < 0 || status.st_dev != file_system) return std::nullopt;
+  return NamespaceId{status.st_dev, status.st_ino};
 }
 
 void find_named(const std::string& netns, FoundNamespaces& found, std::vector<Error>& errors) {
@@ -55,10 +56,15 @@ void find_named(const std::string& netns, FoundNamespaces& found, std::vector<Er
     if (folder.error().kind != ErrorKind::kGone) errors.push_back(folder.error());
     return;  // a machine where `ip netns` was never used has no such folder
   }
+  const auto file_system = file_system_of_namespaces();
+  if (!file_system) {
+    errors.push_back(file_system.error());
+    return;
+  }
   FolderEntry entry{};
   while (folder->next(entry)) {
     std::string name(entry.name);
-    const auto id = mounted_namespace(folder->fd(), name);
+    const auto id = mounted_namespace(folder->fd(), name.c_str(), *file_system);
     if (!id) continue;
     auto& file = (*found.try_emplace(*id).first).second.file;
     if (file.empty() || name < file) file = std::move(name);
@@ -75,6 +81,9 @@ Result<void> note_process(int proc, pid_t pid, NamespaceAccess access, const Nam
   const auto glance = network_namespace_id(proc, pid, access);
   if (!glance) return tl::unexpected(glance.error());
   if (*glance == node) return {};
+  // One with a file is known by that, whatever lives in it.
+  const auto known = found.find(*glance);
+  if (known != found.end() && !known->second.file.empty()) return {};
   // Namespace and start time through one descriptor, so that they are of one process.
   auto process = Process::open(proc, pid);
   if (!process) return tl::unexpected(process.error());

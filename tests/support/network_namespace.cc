@@ -61,15 +61,15 @@ NetworkNamespace::NetworkNamespace(const std::string& name, const std::function<
     check(::unshare(CLONE_NEWNET) == 0, "making a network namespace (are you root?)");
     bring_loopback_up();
     if (furnish) furnish();
+    start_resident();
     check(::mount("/proc/thread-self/ns/net", path().c_str(), "none", MS_BIND, nullptr) == 0,
           "naming a network namespace");
   });
-  start_resident();
 }
 
-/// A process that does nothing, without which the engine procfs could not get at the namespace.
+/// A process of this thread's namespace that does nothing, without which the engine procfs could
+/// not get at it.
 void NetworkNamespace::start_resident() {
-  const auto space = open();
   // Not PR_SET_PDEATHSIG, which comes with the end of the thread: a namespace may be made on one.
   // The call itself, as glibc 2.36 declares its wrapper for C alone.
   const UniqueFd test(static_cast<int>(::syscall(SYS_pidfd_open, ::getpid(), 0)));
@@ -77,7 +77,6 @@ void NetworkNamespace::start_resident() {
   resident_ = ::fork();
   check(resident_ >= 0, "making a process");
   if (resident_ > 0) return;
-  ::setns(space.get(), CLONE_NEWNET);
   ::dup2(test.get(), 0);
   ::close_range(1, ~0U, 0);  // it shall keep nothing open that a test has
   pollfd end_of_test{.fd = 0, .events = POLLIN, .revents = 0};
