@@ -16,14 +16,23 @@ namespace closewatch::bench {
 namespace {
 
 void print_memory(const std::string& binary) {
-  constexpr std::size_t kScans = 20;
-  const Tenants tenants(110, 100);  // 200 sockets each, and a listener
-  const AgentProcess agent(binary);
-  AgentProcess::wait_for_scans(AgentProcess::connect_when_ready(), kScans);
+  constexpr std::size_t kScans = 3;
   fmt::print(
-      "\nMemory of the agent with 110 namespaces × 200 sockets, after {} scans and more scrapes: "
-      "{:.1f} MiB resident.\n",
-      kScans, agent.mebibytes("VmRSS"));
+      "\nMemory of the agent after {} scans, with a scrape after each:\n\n"
+      "| namespaces × connections | inet_diag, MiB | bpf, MiB | procfs, MiB |\n|---|---|---|---|\n",
+      kScans);
+  for (const std::size_t connections : {100U, 1000U}) {
+    constexpr std::size_t kNamespaces = 110;
+    const Tenants tenants(kNamespaces, connections);
+    fmt::print("| {} × {} |", kNamespaces, connections);
+    for (const auto* const engine : {"inet_diag", "bpf", "procfs"}) {
+      const AgentProcess agent(binary, {.engine = engine});
+      AgentProcess::wait_for_scans(AgentProcess::connect_when_ready(), kScans);
+      fmt::print(" {:.1f} |", agent.mebibytes("VmRSS"));
+    }
+    fmt::print("\n");
+    (void)std::fflush(stdout);
+  }
 }
 
 /// An agent as it runs for ever: a scan every 10 s, a scrape every 15 s.
@@ -75,7 +84,6 @@ void print_agent_cost(const std::string& binary) {
       "\nFive minutes with 110 namespaces × 200 sockets, a scan every 10 s and a scrape every 15 s:\n\n"
       "| engine | CPU of one core | memory at most |\n|---|---|---|\n");
   print_everyday(binary, "bpf");
-  print_everyday(binary, "inet_diag");
 }
 
 }  // namespace closewatch::bench

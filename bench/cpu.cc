@@ -18,18 +18,18 @@ Seconds cpu_of(int who) {
   return of(used.ru_utime) + of(used.ru_stime);
 }
 
-/// The cheapest of some runs, in CPU time; at least one, more as long as they are short.
-Seconds cheapest(int who, const std::function<void()>& work) {
+Cost cheapest(int who, const std::function<void()>& work) {
   constexpr int kRuns = 5;
   constexpr Seconds kEnough{3};
-  Seconds best = Seconds::max();
+  Cost best{Seconds::max(), {}};
   Seconds spent{};
   for (int run = 0; run < kRuns && spent < kEnough; ++run) {
     const auto before = cpu_of(who);
+    const auto start = std::chrono::steady_clock::now();
     work();
-    const auto cost = cpu_of(who) - before;
-    best = std::min(best, cost);
-    spent += cost;
+    const Cost cost{cpu_of(who) - before, std::chrono::steady_clock::now() - start};
+    if (cost.cpu < best.cpu) best = cost;
+    spent += cost.cpu;
   }
   return best;
 }

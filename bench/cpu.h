@@ -9,12 +9,17 @@ namespace closewatch::bench {
 
 using Seconds = std::chrono::duration<double>;
 
+struct Cost {
+  Seconds cpu{};
+  Seconds wall{};
+};
+
 /// CPU time, user and kernel, of this process (RUSAGE_SELF) or of its ended children
 /// (RUSAGE_CHILDREN).
 Seconds cpu_of(int who);
 
 /// The cheapest of some runs, in CPU time; at least one, more as long as they are short.
-Seconds cheapest(int who, const std::function<void()>& work);
+Cost cheapest(int who, const std::function<void()>& work);
 
 /// The same of several kinds of work, taking turns, so that what disturbs one disturbs all.
 std::vector<Seconds> cheapest_of_each(const std::vector<std::function<void()>>& works);

@@ -22,7 +22,8 @@ int main(int argc, char** argv) {
   const std::string_view only = argc == 3 ? argv[2] : "";
   try {
     if (only != "flatness") print_engine_cost();
-    fmt::print("\n100,000 sockets, shared out among more and more namespaces:\n\n");
+    fmt::print(
+        "\n100,000 sockets and 500 processes, shared out among more and more namespaces:\n\n");
     print_flatness();
     if (!only.empty()) return 0;
     fmt::print("\nWith sockets in CLOSE_WAIT, as multiples of counting only:\n\n");

@@ -7,8 +7,8 @@ namespace closewatch::bench {
 
 /// CPU for merely reading /proc/PID/net/tcp and tcp6 of one process in each namespace, not parsing
 /// it.
-Seconds text_cost(const Tenants& tenants);
+Cost text_cost(const Tenants& tenants);
 /// CPU of `ss -tan` in each namespace.
-Seconds ss_cost(const Tenants& tenants);
+Cost ss_cost(const Tenants& tenants);
 
 }  // namespace closewatch::bench

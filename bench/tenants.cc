@@ -1,6 +1,7 @@
 #include "bench/tenants.h"
 
 #include <algorithm>
+#include <functional>
 #include <iterator>
 #include <string>
 
@@ -24,9 +25,11 @@ std::vector<UniqueFd> make_sockets(std::size_t established, std::size_t close_wa
 
 }  // namespace
 
-Tenants::Tenants(std::size_t namespaces, std::size_t connections, std::size_t close_wait) {
+Tenants::Tenants(std::size_t namespaces, std::size_t connections, std::size_t close_wait,
+                 std::size_t processes) {
   for (std::size_t i = 0; i < namespaces; ++i) {
-    const auto& space = spaces_.emplace_back("bench" + std::to_string(i));
+    const auto& space = spaces_.emplace_back("bench" + std::to_string(i), std::function<void()>{},
+                                             testing::NetworkNamespace::Resident::kNone);
     space.sysctl("net.ipv4.ip_local_port_range", "1024 65535");
     std::size_t established = connections - close_wait;
     std::size_t left = close_wait;
@@ -38,6 +41,9 @@ Tenants::Tenants(std::size_t namespaces, std::size_t connections, std::size_t cl
       left -= leaks;
       ++network;
     } while (left > 0);
+    for (std::size_t more = 1; more < processes; ++more) {
+      idle_.emplace_back(space, [] { return std::vector<UniqueFd>{}; });
+    }
   }
   for (const auto& holder : holders_) holder.wait_until_ready();
 }

@@ -12,7 +12,9 @@ namespace closewatch::bench {
 /// is two sockets, as is one in CLOSE_WAIT for the minute that its other end stays in FIN_WAIT2.
 class Tenants {
  public:
-  Tenants(std::size_t namespaces, std::size_t connections, std::size_t close_wait = 0);
+  /// `processes` in each, of which the first hold the sockets.
+  Tenants(std::size_t namespaces, std::size_t connections, std::size_t close_wait = 0,
+          std::size_t processes = 1);
 
   [[nodiscard]] const std::vector<testing::NetworkNamespace>& spaces() const { return spaces_; }
   [[nodiscard]] const std::vector<testing::SocketHolder>& holders() const { return holders_; }
@@ -20,6 +22,7 @@ class Tenants {
  private:
   std::vector<testing::NetworkNamespace> spaces_;
   std::vector<testing::SocketHolder> holders_;
+  std::vector<testing::SocketHolder> idle_;
 };
 
 }  // namespace closewatch::bench

@@ -2,11 +2,9 @@
 
 #include <arpa/inet.h>
 #include <fcntl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
 #include <cstdlib>
 #include <cstring>
 
@@ -130,20 +128,15 @@ Result<SocketReading> BpfSource::read(int network_namespace, const SocketQuery& 
 }
 
 Result<walk_namespace> BpfSource::identify(int network_namespace) {
-  struct stat status {};
-  if (::fstat(network_namespace, &status) < 0) {
-    return fail_errno(errno, "identifying a network namespace");
-  }
   memory_.request.descriptor = static_cast<walk_u32>(network_namespace);
   if (auto run = program_->identify_namespace(); !run) return tl::unexpected(run.error());
-  const auto& found = memory_.found_namespace;
-  if (found.net == 0 || found.inode != status.st_ino) {
+  if (memory_.found_namespace.net == 0) {
     return fail(
         ErrorKind::kUnsupported,
-        "the kernel keeps its network namespaces otherwise than the bpf engine expects; take "
-        "engine inet_diag");
+        "it is no network namespace, or the kernel keeps those otherwise than the bpf engine "
+        "expects; then take engine inet_diag");
   }
-  return found;
+  return memory_.found_namespace;
 }
 
 const BpfSource::Table& BpfSource::listeners(const walk_namespace& space) {

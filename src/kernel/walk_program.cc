@@ -23,26 +23,6 @@ struct TypesCloser {
   void operator()(btf* types) const { btf__free(types); }
 };
 
-tl::unexpected<Error> refused(int error_number, std::string_view verifier) {
-  if (error_number == EPERM || error_number == EACCES) {
-    // The verifier's refusals are EACCES as well, but those have something to say.
-    if (verifier.empty()) {
-      return fail(
-          ErrorKind::kDenied,
-          "the kernel lets this process load no program: CAP_BPF or CAP_PERFMON is missing; add BPF "
-          "and PERFMON to the container's capabilities, or run as root");
-    }
-  }
-  auto what = std::string("the kernel refuses the program: ") + std::strerror(error_number);
-  // Its last line but one tells what it did not like, the last how long it took.
-  const auto end = verifier.rfind("\nprocessed ");
-  if (end != std::string_view::npos) {
-    const auto begin = verifier.rfind('\n', end - 1);
-    what += ": " + std::string(verifier.substr(begin + 1, end - begin - 1));
-  }
-  return fail(ErrorKind::kUnsupported, std::move(what));
-}
-
 class LoadedProgram final : public WalkProgram {
  public:
   explicit LoadedProgram(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
@@ -73,6 +53,27 @@ class LoadedProgram final : public WalkProgram {
 
 }  // namespace
 
+Error load_refusal(int error_number, bool has_loop, std::string_view verifier) {
+  // The verifier's refusals are EACCES as well, but those have something to say.
+  if (error_number == EPERM || (error_number == EACCES && verifier.empty())) {
+    return {
+        ErrorKind::kDenied,
+        "the kernel lets this process load no program: CAP_BPF or CAP_PERFMON is missing; add BPF "
+        "and PERFMON to the container's capabilities, or run as root"};
+  }
+  if (!has_loop) {
+    return {ErrorKind::kUnsupported, "this kernel has no bpf_loop(): it needs Linux 5.17"};
+  }
+  auto what = std::string("the kernel refuses the program: ") + std::strerror(error_number);
+  // Its last line but one tells what it did not like, the last how long it took.
+  const auto end = verifier.rfind("\nprocessed ");
+  if (end != std::string_view::npos) {
+    const auto begin = verifier.rfind('\n', end - 1);
+    what += ": " + std::string(verifier.substr(begin + 1, end - begin - 1));
+  }
+  return {ErrorKind::kUnsupported, std::move(what)};
+}
+
 Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf) {
   // What libbpf has to say comes back as an Error.
   libbpf_set_print(nullptr);
@@ -94,11 +95,9 @@ Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf) {
   if (!skeleton) return fail_errno(errno, "opening the program that walks the kernel's sockets");
   if (const auto error = socket_walk_bpf__load(skeleton.get()); error != 0) {
     // 0 is a sure no, while a probe that fails for want of a privilege is not.
-    if (error != -EPERM &&
-        libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, nullptr) == 0) {
-      return fail(ErrorKind::kUnsupported, "this kernel has no bpf_loop(): it needs Linux 5.17");
-    }
-    return refused(-error, verifier.data());
+    const bool has_loop =
+        libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, nullptr) != 0;
+    return tl::unexpected(load_refusal(-error, has_loop, verifier.data()));
   }
   return std::make_unique<LoadedProgram>(std::move(skeleton));
 }

@@ -183,6 +183,22 @@ TEST(Engines, BpfSaysWhatItMisses) {
   }).join();
 }
 
+TEST(Engines, BpfTakesNoOtherFileForANetworkNamespace) {
+  const auto source = bpf_source();
+  source->begin_scan(std::nullopt);
+  CollectingSink sink;
+  const auto reading = [&](const char* file) {
+    return source->read(open_at(kWorkingFolder, file, O_RDONLY)->get(), {}, sink);
+  };
+  EXPECT_TRUE(reading("/proc/self/ns/net"));
+  for (const auto* const other :
+       {"/proc/self/ns/uts", "/proc/self/ns/pid", "/proc/self/stat", "/dev/null", "/"}) {
+    const auto read = reading(other);
+    ASSERT_FALSE(read) << other;
+    EXPECT_EQ(read.error().kind, ErrorKind::kUnsupported) << other;
+  }
+}
+
 /// Opens and closes connections as fast as it can, until told to end.
 class Storm {
  public:

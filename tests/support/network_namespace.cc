@@ -53,7 +53,8 @@ void bring_loopback_up() {
 
 }  // namespace
 
-NetworkNamespace::NetworkNamespace(const std::string& name, const std::function<void()>& furnish)
+NetworkNamespace::NetworkNamespace(const std::string& name, const std::function<void()>& furnish,
+                                   Resident resident)
     : name_("cw" + std::to_string(::getpid()) + "-" + name) {
   ::mkdir("/run/netns", 0755);
   std::ofstream(path()).flush();
@@ -61,7 +62,7 @@ NetworkNamespace::NetworkNamespace(const std::string& name, const std::function<
     check(::unshare(CLONE_NEWNET) == 0, "making a network namespace (are you root?)");
     bring_loopback_up();
     if (furnish) furnish();
-    start_resident();
+    if (resident == Resident::kOne) start_resident();
     check(::mount("/proc/thread-self/ns/net", path().c_str(), "none", MS_BIND, nullptr) == 0,
           "naming a network namespace");
   });
@@ -89,8 +90,10 @@ NetworkNamespace::NetworkNamespace(NetworkNamespace&& other) noexcept
 
 NetworkNamespace::~NetworkNamespace() {
   if (name_.empty()) return;
-  ::kill(resident_, SIGKILL);
-  ::waitpid(resident_, nullptr, 0);
+  if (resident_ > 0) {
+    ::kill(resident_, SIGKILL);
+    ::waitpid(resident_, nullptr, 0);
+  }
   ::umount2(path().c_str(), MNT_DETACH);
   ::unlink(path().c_str());
 }

@@ -13,8 +13,11 @@ namespace closewatch::testing {
 /// gone from /run/netns with the object; the namespace itself lives as long as sockets in it.
 class NetworkNamespace {
  public:
+  enum class Resident : bool { kNone, kOne };
+
   /// `furnish` runs inside, before the namespace gets its name: whoever sees the name sees it all.
-  explicit NetworkNamespace(const std::string& name, const std::function<void()>& furnish = {});
+  explicit NetworkNamespace(const std::string& name, const std::function<void()>& furnish = {},
+                            Resident resident = Resident::kOne);
   NetworkNamespace(NetworkNamespace&& other) noexcept;
   NetworkNamespace& operator=(NetworkNamespace&&) = delete;
   NetworkNamespace(const NetworkNamespace&) = delete;
@@ -25,7 +28,7 @@ class NetworkNamespace {
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::string path() const { return "/run/netns/" + name_; }
   [[nodiscard]] UniqueFd open() const;
-  /// A process that lives in it and does nothing.
+  /// A process that lives in it and does nothing; 0 without.
   [[nodiscard]] pid_t resident() const { return resident_; }
 
   /// Runs `work` on a thread of its own inside the namespace, to its end.

@@ -67,7 +67,6 @@ struct walk_namespace {
   walk_u64 established_mask;
   walk_u64 listening;
   walk_u64 listening_mask;
-  walk_u32 inode;
 };
 
 /// Sockets that were only counted.

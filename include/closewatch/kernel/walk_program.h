@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "closewatch/base/result.h"
 #include "closewatch/kernel/walk_layout.h"
@@ -42,5 +43,9 @@ class WalkProgram {
 /// bpf_loop(), or other fields than the program needs), kDenied (CAP_BPF or CAP_PERFMON, or
 /// lockdown), kSystem.
 Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf);
+
+/// Why the kernel did not load it: `error_number` as errno has it, whether it has bpf_loop(), and
+/// what its verifier wrote. Pure.
+Error load_refusal(int error_number, bool has_loop, std::string_view verifier);
 
 }  // namespace closewatch

@@ -41,7 +41,12 @@ struct inet_timewait_death_row {
 struct netns_ipv4 {
   struct inet_timewait_death_row tcp_death_row;
 };
+struct proc_ns_operations {
+  int type;  // until 6.17
+};
 struct ns_common {
+  __u32 ns_type;  // since 6.18
+  struct proc_ns_operations* ops;
   unsigned int inum;
 };
 struct net {

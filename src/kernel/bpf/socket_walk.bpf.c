@@ -24,6 +24,7 @@ enum tcp_state {
   TCP_SYN_RECV = 3,
 };
 enum { AF_INET6 = 10 };
+enum { CLONE_NEWNET = 0x40000000 };
 // In the end markers of listeners' buckets, so that they are not taken for others
 // (include/net/inet_hashtables.h).
 enum { LISTENING_NULLS_BASE = 1U << 29 };
@@ -258,6 +259,11 @@ int walk_table(void* context) {
   return 0;
 }
 
+static int is_network(struct ns_common* space) {
+  if (bpf_core_field_exists(space->ns_type)) return BPF_CORE_READ(space, ns_type) == CLONE_NEWNET;
+  return BPF_CORE_READ(space, ops, type) == CLONE_NEWNET;
+}
+
 // From a descriptor of the calling thread to its namespace, without entering it.
 SEC("raw_tp")
 int identify_namespace(void* context) {
@@ -268,13 +274,14 @@ int identify_namespace(void* context) {
   struct file* file = 0;
   struct file** files = BPF_CORE_READ(table, fd);
   if (bpf_probe_read_kernel(&file, sizeof(file), files + request.descriptor)) return 0;
-  // nsfs keeps the namespace's struct ns_common there (fs/nsfs.c); the inode number tells whether
-  // it did.
-  void* common = BPF_CORE_READ(file, f_inode, i_private);
-  if (!common) return 0;
-  struct net* net = common - bpf_core_field_offset(struct net, ns);
+  // nsfs keeps the namespace there, of whatever kind (fs/nsfs.c); the inode number tells whether it
+  // did.
+  struct inode* inode = BPF_CORE_READ(file, f_inode);
+  struct ns_common* space = BPF_CORE_READ(inode, i_private);
+  if (!space || BPF_CORE_READ(space, inum) != BPF_CORE_READ(inode, i_ino)) return 0;
+  if (!is_network(space)) return 0;
+  struct net* net = (void*)space - bpf_core_field_offset(struct net, ns);
   struct inet_hashinfo* tables = BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
-  found_namespace.inode = BPF_CORE_READ(net, ns.inum);
   found_namespace.cookie = BPF_CORE_READ(net, net_cookie);
   found_namespace.established = (__u64)BPF_CORE_READ(tables, ehash);
   found_namespace.established_mask = BPF_CORE_READ(tables, ehash_mask);
