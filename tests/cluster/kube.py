@@ -288,14 +288,16 @@ class Agent:
         return parse_metrics(body)
 
     def fresh_metrics(self):
-        """The metrics of a scan that began after this call."""
+        """The metrics of a scan that began after this call, read before they are stale: after three seconds, which a
+        busy machine may need for a scrape."""
         called_at = time.time()
 
         def fresh():
             metrics = self.metrics()
             ended = metrics["closewatch_scan_timestamp_seconds"]
             took = metrics["closewatch_scan_duration_seconds"]
-            return metrics if ended and ended[0][1] - took[0][1] >= called_at else None
+            stale = any(labels["reason"] == "stale" for labels, _ in metrics["closewatch_pod_visible"])
+            return metrics if ended and ended[0][1] - took[0][1] >= called_at and not stale else None
         return wait_for(fresh, "the next scan")
 
     def log(self):

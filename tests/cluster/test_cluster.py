@@ -48,7 +48,8 @@ def mistakes(metrics, found):
     """What the metrics say otherwise than the workloads' numbers, of these pods (Key -> (pod, workload))."""
     states = by_pod(metrics["closewatch_pod_sockets"], "state")
     stuck = by_pod(metrics["closewatch_close_wait_stuck_sockets"], "container")
-    visible = by_pod(metrics["closewatch_pod_visible"])
+    unseen = {Key(labels["namespace"], labels["pod"]): labels["reason"]
+              for labels, visible in metrics["closewatch_pod_visible"] if not visible}
     close_wait = {}
     for labels, number in metrics["closewatch_close_wait_sockets"]:
         if number:
@@ -58,7 +59,7 @@ def mistakes(metrics, found):
     wrong = []
     for key, (pod, known) in found.items():
         for what, said, right in (
-                ("visible", visible.get(key), 1),
+                ("reason", unseen.get(key), None),
                 ("states", states.get(key), known.states()),
                 ("close_wait", close_wait.get(key, {}), known.close_wait()),
                 ("containers", set(stuck.get(key, {})) - {"unknown"}, set(known.containers))):
