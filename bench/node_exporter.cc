@@ -14,11 +14,11 @@
 namespace closewatch::bench {
 namespace {
 
-const std::string kAddress = "127.0.0.1:20089";
+constexpr const char* kAddress = "127.0.0.1:20089";
 
 bool scrape() {
   int status = 0;
-  ::waitpid(spawn({"curl", "-sf", "http://" + kAddress + "/metrics"}), &status, 0);
+  ::waitpid(spawn({"curl", "-sf", std::string(kAddress) + "/metrics"}), &status, 0);
   return status == 0;
 }
 
@@ -26,7 +26,8 @@ bool scrape() {
 
 NodeExporter::NodeExporter()
     : pid_(spawn({"prometheus-node-exporter", "--collector.disable-defaults", "--collector.tcpstat",
-                  "--web.disable-exporter-metrics", "--web.listen-address=" + kAddress})) {
+                  "--web.disable-exporter-metrics",
+                  std::string("--web.listen-address=") + kAddress})) {
   testing::wait_until("node_exporter answers", scrape);
 }
 
