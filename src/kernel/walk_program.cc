@@ -51,6 +51,17 @@ class LoadedProgram final : public WalkProgram {
   Skeleton skeleton_;
 };
 
+/// The types are some 10 MB, and libbpf is to read them once more: they do not outlive this.
+Result<void> check_kernel(const std::string& btf) {
+  const std::unique_ptr<::btf, TypesCloser> types(btf__parse(btf.c_str(), nullptr));
+  if (!types) {
+    return fail(ErrorKind::kUnsupported, "the kernel's types (BTF) cannot be read from " + btf +
+                                             ": " + std::strerror(errno) +
+                                             "; it needs CONFIG_DEBUG_INFO_BTF=y");
+  }
+  return check_kernel_fields(*types);
+}
+
 }  // namespace
 
 Error load_refusal(int error_number, bool has_loop, std::string_view verifier) {
@@ -77,13 +88,7 @@ Error load_refusal(int error_number, bool has_loop, std::string_view verifier) {
 Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf) {
   // What libbpf has to say comes back as an Error.
   libbpf_set_print(nullptr);
-  const std::unique_ptr<::btf, TypesCloser> types(btf__parse(btf.c_str(), nullptr));
-  if (!types) {
-    return fail(ErrorKind::kUnsupported, "the kernel's types (BTF) cannot be read from " + btf +
-                                             ": " + std::strerror(errno) +
-                                             "; it needs CONFIG_DEBUG_INFO_BTF=y");
-  }
-  if (auto known = check_kernel_fields(*types); !known) return tl::unexpected(known.error());
+  if (auto known = check_kernel(btf); !known) return tl::unexpected(known.error());
 
   std::array<char, std::size_t{64} << 10U> verifier{};
   bpf_object_open_opts options{};
