@@ -26,8 +26,9 @@ if __name__ == "__main__":
 from prometheus import Prometheus  # noqa: E402  pylint: disable=wrong-import-position
 
 START = 1767571454  # in the first hour of 5 January 2026, UTC
-# promtool evaluates rules a fraction of their interval late, by the hash of the file's name and the group's. A scrape falls
-# on each evaluation, so that no window is cut in the middle, and both are just before a whole second.
+# promtool evaluates rules a fraction of their interval late, by the hash of the file's name and the group's. With one name
+# for all of them, rules that build upon each other are evaluated at the same moments. A scrape falls on each evaluation, so
+# that no window is cut in the middle, and both are just before a whole second.
 RULES_FILE, GROUP, LATE_BY = "layer.yaml", "month", -0.557
 DAY = 86400
 DAYS = 30
@@ -328,31 +329,39 @@ def layers(rules):
 LATE = re.compile(r":increase30d$|burst_attribution:|proxy:(best_)?correlation")
 
 
-def backfill(folder, rules, begin, end):
-    """What the rules record, evaluated from `begin` until just before `end`, as blocks into folder/data."""
-    (folder / RULES_FILE).write_text(json.dumps(
-        {"groups": [{"name": GROUP, "interval": f"{RULE_INTERVAL}s", "rules": rules}]}))
+def create_blocks(folder, *arguments):
+    """What promtool makes of it joins the folder's data."""
+    promtool("tsdb", "create-blocks-from", "--max-block-duration=720h", *arguments, cwd=folder)
+    for block in (folder / "new").glob("*/meta.json"):
+        block.parent.rename(folder / "data" / block.parent.name)
+
+
+def ingest(folder, name):
+    """The samples of folder/name, which is OpenMetrics and gone then, join the folder's data."""
+    (folder / "data").mkdir(exist_ok=True)
+    create_blocks(folder, "openmetrics", "-q", name, "new")
+    (folder / name).unlink()
+
+
+def backfill(folder, rules, begin, last, interval=RULE_INTERVAL):
+    """What the rules record joins the folder's data, evaluated from `begin` to `last`."""
+    (folder / RULES_FILE).write_text(json.dumps({"groups": [{"name": GROUP, "interval": f"{interval}s", "rules": rules}]}))
     with Prometheus("{}", *QUICK, folder=folder) as prometheus:
-        promtool("tsdb", "create-blocks-from", "--max-block-duration=720h", "rules", "-q", f"--start={begin}",
-                 f"--end={end - SCRAPE}", f"--url={prometheus.url}", "--output-dir=new", RULES_FILE, cwd=folder)
-    for block in (folder / "new").iterdir():
-        if (block / "meta.json").exists():
-            block.rename(folder / "data" / block.name)
+        create_blocks(folder, "rules", "-q", f"--start={begin}", f"--end={last}", f"--url={prometheus.url}",
+                      "--output-dir=new", RULES_FILE)
 
 
 def build(folder):
     """Writes the month, and all that the rules make of it, into folder/data for a Prometheus."""
     month = Month()
     month.write(folder / "month.txt")
-    data = folder / "data"
-    promtool("tsdb", "create-blocks-from", "--max-block-duration=720h", "openmetrics", "-q", folder / "month.txt", data)
-    (folder / "month.txt").unlink()
+    ingest(folder, "month.txt")
     for layer in layers(recording_rules(folder)):
         always = [rule for rule in layer if not LATE.search(rule["record"])]
         late = [rule for rule in layer if LATE.search(rule["record"])]
         for begin, end, rules in ((START, END, always), (START + FIX - 3600, START + FIX, late), (END - 3600, END, late)):
             if rules:
-                backfill(folder, rules, begin, end)
+                backfill(folder, rules, begin, end - SCRAPE)
     return month
 
 

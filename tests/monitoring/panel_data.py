@@ -5,7 +5,6 @@
 
 import atexit
 import functools
-import json
 import os
 import pathlib
 import random
@@ -94,28 +93,15 @@ def write(path, moment, fleet):
         file.write("# EOF\n")
 
 
-def add_blocks(folder, *arguments):
-    """What promtool makes of it joins the folder's data."""
-    month.promtool("tsdb", "create-blocks-from", "--max-block-duration=720h", *arguments)
-    for block in (folder / "new").glob("*/meta.json"):
-        block.parent.rename(folder / "data" / block.parent.name)
-
-
 def add(folder, fleet):
     """To a month that has been built in the folder. Rules that look back over days have been asked for only at its end."""
     for name, moment in MOMENTS.items():
         write(folder / name, moment, fleet)
-        add_blocks(folder, "openmetrics", "-q", folder / name, folder / "new")
-        (folder / name).unlink()
-    for number, layer in enumerate(month.layers(month.recording_rules(folder))):
+        month.ingest(folder, name)
+    for layer in month.layers(month.recording_rules(folder)):
         rules = [rule for rule in layer if month.LATE.search(rule["record"])]
-        if not rules:
-            continue
-        path = folder / f"late-{number}.yaml"
-        path.write_text(json.dumps({"groups": [{"name": "late", "interval": f"{month.RULE_INTERVAL}s", "rules": rules}]}))
-        with month.Prometheus("{}", *month.QUICK, folder=folder) as prometheus:
-            add_blocks(folder, "rules", "-q", f"--start={LEAKING - 600}", f"--end={LEAKING}", f"--url={prometheus.url}",
-                       f"--output-dir={folder / 'new'}", path)
+        if rules:
+            month.backfill(folder, rules, LEAKING - 2 * month.RULE_INTERVAL, LEAKING)
 
 
 @functools.cache

@@ -263,14 +263,9 @@ class WithoutExporters(unittest.TestCase):
         cls.pod = re.search(r'closewatch_close_wait_peer_sockets{namespace="([^"]+)",pod="([^"]+)"', text).groups()
         scraped = "".join(f"scrape_samples_scraped 200 {at}\n" for at in range(START, cls.END, SCRAPE_SECONDS))
         (folder / "text").write_text(text.replace("# EOF\n", f"{scraped}# EOF\n"), encoding="utf-8")
-        (folder / "data").mkdir()
-        panel_data.add_blocks(folder, "openmetrics", "-q", folder / "text", folder / "new")
-        rules = folder / "layer.yaml"
+        month.ingest(folder, "text")
         for layer in month.layers(month.recording_rules(folder)):
-            rules.write_text(json.dumps({"groups": [{"name": "layer", "interval": "60s", "rules": layer}]}), encoding="utf-8")
-            with Prometheus("{}", *month.QUICK, folder=folder) as prometheus:
-                panel_data.add_blocks(folder, "rules", "-q", f"--start={START}", f"--end={cls.END - 60}",
-                                      f"--url={prometheus.url}", f"--output-dir={folder / 'new'}", rules)
+            month.backfill(folder, layer, START, cls.END - 60, interval=60)
         cls.asked = Asked(cls.enterClassContext(Prometheus("{}", *month.QUICK, folder=folder)), cls.END - 60)
 
     def test_only_what_needs_an_exporter_is_empty(self):
