@@ -73,8 +73,9 @@ UniqueFd AgentProcess::connect_when_ready() {
   return connection;
 }
 
-std::string AgentProcess::get(const UniqueFd& connection, const std::string& path) {
-  const auto request = "GET " + path + " HTTP/1.1\r\nHost: bench\r\n\r\n";
+std::string AgentProcess::get(const UniqueFd& connection, const std::string& path,
+                              const std::string& headers) {
+  const auto request = "GET " + path + " HTTP/1.1\r\nHost: bench\r\n" + headers + "\r\n";
   if (::write(connection.get(), request.data(), request.size()) < 0) return {};
   std::string answer;
   std::size_t whole = std::string::npos;

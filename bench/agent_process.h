@@ -32,8 +32,9 @@ class AgentProcess {
 
   /// A connection to it, once it has done a scan.
   static UniqueFd connect_when_ready();
-  /// One whole answer over a connection that is kept alive.
-  static std::string get(const UniqueFd& connection, const std::string& path);
+  /// One whole answer over a connection that is kept alive. Each of the headers ends a line.
+  static std::string get(const UniqueFd& connection, const std::string& path,
+                         const std::string& headers = {});
   /// Returns after so many more scans, with a scrape after each.
   static void wait_for_scans(const UniqueFd& connection, std::size_t scans);
 

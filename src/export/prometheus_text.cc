@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 #include <span>
+#include <sstream>
 #include <string_view>
 #include <utility>
 #include <vector>
@@ -19,6 +20,8 @@ namespace {
 
 // Bounds the series of a pod that listens on thousands of ports.
 constexpr std::size_t kMaxListenPorts = 32;
+
+constexpr std::size_t kUsualSampleLength = 128;
 
 using Labels = std::vector<prometheus::ClientMetric::Label>;
 
@@ -63,7 +66,14 @@ class Exposition {
 
   [[nodiscard]] std::string text() && {
     std::erase_if(families_, [](const auto& family) { return family.metric.empty(); });
-    return prometheus::TextSerializer().Serialize(families_);
+    std::size_t samples = 0;
+    for (const auto& family : families_) samples += family.metric.size();
+    // Neither grown nor copied: the text is what a scrape costs most.
+    std::string room;
+    room.reserve(samples * kUsualSampleLength);
+    std::ostringstream text(std::move(room));
+    prometheus::TextSerializer().Serialize(text, families_);
+    return std::move(text).str();
   }
 
  private:
@@ -74,9 +84,13 @@ Labels pod_labels(const PodSnapshot& pod) {
   return {label("namespace", pod.pod_namespace), label("pod", pod.name)};
 }
 
-Labels with(Labels labels, prometheus::ClientMetric::Label another) {
-  labels.push_back(std::move(another));
-  return labels;
+template <typename... More>
+Labels with(const Labels& labels, More... more) {
+  Labels all;
+  all.reserve(labels.size() + sizeof...(more));
+  all.assign(labels.begin(), labels.end());
+  (all.push_back(std::move(more)), ...);
+  return all;
 }
 
 /// What namesakes come to together.
@@ -109,9 +123,10 @@ void add_containers(Exposition& exposition, const Labels& pod, const Diagnosis& 
       for (const auto awaiting : kAwaitings) {
         // The application accepts what others began.
         if (direction == Direction::kOutbound && awaiting == Awaiting::kAccept) continue;
-        auto whole = with(labels, label("direction", name_of(direction)));
-        whole.push_back(label("awaiting", name_of(awaiting)));
-        exposition.add(Metric::kCloseWait, std::move(whole), container.of(direction, awaiting));
+        exposition.add(Metric::kCloseWait,
+                       with(labels, label("direction", name_of(direction)),
+                            label("awaiting", name_of(awaiting))),
+                       container.of(direction, awaiting));
       }
     }
     exposition.add(Metric::kCloseWaitStuck, labels, container.stuck);
@@ -126,9 +141,9 @@ void add_diagnosis(Exposition& exposition, const Labels& pod, const Diagnosis& d
   exposition.add(Metric::kCloseWaitLeft, pod, diagnosis.left);
   for (const auto& peer : diagnosis.peers) {
     if (peer.stuck == 0) continue;
-    auto labels = with(pod, label("direction", name_of(peer.direction)));
-    labels.push_back(label("peer", peer.peer));
-    exposition.add(Metric::kCloseWaitPeer, std::move(labels), peer.stuck);
+    exposition.add(Metric::kCloseWaitPeer,
+                   with(pod, label("direction", name_of(peer.direction)), label("peer", peer.peer)),
+                   peer.stuck);
   }
 }
 
@@ -161,12 +176,11 @@ void add_pod_info(Exposition& exposition, Namesakes pods) {
   std::set<std::string_view> told;  // one container can hold several namespaces of one uid
   for (const auto& pod : pods) {
     if (!told.insert(pod.uid).second) continue;
-    auto labels = pod_labels(pod);
-    labels.push_back(label("uid", pod.uid));
-    labels.push_back(label("workload_kind", pod.workload_kind));
-    labels.push_back(label("workload", pod.workload));
-    labels.push_back(label("host_network", pod.host_network ? "true" : "false"));
-    exposition.add(Metric::kPodInfo, std::move(labels), 1);
+    exposition.add(Metric::kPodInfo,
+                   with(pod_labels(pod), label("uid", pod.uid),
+                        label("workload_kind", pod.workload_kind), label("workload", pod.workload),
+                        label("host_network", pod.host_network ? "true" : "false")),
+                   1);
   }
 }
 

@@ -62,6 +62,25 @@ Result<void> check_kernel(const std::string& btf) {
   return check_kernel_fields(*types);
 }
 
+Result<std::unique_ptr<WalkProgram>> load(const std::string& btf, bool reads_ahead) {
+  std::array<char, std::size_t{64} << 10U> verifier{};
+  bpf_object_open_opts options{};
+  options.sz = sizeof(options);
+  options.btf_custom_path = btf.c_str();
+  options.kernel_log_buf = verifier.data();
+  options.kernel_log_size = verifier.size();
+  Skeleton skeleton(socket_walk_bpf__open_opts(&options));
+  if (!skeleton) return fail_errno(errno, "opening the program that walks the kernel's sockets");
+  skeleton->rodata->reads_ahead = reads_ahead;
+  if (const auto error = socket_walk_bpf__load(skeleton.get()); error != 0) {
+    // 0 is a sure no, while a probe that fails for want of a privilege is not.
+    const bool has_loop =
+        libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, nullptr) != 0;
+    return tl::unexpected(load_refusal(-error, has_loop, verifier.data()));
+  }
+  return std::make_unique<LoadedProgram>(std::move(skeleton));
+}
+
 }  // namespace
 
 Error load_refusal(int error_number, bool has_loop, std::string_view verifier) {
@@ -89,22 +108,9 @@ Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf) {
   // What libbpf has to say comes back as an Error.
   libbpf_set_print(nullptr);
   if (auto known = check_kernel(btf); !known) return tl::unexpected(known.error());
-
-  std::array<char, std::size_t{64} << 10U> verifier{};
-  bpf_object_open_opts options{};
-  options.sz = sizeof(options);
-  options.btf_custom_path = btf.c_str();
-  options.kernel_log_buf = verifier.data();
-  options.kernel_log_size = verifier.size();
-  Skeleton skeleton(socket_walk_bpf__open_opts(&options));
-  if (!skeleton) return fail_errno(errno, "opening the program that walks the kernel's sockets");
-  if (const auto error = socket_walk_bpf__load(skeleton.get()); error != 0) {
-    // 0 is a sure no, while a probe that fails for want of a privilege is not.
-    const bool has_loop =
-        libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, nullptr) != 0;
-    return tl::unexpected(load_refusal(-error, has_loop, verifier.data()));
-  }
-  return std::make_unique<LoadedProgram>(std::move(skeleton));
+  // Whether a program may call bpf_rdonly_cast() is nowhere to be asked.
+  auto program = load(btf, true);
+  return program ? std::move(program) : load(btf, false);
 }
 
 }  // namespace closewatch

@@ -20,8 +20,8 @@ typedef __u64 walk_u64;
 // NOLINTBEGIN(readability-identifier-naming, modernize-avoid-c-arrays)
 
 enum walk_limits {
-  WALK_CHUNK = 64,      ///< buckets that are read at once
-  WALK_CHUNKS = 1024,   ///< at most in one run
+  WALK_CHUNK = 256,     ///< buckets that are read at once: within a page, the least table there is
+  WALK_CHUNKS = 256,    ///< at most in one run
   WALK_SOCKETS = 8192,  ///< after so many, a run ends at the next bucket: about 3 ms
   WALK_COMMON = 128,    ///< bytes of struct sock_common that are copied
   WALK_DEPTH = 512,     ///< sockets of one bucket
