@@ -71,7 +71,7 @@ Result<std::unique_ptr<WalkProgram>> load(const std::string& btf, bool reads_ahe
   options.kernel_log_size = verifier.size();
   Skeleton skeleton(socket_walk_bpf__open_opts(&options));
   if (!skeleton) return fail_errno(errno, "opening the program that walks the kernel's sockets");
-  skeleton->rodata->reads_ahead = reads_ahead;
+  skeleton->rodata->reads_ahead = reads_ahead ? 1 : 0;
   if (const auto error = socket_walk_bpf__load(skeleton.get()); error != 0) {
     // 0 is a sure no, while a probe that fails for want of a privilege is not.
     const bool has_loop =

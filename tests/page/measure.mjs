@@ -6,7 +6,7 @@ import { Agent, Namespace, startBrowser, waitFor } from "./agent.mjs";
 const NAMESPACES = 110;
 const LEAKING = 5;
 const PAGES = 50;
-const SECONDS = 60;
+const SECONDS = 300;
 const TICKS_PER_SECOND = 100; // sysconf(_SC_CLK_TCK) on every Linux
 
 function cpuSeconds(pid) {
@@ -19,17 +19,22 @@ function mebibytes(pid, what) {
   return Number(new RegExp(`^${what}:\\s+(\\d+)`, "m").exec(status)[1]) / 1024;
 }
 
-async function scanCpu(agent) {
+// Of the scans until now: their CPU, and when the last of them was.
+async function scans(agent) {
   const text = await (await fetch(`${agent.url}metrics`)).text();
-  return Number(/^closewatch_scan_cpu_seconds_total (\S+)/m.exec(text)[1]);
+  const value = (name) => Number(new RegExp(`^closewatch_scan_${name} (\\S+)`, "m").exec(text)[1]);
+  return { cpu: value("cpu_seconds_total"), last: value("timestamp_seconds") };
 }
 
-// CPU of the process, and of this that of its scans, as shares of one core.
+// CPU of the process, and of this that of its scans, as shares of one core; the latter from scan to scan.
 async function observe(agent) {
-  const before = [cpuSeconds(agent.child.pid), await scanCpu(agent)];
+  const before = { process: cpuSeconds(agent.child.pid), ...(await scans(agent)) };
   await sleep(SECONDS * 1000);
-  const after = [cpuSeconds(agent.child.pid), await scanCpu(agent)];
-  return before.map((value, i) => (100 * (after[i] - value)) / SECONDS);
+  const after = { process: cpuSeconds(agent.child.pid), ...(await scans(agent)) };
+  return [
+    (100 * (after.process - before.process)) / SECONDS,
+    (100 * (after.cpu - before.cpu)) / (after.last - before.last),
+  ];
 }
 
 const spaces = [];

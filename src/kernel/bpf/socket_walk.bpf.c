@@ -31,7 +31,7 @@ enum { LISTENING_NULLS_BASE = 1U << 29 };
 
 // For want of bpf_rdonly_cast() (Linux 6.2) the program does without, and the verifier drops what
 // would call it.
-const volatile _Bool reads_ahead = 1;
+const volatile __u32 reads_ahead = 1;
 extern void* bpf_rdonly_cast(const void* object, __u32 type) __ksym __weak;
 
 // Memory that the agent has mapped.
