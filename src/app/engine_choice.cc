@@ -12,8 +12,6 @@
 namespace closewatch {
 namespace {
 
-constexpr const char* kKernelTypes = "/sys/kernel/btf/vmlinux";
-
 std::string_view reason_of(ErrorKind kind) {
   switch (kind) {
     case ErrorKind::kDenied:

@@ -66,7 +66,9 @@ Result<std::unique_ptr<WalkProgram>> load(const std::string& btf, bool reads_ahe
   std::array<char, std::size_t{64} << 10U> verifier{};
   bpf_object_open_opts options{};
   options.sz = sizeof(options);
-  options.btf_custom_path = btf.c_str();
+  // libbpf reads the kernel's own anyway, for what the program calls; not twice, for they are
+  // large.
+  if (btf != kKernelTypes) options.btf_custom_path = btf.c_str();
   options.kernel_log_buf = verifier.data();
   options.kernel_log_size = verifier.size();
   Skeleton skeleton(socket_walk_bpf__open_opts(&options));

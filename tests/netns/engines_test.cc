@@ -42,10 +42,9 @@ using testing::wait_until;
 using testing::Wire;
 
 constexpr std::array kWires = {Wire::kIpv4, Wire::kIpv6, Wire::kMapped};
-constexpr const char* kTypes = "/sys/kernel/btf/vmlinux";
 
 std::unique_ptr<BpfSource> bpf_source() {
-  auto program = load_walk_program(kTypes);
+  auto program = load_walk_program(kKernelTypes);
   if (!program) throw std::runtime_error(program.error().what);
   return std::make_unique<BpfSource>(std::move(*program));
 }
@@ -176,7 +175,7 @@ TEST(Engines, BpfSaysWhatItMisses) {
   EXPECT_THAT(no_types.error().what, HasSubstr("CONFIG_DEBUG_INFO_BTF"));
   std::thread([] {
     testing::keep_capabilities(0);
-    const auto denied = load_walk_program(kTypes);
+    const auto denied = load_walk_program(kKernelTypes);
     ASSERT_FALSE(denied);
     EXPECT_EQ(denied.error().kind, ErrorKind::kDenied);
     EXPECT_THAT(denied.error().what, HasSubstr("CAP_BPF"));

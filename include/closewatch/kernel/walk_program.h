@@ -36,8 +36,11 @@ class WalkProgram {
   virtual Result<void> identify_namespace() = 0;
 };
 
+/// What the running kernel says of its own types (BTF).
+inline constexpr const char* kKernelTypes = "/sys/kernel/btf/vmlinux";
+
 /// Loads the real one into the kernel. `btf` is a file with the types of the running kernel,
-/// "/sys/kernel/btf/vmlinux" but in tests.
+/// kKernelTypes but in tests.
 ///
 /// Errors are sentences that name what is missing: kUnsupported (the kernel has no BTF, no
 /// bpf_loop(), or other fields than the program needs), kDenied (CAP_BPF or CAP_PERFMON, or
