@@ -47,6 +47,18 @@ Sockets outbound_leaks(std::size_t count) {
   return sockets;
 }
 
+/// Likewise, beside so many connections that are well, both ends.
+Sockets outbound_leaks_beside(std::size_t connections, std::size_t count) {
+  auto sockets = outbound_leaks(count);
+  const auto listener = testing::listen_on(Wire::kIpv4, 64);
+  for (std::size_t i = 0; i < connections; ++i) {
+    auto connection = testing::connected(Wire::kIpv4, listener);
+    sockets.push_back(std::move(connection.client));
+    sockets.push_back(std::move(connection.server));
+  }
+  return sockets;
+}
+
 Sockets healthy(std::size_t count) {
   return testing::sockets_in(TcpState::kEstablished, Wire::kIpv4, count);
 }
@@ -203,8 +215,8 @@ TEST_F(ContainersTest, AreFoundByDescriptorsUnderCgroupV1Alone) {
 TEST_F(ContainersTest, HostNetworkPodsGetTheirOwnAndTheNodeKeepsTheRest) {
   CgroupPod proxy(logs_, "proxy");
   CgroupPod agent(logs_, "agent");
-  run_on_host(proxy.add_container("proxy"), [] { return outbound_leaks(5); });
-  run_on_host(agent.add_container("agent"), [] { return outbound_leaks(2); });
+  run_on_host(proxy.add_container("proxy"), [] { return outbound_leaks_beside(3, 5); });
+  run_on_host(agent.add_container("agent"), [] { return outbound_leaks_beside(1, 2); });
   const SocketHolder nobodys([] { return outbound_leaks(4); });
   nobodys.wait_until_ready();
   AgentScanner scanner(config());
@@ -222,12 +234,19 @@ TEST_F(ContainersTest, HostNetworkPodsGetTheirOwnAndTheNodeKeepsTheRest) {
     }
     return settled && sum == before;
   });
-  for (const auto& [name, leaks] : {std::pair("proxy", 5U), std::pair("agent", 2U)}) {
+  struct Wanted {
+    const char* name;
+    std::uint64_t established;
+    std::uint64_t leaks;
+  };
+  for (const auto& [name, established, leaks] : {Wanted{"proxy", 6, 5}, Wanted{"agent", 2, 2}}) {
     const auto& pod = scanner.last_visible(name);
     EXPECT_TRUE(pod.host_network);
     EXPECT_EQ(pod.sums.states.of(TcpState::kCloseWait), leaks);
     EXPECT_EQ(pod.sums.states.of(TcpState::kListen), 1U);
-    EXPECT_EQ(pod.sums.states.total(), leaks + 1);  // the other ends' state may lack a cgroup
+    EXPECT_EQ(pod.sums.states.of(TcpState::kEstablished), established);
+    EXPECT_EQ(pod.sums.states.total(),
+              established + leaks + 1);  // the other ends' state may lack a cgroup
     EXPECT_EQ(leaks_of(pod.diagnosis, name), leaks);
     EXPECT_EQ(pod.diagnosis.of(Direction::kOutbound), leaks);
   }

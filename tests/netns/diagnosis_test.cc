@@ -192,6 +192,7 @@ TEST_P(DiagnosisTest, AListenerThatWasClosedMeanwhileIsRemembered) {
   inside([&] { connections_.push_back(testing::connected(GetParam(), listener_)); });
   scanner.scan();
   listener_.fd = UniqueFd();
+  scanner.scan();  // now only the connection tells of the port
   testing::half_close(connections_.back().client);
   wait_until("ss sees the socket in CLOSE_WAIT", [&] {
     return testing::ss_counts(space_.name()).states.of(TcpState::kCloseWait) == 1;

@@ -1,4 +1,6 @@
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/fsuid.h>
 #include <sys/klog.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -11,6 +13,7 @@
 #include <fstream>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <tuple>
 #include <vector>
@@ -36,7 +39,9 @@ namespace {
 
 using testing::AgentScanner;
 using testing::CollectingSink;
+using testing::Connection;
 using ::testing::HasSubstr;
+using testing::Listener;
 using testing::NetworkNamespace;
 using testing::wait_until;
 using testing::Wire;
@@ -152,6 +157,66 @@ TEST(Engines, TellTheSameRowByRow) {
     EXPECT_LE(*row.last_ack_received_ms, *after.rows[i].last_ack_received_ms + kTick);
     EXPECT_FALSE(as_text.rows[i].last_ack_received_ms);
   }
+}
+
+/// A connection whose client is another user's and bound to the loopback device.
+Connection made_by(uid_t user, const Listener& listener) {
+  ::setfsuid(user);  // of this thread alone, unlike the C library's seteuid()
+  Connection connection;
+  connection.client = UniqueFd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  ::setfsuid(0);
+  constexpr std::string_view kDevice = "lo";
+  EXPECT_EQ(::setsockopt(connection.client.get(), SOL_SOCKET, SO_BINDTODEVICE, kDevice.data(),
+                         kDevice.size()),
+            0);
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(listener.port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  EXPECT_EQ(
+      ::connect(connection.client.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)),
+      0);
+  connection.server = testing::accept_from(listener);
+  return connection;
+}
+
+TEST(Engines, TellTheSameOfWhatIsUnsentAndOfOwnerAndDevice) {
+  constexpr uid_t kUser = 1234;
+  const NetworkNamespace space("owners");
+  Listener listener;
+  Connection full;
+  Connection others;
+  space.run([&] {
+    listener = testing::listen_on(Wire::kIpv4, 8);
+    full = testing::connected(Wire::kIpv4, listener);
+    testing::shrink_buffers(full.server);
+    testing::half_close(full.client);
+    testing::fill(full.server);
+    others = made_by(kUser, listener);
+    testing::half_close(others.server);
+  });
+  InetDiagSource inet_diag(*make_netlink_opener());
+  const auto bpf = bpf_source();
+  const auto descriptor = space.open();
+  Told told;
+  Told walked;
+  wait_until("both ends have told each other all", [&] {
+    told = told_by(inet_diag, descriptor.get());
+    walked = told_by(*bpf, descriptor.get());
+    return told.rows.size() == 3 && walked.states == told.states &&
+           std::equal(told.rows.begin(), told.rows.end(), walked.rows.begin(), walked.rows.end(),
+                      [](const auto& a, const auto& b) { return a.send_queue == b.send_queue; });
+  });
+  expect_same(told, walked);
+  const auto row_of = [&](const auto& wanted) {
+    return std::any_of(walked.rows.begin(), walked.rows.end(), wanted);
+  };
+  EXPECT_TRUE(row_of([](const SocketRow& row) {
+    return row.state == TcpState::kCloseWait && row.send_queue > 0;
+  }));
+  EXPECT_TRUE(row_of([](const SocketRow& row) {
+    return row.uid == kUser && row.interface_index == 1;  // lo is the first of each namespace
+  }));
 }
 
 TEST(Engines, ANamespacesOwnHashTableIsNotMissed) {
