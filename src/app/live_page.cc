@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "closewatch/app/build_info.h"
+#include "closewatch/base/seconds.h"
 #include "closewatch/export/page.h"
 #include "closewatch/export/page_assets.h"
 #include "closewatch/http/gzip.h"
@@ -55,13 +56,11 @@ http::Response LivePage::answer(const Page& page) const {
   response.packed = page.packed;
   if (state_.snapshot != nullptr) {
     // For the page to tell its age without trusting the browser's clock, and when to ask again.
-    const auto seconds = [](auto duration) {
-      return fmt::format("{:.3f}", std::chrono::duration<double>(duration).count());
-    };
+    const auto text = [](auto duration) { return fmt::format("{:.3f}", seconds(duration)); };
     const auto& snapshot = *state_.snapshot;
     response.headers.emplace_back("Closewatch-Scan-Age",
-                                  seconds(sources_.clock.steady_now() - snapshot.taken_at_steady));
-    response.headers.emplace_back("Closewatch-Scan-Interval", seconds(snapshot.interval));
+                                  text(sources_.clock.steady_now() - snapshot.taken_at_steady));
+    response.headers.emplace_back("Closewatch-Scan-Interval", text(snapshot.interval));
   }
   return response;
 }

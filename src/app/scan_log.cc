@@ -7,6 +7,8 @@
 
 #include <fmt/format.h>
 
+#include "closewatch/base/seconds.h"
+
 namespace closewatch {
 namespace {
 
@@ -70,9 +72,6 @@ void complaint_changes(const Snapshot* previous, const Snapshot& current,
 void interval_change(const Snapshot* previous, const Snapshot& current,
                      std::vector<LogLine>& lines) {
   if (previous == nullptr || previous->interval == current.interval) return;
-  const auto seconds = [](auto duration) {
-    return std::chrono::duration<double>(duration).count();
-  };
   lines.push_back(
       {current.interval > previous->interval ? LogLevel::kWarn : LogLevel::kInfo,
        fmt::format("a scan cost {:.3f} s of CPU: the interval is now {:g} s to keep to "

@@ -27,7 +27,7 @@ namespace closewatch {
 namespace {
 
 /// How long the first scan waits for the API server.
-constexpr std::chrono::seconds kNamesWithin{3};
+constexpr std::chrono::seconds kFirstNamesWithin{3};
 
 /// Makes the allocator give large blocks back to the kernel, as those that hold a big leak's
 /// sockets for the time of a scan; on its own it would learn to keep them (mallopt(3)).
@@ -89,7 +89,7 @@ int serve(Config config) {
     logger->error(server.error().what);
     return kExitFailure;
   }
-  if (*names) (*names)->wait(kNamesWithin);
+  if (*names) (*names)->wait(kFirstNamesWithin);
   loop = std::make_unique<ScanLoop>(std::move(made->scanner), snapshots, logger, clock);
   logger->info("the engine {} reads the sockets", name_of(made->engine));
   logger->info("closewatch {} serves on {}{}", build_version(), http::to_text((*server)->address()),

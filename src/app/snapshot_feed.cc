@@ -22,9 +22,8 @@ namespace {
 using namespace std::chrono_literals;
 
 /// How long an agent may take to answer: it is near, and the keys wait for it.
-constexpr std::chrono::seconds kPatience{3};
-constexpr std::chrono::seconds kNamesWithin{5};
-constexpr unsigned kOk = 200;
+constexpr std::chrono::seconds kFeedPatience{3};
+constexpr std::chrono::seconds kFeedNamesWithin{5};
 constexpr unsigned kNotYet = 503;
 
 /// Reads what the agent serves to everybody.
@@ -45,9 +44,9 @@ class AgentFeed final : public SnapshotFeed {
                                 const std::string& name) override {
     const auto path =
         fmt::format("/api/v1/pods/{}/{}/sockets", url_segment(pod_namespace), url_segment(name));
-    const auto answer = http::get(address_, path, kPatience);
+    const auto answer = http::get(address_, path, kFeedPatience);
     if (!answer) return tl::unexpected(answer.error());
-    if (answer->status != kOk) return fail(ErrorKind::kUnsupported, answer->body);
+    if (answer->status != http::kOk) return fail(ErrorKind::kUnsupported, answer->body);
     return read_listing_json(answer->body);
   }
 
@@ -64,10 +63,10 @@ class AgentFeed final : public SnapshotFeed {
   }
 
   [[nodiscard]] Result<std::shared_ptr<const Snapshot>> look() const {
-    const auto answer = http::get(address_, "/api/v1/pods", kPatience);
+    const auto answer = http::get(address_, "/api/v1/pods", kFeedPatience);
     if (!answer) return tl::unexpected(answer.error());
     if (answer->status == kNotYet) return nullptr;
-    if (answer->status != kOk) {
+    if (answer->status != http::kOk) {
       return fail(ErrorKind::kUnsupported,
                   fmt::format("{} answers with status {}", source(), answer->status));
     }
@@ -127,7 +126,7 @@ Result<std::unique_ptr<SnapshotFeed>> scan_here(const Config& config, const Cloc
   auto context = std::make_unique<boost::asio::io_context>(1);
   auto names = ApiNames::make(config, *context);
   if (!names) return tl::unexpected(names.error());
-  if (*names) (*names)->wait(kNamesWithin);
+  if (*names) (*names)->wait(kFeedNamesWithin);
   auto scanner = make_scanner(config, clock, *names ? &(*names)->directory() : nullptr);
   if (!scanner) return tl::unexpected(scanner.error());
   return std::make_unique<OwnScans>(std::move(context), std::move(*names),

@@ -10,6 +10,7 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "closewatch/base/seconds.h"
 #include "closewatch/export/html.h"
 #include "closewatch/export/page_assets.h"
 #include "closewatch/export/pod_summary.h"
@@ -19,10 +20,6 @@ namespace closewatch {
 namespace {
 
 constexpr const char* kStaleDetail = "the last scan is too long ago";
-
-double seconds(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double>(duration).count();
-}
 
 std::string clock_text(std::chrono::system_clock::time_point time) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC",

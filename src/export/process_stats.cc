@@ -11,7 +11,7 @@
 namespace closewatch {
 namespace {
 
-double seconds(const timeval& time) {
+double seconds_of(const timeval& time) {
   constexpr double kMicro = 1e-6;
   return static_cast<double>(time.tv_sec) + kMicro * static_cast<double>(time.tv_usec);
 }
@@ -31,7 +31,7 @@ ProcessStats read_process_stats() {
   ProcessStats stats;
   rusage used{};
   if (::getrusage(RUSAGE_SELF, &used) == 0) {
-    stats.cpu_seconds = seconds(used.ru_utime) + seconds(used.ru_stime);
+    stats.cpu_seconds = seconds_of(used.ru_utime) + seconds_of(used.ru_stime);
   }
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) stats.max_fds = limit.rlim_cur;

@@ -12,6 +12,7 @@
 #include <prometheus/metric_family.h>
 #include <prometheus/text_serializer.h>
 
+#include "closewatch/base/seconds.h"
 #include "closewatch/export/metric_table.h"
 #include "closewatch/scan/namesakes.h"
 
@@ -32,10 +33,6 @@ prometheus::ClientMetric::Label label(const char* name, std::string_view value) 
 template <typename Clock>
 double unix_seconds(std::chrono::time_point<Clock> time) {
   return std::chrono::duration<double>(time.time_since_epoch()).count();
-}
-
-double seconds(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double>(duration).count();
 }
 
 /// All families of the table, filled sample by sample.

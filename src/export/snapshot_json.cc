@@ -7,14 +7,12 @@
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
+#include "closewatch/base/seconds.h"
+
 namespace closewatch {
 namespace {
 
 namespace json = boost::json;
-
-double seconds(std::chrono::nanoseconds duration) {
-  return std::chrono::duration<double>(duration).count();
-}
 
 json::object scan_json(const Snapshot& snapshot) {
   const auto taken_at = std::chrono::floor<std::chrono::milliseconds>(snapshot.taken_at);

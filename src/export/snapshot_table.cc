@@ -26,14 +26,14 @@ std::string upper(std::string_view name) {
 }
 
 /// A column: its head, and what it shows of a pod that was counted, and of the node.
-struct Column {
+struct TableColumn {
   std::string head;
   TextTable::Align align;
   std::function<std::string(const PodSnapshot&)> of_pod;
   std::function<std::string(const StateCounts&)> of_node;
 };
 
-Column state_column(TcpState state) {
+TableColumn state_column(TcpState state) {
   return {upper(name_of(state)), TextTable::Align::kRight,
           [state](const PodSnapshot& pod) {
             return pod.knows(state) ? std::to_string(pod.sums.states.of(state)) : kUnknown;
@@ -41,7 +41,7 @@ Column state_column(TcpState state) {
           [state](const StateCounts& node) { return std::to_string(node.of(state)); }};
 }
 
-std::vector<Column> diagnosis_columns() {
+std::vector<TableColumn> diagnosis_columns() {
   const auto left = TextTable::Align::kLeft;
   const auto right = TextTable::Align::kRight;
   const auto nothing = [](const StateCounts&) { return std::string(); };
@@ -72,10 +72,10 @@ bool is_used(TcpState state, const Snapshot& snapshot, const Pods& pods, bool wi
          });
 }
 
-std::vector<Column> columns_of(const Snapshot& snapshot, const Pods& pods, bool with_node,
-                               const PodFilter& filter) {
+std::vector<TableColumn> columns_of(const Snapshot& snapshot, const Pods& pods, bool with_node,
+                                    const PodFilter& filter) {
   if (filter.state && filter.state != TcpState::kCloseWait) return {state_column(*filter.state)};
-  std::vector<Column> columns = {state_column(TcpState::kCloseWait)};
+  std::vector<TableColumn> columns = {state_column(TcpState::kCloseWait)};
   for (auto& column : diagnosis_columns()) columns.push_back(std::move(column));
   if (filter.state) return columns;
   for (const auto state : kTcpStates) {
@@ -87,7 +87,8 @@ std::vector<Column> columns_of(const Snapshot& snapshot, const Pods& pods, bool 
   return columns;
 }
 
-std::vector<std::string> pod_cells(const PodSnapshot& pod, const std::vector<Column>& columns) {
+std::vector<std::string> pod_cells(const PodSnapshot& pod,
+                                   const std::vector<TableColumn>& columns) {
   std::vector<std::string> cells{pod.pod_namespace, pod.name};
   const bool visible = pod.visibility == Visibility::kVisible;
   for (const auto& column : columns) {
@@ -97,7 +98,8 @@ std::vector<std::string> pod_cells(const PodSnapshot& pod, const std::vector<Col
   return cells;
 }
 
-std::vector<std::string> node_cells(const Snapshot& snapshot, const std::vector<Column>& columns) {
+std::vector<std::string> node_cells(const Snapshot& snapshot,
+                                    const std::vector<TableColumn>& columns) {
   std::vector<std::string> cells{kUnknown, "[node]"};
   for (const auto& column : columns) {
     cells.push_back(snapshot.node ? column.of_node(*snapshot.node) : kUnknown);

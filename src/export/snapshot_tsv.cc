@@ -9,13 +9,14 @@
 
 #include <fmt/format.h>
 
+#include "closewatch/base/seconds.h"
 #include "closewatch/export/tsv_table.h"
 
 namespace closewatch {
 namespace {
 
-std::string seconds(std::chrono::nanoseconds duration) {
-  return fmt::format("{:.3f}", std::chrono::duration<double>(duration).count());
+std::string seconds_text(std::chrono::nanoseconds duration) {
+  return fmt::format("{:.3f}", seconds(duration));
 }
 
 std::string yes_no(bool value) { return value ? "true" : "false"; }
@@ -57,7 +58,7 @@ std::string peers(const PodSnapshot& pod) {
 const Columns<PodSnapshot>& counts() {
   static const Columns<PodSnapshot> columns = {
       {"stuck", [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.stuck()); }},
-      {"oldest_seconds", [](const PodSnapshot& pod) { return seconds(pod.diagnosis.oldest); }},
+      {"oldest_seconds", [](const PodSnapshot& pod) { return seconds_text(pod.diagnosis.oldest); }},
       {"awaiting_accept",
        [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.of(Awaiting::kAccept)); }},
       {"awaiting_read",
@@ -133,26 +134,26 @@ const Columns<Agent>& agent_columns() {
   static const Columns<Agent> columns = {
       {"version", [](const Agent& agent) { return agent.facts.version; }},
       {"uptime_seconds",
-       [](const Agent& agent) { return seconds(agent.wall_now - agent.facts.started_at); }},
+       [](const Agent& agent) { return seconds_text(agent.wall_now - agent.facts.started_at); }},
       {"cpu_seconds",
        [](const Agent& agent) { return fmt::format("{:.3f}", agent.facts.process.cpu_seconds); }},
       {"resident_bytes",
        [](const Agent& agent) { return std::to_string(agent.facts.process.resident_bytes); }},
       {"scan_age_seconds",
-       [](const Agent& agent) { return seconds(agent.now - agent.snapshot.taken_at_steady); }},
+       [](const Agent& agent) { return seconds_text(agent.now - agent.snapshot.taken_at_steady); }},
       {"scan_stale", [](const Agent& agent) { return yes_no(agent.stale()); }},
       {"scan_duration_seconds",
-       [](const Agent& agent) { return seconds(agent.snapshot.duration); }},
-      {"scan_cpu_seconds", [](const Agent& agent) { return seconds(agent.snapshot.cpu); }},
+       [](const Agent& agent) { return seconds_text(agent.snapshot.duration); }},
+      {"scan_cpu_seconds", [](const Agent& agent) { return seconds_text(agent.snapshot.cpu); }},
       {"scan_interval_seconds",
-       [](const Agent& agent) { return seconds(agent.snapshot.interval); }},
+       [](const Agent& agent) { return seconds_text(agent.snapshot.interval); }},
       {"scan_errors_total",
        [](const Agent& agent) {
          const auto& errors = agent.snapshot.errors;
          return std::to_string(std::accumulate(errors.begin(), errors.end(), std::uint64_t{0}));
        }},
       {"stuck_after_seconds",
-       [](const Agent& agent) { return seconds(agent.snapshot.settings.stuck_after); }},
+       [](const Agent& agent) { return seconds_text(agent.snapshot.settings.stuck_after); }},
       {"pods", [](const Agent& agent) { return std::to_string(agent.snapshot.pods.size()); }},
       {"pods_visible", visible_pods},
       {"not_visible", reasons},
@@ -185,7 +186,7 @@ std::string sockets_tsv(const SocketListing& listing) {
   for (const auto& [socket, container, process] : listing.sockets) {
     table.add_row({text_of(socket.local), text_of(socket.remote),
                    std::string(name_of(socket.direction)), std::string(name_of(socket.awaiting)),
-                   seconds(socket.age), std::to_string(socket.unread_bytes()), container,
+                   seconds_text(socket.age), std::to_string(socket.unread_bytes()), container,
                    std::to_string(socket.inode), process ? std::to_string(process->pid) : "",
                    process ? process->comm : ""});
   }

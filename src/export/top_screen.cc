@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "closewatch/base/printable.h"
+#include "closewatch/base/seconds.h"
 #include "closewatch/export/pod_summary.h"
 #include "closewatch/export/text_table.h"
 
@@ -15,7 +16,7 @@ namespace closewatch {
 namespace {
 
 /// A column: how wide, and whether its text ends at the right. The first takes what is left.
-struct Column {
+struct ScreenColumn {
   std::string_view head;
   std::size_t width;
   bool right;
@@ -23,26 +24,26 @@ struct Column {
 
 /// The most important first: a narrow screen lacks the last ones. At 80 columns those up to the
 /// peer are there.
-constexpr std::array<Column, 10> kPodColumns = {{{"NAMESPACE/POD", 22, false},
-                                                 {"CL_WAIT", 7, true},
-                                                 {"STUCK", 6, true},
-                                                 {"OLDEST", 6, true},
-                                                 {"OWES", 7, false},
-                                                 {"DIR", 4, false},
-                                                 {"TOP PEER", 21, false},
-                                                 {"ACCEPT Q", 12, true},
-                                                 {"CONTAINER", 16, false},
-                                                 {"ESTAB", 6, true}}};
+constexpr std::array<ScreenColumn, 10> kPodColumns = {{{"NAMESPACE/POD", 22, false},
+                                                       {"CL_WAIT", 7, true},
+                                                       {"STUCK", 6, true},
+                                                       {"OLDEST", 6, true},
+                                                       {"OWES", 7, false},
+                                                       {"DIR", 4, false},
+                                                       {"TOP PEER", 21, false},
+                                                       {"ACCEPT Q", 12, true},
+                                                       {"CONTAINER", 16, false},
+                                                       {"ESTAB", 6, true}}};
 
 /// Likewise: at 80 columns those up to the process are there.
-constexpr std::array<Column, 8> kSocketColumns = {{{"REMOTE", 21, false},
-                                                   {"LOCAL", 21, false},
-                                                   {"OWES", 6, false},
-                                                   {"AGE", 6, true},
-                                                   {"PROCESS", 20, false},
-                                                   {"UNREAD", 7, true},
-                                                   {"DIRECTION", 9, false},
-                                                   {"CONTAINER", 16, false}}};
+constexpr std::array<ScreenColumn, 8> kSocketColumns = {{{"REMOTE", 21, false},
+                                                         {"LOCAL", 21, false},
+                                                         {"OWES", 6, false},
+                                                         {"AGE", 6, true},
+                                                         {"PROCESS", 20, false},
+                                                         {"UNREAD", 7, true},
+                                                         {"DIRECTION", 9, false},
+                                                         {"CONTAINER", 16, false}}};
 
 /// Text in so many columns; what is too long shows that it was cut.
 std::string fitted(const std::string& text, std::size_t width, bool right = false) {
@@ -52,8 +53,8 @@ std::string fitted(const std::string& text, std::size_t width, bool right = fals
 
 /// One row: as many cells as there is room for, the first one wider by what is left over.
 template <std::size_t N>
-std::string row_text(const std::array<Column, N>& columns, const std::vector<std::string>& cells,
-                     std::size_t width) {
+std::string row_text(const std::array<ScreenColumn, N>& columns,
+                     const std::vector<std::string>& cells, std::size_t width) {
   std::size_t shown = 0;
   std::size_t used = 0;
   while (shown < N && used + columns.at(shown).width + (shown > 0 ? 1 : 0) <= width) {
@@ -72,7 +73,7 @@ std::string row_text(const std::array<Column, N>& columns, const std::vector<std
 }
 
 template <std::size_t N>
-std::vector<std::string> heads(const std::array<Column, N>& columns) {
+std::vector<std::string> heads(const std::array<ScreenColumn, N>& columns) {
   std::vector<std::string> names;
   names.reserve(N);
   for (const auto& column : columns) names.emplace_back(column.head);
@@ -313,10 +314,9 @@ void TopScreen::command(char character) {
 
 std::string TopScreen::title(std::chrono::steady_clock::time_point now) const {
   if (snapshot_ == nullptr) return fmt::format("closewatch top - {} - no scan yet", source_);
-  const auto age = std::chrono::duration<double>(now - snapshot_->taken_at_steady).count();
+  const auto age = seconds(now - snapshot_->taken_at_steady);
   return fmt::format("closewatch top - {} - scanned {:.0f} s ago, every {:g} s", source_,
-                     std::max(age, 0.0),
-                     std::chrono::duration<double>(snapshot_->interval).count());
+                     std::max(age, 0.0), seconds(snapshot_->interval));
 }
 
 std::string TopScreen::summary(bool stale) const {

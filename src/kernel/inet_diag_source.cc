@@ -7,12 +7,12 @@ namespace {
 
 // netlink_dump() in net/netlink/af_netlink.c fills datagrams of up to 32 KiB when the reader's
 // buffer is that large, and never larger ones.
-constexpr std::size_t kBufferSize = std::size_t{32} << 10U;
+constexpr std::size_t kDumpBuffer = std::size_t{32} << 10U;
 
 }  // namespace
 
 InetDiagSource::InetDiagSource(std::unique_ptr<NetlinkOpener> opener)
-    : opener_(std::move(opener)), buffer_(kBufferSize) {}
+    : opener_(std::move(opener)), buffer_(kDumpBuffer) {}
 
 Result<SocketReading> InetDiagSource::read(int network_namespace, const SocketQuery& query,
                                            RowSink& sink) {

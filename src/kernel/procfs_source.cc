@@ -15,11 +15,11 @@ namespace {
 
 // seq_read_iter() in fs/seq_file.c gives as many whole lines as fit its own buffer, a page at
 // first.
-constexpr std::size_t kBufferSize = std::size_t{64} << 10U;
+constexpr std::size_t kTextBuffer = std::size_t{64} << 10U;
 
 }  // namespace
 
-ProcfsSource::ProcfsSource() : buffer_(kBufferSize) {}
+ProcfsSource::ProcfsSource() : buffer_(kTextBuffer) {}
 
 Result<SocketReading> ProcfsSource::read(int network_namespace, const SocketQuery& query,
                                          RowSink& sink) {

@@ -13,7 +13,7 @@
 namespace closewatch {
 namespace {
 
-constexpr int kMaxDepth = 32;  // of folders below a container's
+constexpr int kDeepestFolder = 32;  // of folders below a container's
 
 void parse_pids(std::string_view text, std::vector<pid_t>& pids) {
   pids.clear();
@@ -29,9 +29,9 @@ void parse_pids(std::string_view text, std::vector<pid_t>& pids) {
   std::sort(pids.begin(), pids.end());
 }
 
-class Walk {
+class MembersWalk {
  public:
-  explicit Walk(const MembersVisitor& visitor) : visitor_(visitor) {}
+  explicit MembersWalk(const MembersVisitor& visitor) : visitor_(visitor) {}
 
   void visit(int parent, const char* path, int depth) {
     auto folder = open_at(parent, path, O_RDONLY | O_DIRECTORY);
@@ -47,7 +47,7 @@ class Walk {
     members(folder->get(), status.st_ino);
     constexpr nlink_t kLeaf = 2;  // kernfs counts subfolders in st_nlink
     if (status.st_nlink == kLeaf) return;
-    if (depth == kMaxDepth) {
+    if (depth == kDeepestFolder) {
       errors_.push_back(
           {ErrorKind::kMalformed, "cgroups nested too deep below " + std::string(path)});
       return;
@@ -83,7 +83,7 @@ class Walk {
 }  // namespace
 
 std::vector<Error> visit_members(const std::string& folder, const MembersVisitor& visitor) {
-  Walk walk(visitor);
+  MembersWalk walk(visitor);
   walk.visit(kWorkingFolder, folder.c_str(), 0);
   return std::move(walk).errors();
 }

@@ -6,8 +6,6 @@
 namespace closewatch {
 namespace {
 
-constexpr std::size_t kContainerIdLength = 64;
-
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
 bool is_container_id(std::string_view text) {

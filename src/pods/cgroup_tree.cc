@@ -25,7 +25,7 @@ bool may_have_subfolders(int folder) {
   return ::fstat(folder, &status) == 0 && status.st_nlink != kLeaf;
 }
 
-class Walk {
+class TreeWalk {
  public:
   void hierarchy(const CgroupFolder& root) {
     unified_ = root.unified;
@@ -128,7 +128,7 @@ Result<CgroupPods> find_pods(const std::string& root) {
                                              ": mount the host's /sys/fs/cgroup there, or set "
                                              "paths.cgroup");
   }
-  Walk walk;
+  TreeWalk walk;
   for (const auto& hierarchy : hierarchies) walk.hierarchy(hierarchy);
   return std::move(walk).result();
 }

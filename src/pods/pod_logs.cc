@@ -3,12 +3,11 @@
 #include <utility>
 
 #include "closewatch/base/file.h"
+#include "closewatch/pods/cgroup_path.h"
 #include "closewatch/pods/object_name.h"
 
 namespace closewatch {
 namespace {
-
-constexpr std::size_t kContainerIdLength = 64;
 
 /// Splits at the first `separator`: (before, after), nullopt without one.
 std::optional<std::pair<std::string_view, std::string_view>> split(std::string_view text,

@@ -37,9 +37,9 @@ std::string_view text_at(const json::object* object, std::string_view name) {
 }
 
 Result<json::object> parse_object(std::string_view text) {
-  constexpr std::size_t kMaxDepth = 64;  // managedFields nests deeper than the parser's default
+  constexpr std::size_t kJsonDepth = 64;  // managedFields nests deeper than the parser's default
   json::parse_options options;
-  options.max_depth = kMaxDepth;
+  options.max_depth = kJsonDepth;
   boost::system::error_code error;
   auto value = json::parse({text.data(), text.size()}, error, {}, options);
   if (error) return fail(ErrorKind::kMalformed, "no JSON (" + error.message() + ")");

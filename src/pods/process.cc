@@ -169,7 +169,6 @@ Result<NamespaceId> network_namespace_id(int proc, pid_t pid, NamespaceAccess ac
 }
 
 Result<ProcessRef> find_host_process(int proc, NamespaceAccess access) {
-  constexpr pid_t kInit = 1;
   const auto init = network_namespace_id(proc, kInit, access);
   if (init) return ProcessRef{kInit, {}};
   if (is_kthreadd(proc) && network_namespace_id(proc, kKthreadd, access))

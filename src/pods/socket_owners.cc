@@ -13,8 +13,6 @@
 namespace closewatch {
 namespace {
 
-constexpr pid_t kInit = 1;
-
 class Search {
  public:
   Search(int proc, std::vector<std::uint32_t> inodes) : proc_(proc), wanted_(std::move(inodes)) {

@@ -21,7 +21,6 @@ namespace {
 
 constexpr const char* kPodNamespace = "netns";
 constexpr std::size_t kShortIdLength = 12;  // as `docker ps` and `podman ps` show it
-constexpr pid_t kInit = 1;
 
 /// The process that a namespace without a name of its own is known by.
 struct OldestProcess {

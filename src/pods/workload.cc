@@ -7,7 +7,7 @@
 namespace closewatch {
 namespace {
 
-std::optional<std::string_view> without_suffix(std::string_view name, std::string_view suffix) {
+std::optional<std::string_view> owner_before(std::string_view name, std::string_view suffix) {
   if (suffix.empty() || name.size() < suffix.size() + 2 || !name.ends_with(suffix)) {
     return std::nullopt;
   }
@@ -34,7 +34,7 @@ bool is_schedule(std::string_view digits) {
 std::optional<std::string_view> cron_job_of(std::string_view job) {
   const auto dash = job.rfind('-');
   if (dash == std::string_view::npos || !is_schedule(job.substr(dash + 1))) return std::nullopt;
-  return without_suffix(job, job.substr(dash + 1));
+  return owner_before(job, job.substr(dash + 1));
 }
 
 Workload workload(std::string_view kind, std::string_view name) {
@@ -47,7 +47,7 @@ Workload workload_of(std::string_view controller_kind, std::string_view controll
                      std::string_view pod_template_hash) {
   if (controller_kind == "Node") return {};
   if (controller_kind == "ReplicaSet") {
-    if (const auto deployment = without_suffix(controller_name, pod_template_hash)) {
+    if (const auto deployment = owner_before(controller_name, pod_template_hash)) {
       return workload("Deployment", *deployment);
     }
   }

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "closewatch/base/seconds.h"
+
 namespace closewatch {
 
 Pacer::Pacer(std::chrono::nanoseconds interval, double budget)
@@ -10,13 +12,12 @@ Pacer::Pacer(std::chrono::nanoseconds interval, double budget)
 
 std::chrono::nanoseconds Pacer::after(std::chrono::nanoseconds cpu) {
   constexpr double kShrinkBelow = 0.8;
-  const double seconds = std::chrono::duration<double>(cpu).count() / budget_;
-  const auto whole = std::chrono::seconds(static_cast<std::int64_t>(std::ceil(seconds)));
+  const double due = seconds(cpu) / budget_;
+  const auto whole = std::chrono::seconds(static_cast<std::int64_t>(std::ceil(due)));
   // A budget that is met as configured needs no rounding.
-  const bool within = std::chrono::duration<double>(configured_).count() >= seconds;
+  const bool within = seconds(configured_) >= due;
   const auto needed = within ? configured_ : std::chrono::nanoseconds(whole);
-  const bool shrinks_enough =
-      seconds <= kShrinkBelow * std::chrono::duration<double>(in_force_).count();
+  const bool shrinks_enough = due <= kShrinkBelow * seconds(in_force_);
   if (needed > in_force_ || shrinks_enough) in_force_ = needed;
   return in_force_;
 }

@@ -24,11 +24,11 @@ namespace {
 using namespace std::chrono_literals;
 using testing::AgentScanner;
 using testing::Connection;
+using testing::kWires;
 using testing::Listener;
 using testing::NetworkNamespace;
 using testing::Wire;
 
-constexpr std::array kWires = {Wire::kIpv4, Wire::kIpv6, Wire::kMapped};
 constexpr std::size_t kPeers = 2;
 /// Two scans later a socket is stuck, one scan later it is not; the test itself takes far less time
 /// than what is between, on a busy machine too.

@@ -41,12 +41,11 @@ using testing::AgentScanner;
 using testing::CollectingSink;
 using testing::Connection;
 using ::testing::HasSubstr;
+using testing::kWires;
 using testing::Listener;
 using testing::NetworkNamespace;
 using testing::wait_until;
 using testing::Wire;
-
-constexpr std::array kWires = {Wire::kIpv4, Wire::kIpv6, Wire::kMapped};
 
 std::unique_ptr<BpfSource> bpf_source() {
   auto program = load_walk_program(kKernelTypes);

@@ -14,6 +14,9 @@
 
 namespace closewatch::testing {
 
+/// TCP_CLOSE_WAIT of include/net/tcp_states.h.
+inline constexpr std::uint8_t kCloseWaitState = 8;
+
 /// Builds a datagram as the kernel would send it, or as it never should: every length can lie.
 class Datagram {
  public:

@@ -1,8 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <string>
 
+#include "closewatch/scan/namesakes.h"
 #include "closewatch/scan/snapshot.h"
+#include "closewatch/scan/socket_listing.h"
 
 namespace closewatch::testing {
 
@@ -90,6 +93,15 @@ inline Snapshot sample_snapshot() {
   nameless.visibility = Visibility::kDenied;
   nameless.detail = "CAP_SYS_ADMIN is missing";
   return snapshot;
+}
+
+/// The sockets of shop/cart-0, of which a process has one.
+inline SocketListing sample_listing(const Snapshot& snapshot, const std::string& process) {
+  return list_sockets(find_namesakes(snapshot, "shop", "cart-0"), [&](const Pod&, const auto&) {
+    SocketOwnerList owners;
+    owners.by_inode.emplace(4711U, SocketOwner{77, process, 0});
+    return owners;
+  });
 }
 
 }  // namespace closewatch::testing

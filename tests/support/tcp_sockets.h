@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -18,6 +19,8 @@ enum class Wire : std::uint8_t {
   kIpv6,
   kMapped,  ///< an IPv4 client of a dual-stack listener, whose end is ::ffff:127.0.0.1
 };
+
+inline constexpr std::array kWires = {Wire::kIpv4, Wire::kIpv6, Wire::kMapped};
 
 /// For the names of tests.
 constexpr const char* name_of(Wire wire) {

@@ -7,6 +7,8 @@
 
 namespace closewatch::http {
 
+inline constexpr unsigned kOk = 200;
+
 struct Request {
   std::string method;                 ///< "GET", "HEAD" …
   std::string path;                   ///< as it was sent, without the query
@@ -14,7 +16,7 @@ struct Request {
 };
 
 struct Response {
-  unsigned status = 200;
+  unsigned status = kOk;
   std::string content_type = "text/plain; charset=utf-8";
   std::string body;
   std::string packed{};  ///< the body in gzip's format, from who has it already; empty: nobody

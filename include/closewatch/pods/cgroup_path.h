@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 
@@ -8,6 +9,9 @@
 /// Sources: kubelet's pkg/kubelet/cm (cgroup_manager_linux.go, pod_container_manager_linux.go) for
 /// pods; the runtimes' CRI code for containers.
 namespace closewatch {
+
+/// Of a container's id, hexadecimal digits.
+inline constexpr std::size_t kContainerIdLength = 64;
 
 /// Where a folder of the cgroup tree stands. Empty strings mean "not in one".
 struct CgroupPosition {

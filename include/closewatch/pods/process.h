@@ -14,6 +14,9 @@
 
 namespace closewatch {
 
+/// The node's first process, when its /proc is read: it is always of the host.
+inline constexpr pid_t kInit = 1;
+
 /// The fields of /proc/PID/stat that tell who a process is, proc(5).
 struct ProcessStat {
   std::string comm;

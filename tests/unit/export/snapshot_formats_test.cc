@@ -11,6 +11,7 @@ namespace {
 
 using ::testing::HasSubstr;
 using ::testing::Not;
+using testing::sample_listing;
 using testing::sample_snapshot;
 
 std::string json_of(const Snapshot& snapshot, const PodFilter& filter) {
@@ -84,18 +85,10 @@ TEST(SnapshotJson, HasTheDiagnosis) {
   EXPECT_EQ(peer.at("stuck").to_number<int>(), 950);
 }
 
-SocketListing sample_listing(const Snapshot& snapshot) {
-  return list_sockets(find_namesakes(snapshot, "shop", "cart-0"), [](const Pod&, const auto&) {
-    SocketOwnerList owners;
-    owners.by_inode.emplace(4711U, SocketOwner{77, "java", 0});
-    return owners;
-  });
-}
-
 TEST(ListingJson, HasEachSocket) {
   const auto snapshot = sample_snapshot();
   const auto whole =
-      boost::json::parse(listing_json(snapshot, sample_listing(snapshot))).as_object();
+      boost::json::parse(listing_json(snapshot, sample_listing(snapshot, "java"))).as_object();
   EXPECT_EQ(whole.at("total").to_number<int>(), 1201);
   EXPECT_TRUE(whole.at("cut").as_bool());
   const auto& sockets = whole.at("sockets").as_array();
@@ -109,7 +102,7 @@ TEST(ListingJson, HasEachSocket) {
 
 TEST(ListingTable, HasEverythingThatSsGaveAndMore) {
   const auto snapshot = sample_snapshot();
-  EXPECT_EQ(listing_table(sample_listing(snapshot)),
+  EXPECT_EQ(listing_table(sample_listing(snapshot, "java")),
             "LOCAL           REMOTE        DIRECTION  AWAITING    AGE  UNREAD  CONTAINER  PROCESS\n"
             "10.1.2.3:40000  10.0.0.9:443  outbound   close     2h03m       0  app        77/java\n"
             "10.1.2.3:40000  10.0.0.9:443  inbound    accept     5.0s     100  unknown    -\n");

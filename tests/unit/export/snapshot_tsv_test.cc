@@ -16,6 +16,7 @@ using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::Pair;
+using testing::sample_listing;
 using testing::sample_snapshot;
 using ::testing::UnorderedElementsAre;
 
@@ -114,16 +115,8 @@ TEST(PodsTsv, LeavesOutWhatNobodyKnowsOfAHostNetworkPod) {
   EXPECT_EQ(pod.at("close_wait"), "0");
 }
 
-SocketListing sample_listing(const Snapshot& snapshot) {
-  return list_sockets(find_namesakes(snapshot, "shop", "cart-0"), [](const Pod&, const auto&) {
-    SocketOwnerList owners;
-    owners.by_inode.emplace(4711U, SocketOwner{77, "ja\tva", 0});
-    return owners;
-  });
-}
-
 TEST(SocketsTsv, HasEachSocketAndHowManyThereAre) {
-  EXPECT_EQ(sockets_tsv(sample_listing(sample_snapshot())),
+  EXPECT_EQ(sockets_tsv(sample_listing(sample_snapshot(), "ja\tva")),
             "local\tremote\tdirection\tawaiting\tage_seconds\tunread_bytes\tcontainer\tinode\tpid\t"
             "process\n"
             "10.1.2.3:40000\t10.0.0.9:443\toutbound\tclose\t7380.000\t0\tapp\t4711\t77\tja?va\n"
@@ -133,7 +126,7 @@ TEST(SocketsTsv, HasEachSocketAndHowManyThereAre) {
 }
 
 TEST(SocketsTsv, TellsWhyThereAreNone) {
-  auto listing = sample_listing(sample_snapshot());
+  auto listing = sample_listing(sample_snapshot(), "ja\tva");
   listing.visibility = Visibility::kDenied;
   listing.detail = "CAP_SYS_ADMIN\tis missing";
   EXPECT_THAT(sockets_tsv(listing),

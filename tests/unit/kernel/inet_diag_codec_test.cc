@@ -20,9 +20,9 @@ using testing::attribute;
 using testing::CollectingSink;
 using testing::Datagram;
 using ::testing::HasSubstr;
+using testing::kCloseWaitState;
 using testing::socket_message;
 
-constexpr std::uint8_t kCloseWait = 8;
 constexpr Exchange kExchange{Dump::kBothFamilies, 7, 4242};
 
 TEST(EncodeRequest, AsksForBothFamiliesInOneDump) {
@@ -54,7 +54,7 @@ TEST(EncodeRequest, AsksForOneFamily) {
 }
 
 TEST(DecodeDatagram, ReadsEveryFieldOfARow) {
-  auto message = socket_message(kCloseWait, 8080);
+  auto message = socket_message(kCloseWaitState, 8080);
   message.idiag_family = AF_INET6;
   message.id.idiag_dport = htons(51000);
   message.id.idiag_src[3] = htonl(1);
@@ -101,7 +101,7 @@ TEST(DecodeDatagram, ReadsEveryFieldOfARow) {
 
 TEST(DecodeDatagram, LeavesUnknownWhatTheKernelDoesNotTell) {
   CollectingSink sink;
-  const auto datagram = Datagram(kExchange).row(socket_message(kCloseWait)).bytes();
+  const auto datagram = Datagram(kExchange).row(socket_message(kCloseWaitState)).bytes();
   const auto progress = inet_diag::decode_datagram(datagram, kExchange, sink);
   ASSERT_TRUE(progress);
   EXPECT_EQ(*progress, Progress::kMore);
@@ -115,7 +115,7 @@ TEST(DecodeDatagram, PassesOverUnknownAttributesAndNoops) {
   CollectingSink sink;
   const auto datagram = Datagram(kExchange)
                             .message(NLMSG_NOOP, {})
-                            .row(socket_message(kCloseWait), attribute(200, &kAnything, 3))
+                            .row(socket_message(kCloseWaitState), attribute(200, &kAnything, 3))
                             .done()
                             .bytes();
   const auto progress = inet_diag::decode_datagram(datagram, kExchange, sink);
@@ -143,7 +143,7 @@ TEST_P(HostileDatagram, IsAnErrorValue) {
   EXPECT_THAT(progress.error().what, HasSubstr(GetParam().says));
 }
 
-Datagram one_row() { return Datagram(kExchange).row(socket_message(kCloseWait)); }
+Datagram one_row() { return Datagram(kExchange).row(socket_message(kCloseWaitState)); }
 
 Datagram altered(Datagram datagram, const std::function<void(Datagram&)>& alter) {
   alter(datagram);
@@ -160,7 +160,7 @@ Datagram lying_attribute(std::uint16_t length) {
   constexpr std::uint64_t kId = 5;
   auto bytes = attribute(21, &kId, sizeof(kId));
   std::memcpy(bytes.data(), &length, sizeof(length));
-  return Datagram(kExchange).row(socket_message(kCloseWait), bytes);
+  return Datagram(kExchange).row(socket_message(kCloseWaitState), bytes);
 }
 
 INSTANTIATE_TEST_SUITE_P(
@@ -190,7 +190,7 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"BytesAfterDone", [] { return Datagram(kExchange).done().trailing(4); },
                 ErrorKind::kMalformed, "after the end"},
         Hostile{"RowAfterDone",
-                [] { return Datagram(kExchange).done().row(socket_message(kCloseWait)); },
+                [] { return Datagram(kExchange).done().row(socket_message(kCloseWaitState)); },
                 ErrorKind::kMalformed, "after the end"},
         Hostile{
             "ShortRow",
@@ -200,7 +200,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "unknown state 13"},
         Hostile{"StateZero", [] { return row_with(AF_INET, 0); }, ErrorKind::kMalformed,
                 "unknown state 0"},
-        Hostile{"UnknownFamily", [] { return row_with(AF_UNIX, kCloseWait); },
+        Hostile{"UnknownFamily", [] { return row_with(AF_UNIX, kCloseWaitState); },
                 ErrorKind::kMalformed, "unknown family"},
         Hostile{"AttributeLongerThanRow", [] { return lying_attribute(13); }, ErrorKind::kMalformed,
                 "attribute's length lies"},
@@ -211,7 +211,7 @@ INSTANTIATE_TEST_SUITE_P(
         Hostile{"ShortTcpInfo",
                 [] {
                   constexpr std::uint32_t kInfo = 0;
-                  return Datagram(kExchange).row(socket_message(kCloseWait),
+                  return Datagram(kExchange).row(socket_message(kCloseWaitState),
                                                  attribute(INET_DIAG_INFO, &kInfo, sizeof(kInfo)));
                 },
                 ErrorKind::kMalformed, "tcp_info of 4 bytes"},
@@ -269,7 +269,7 @@ TEST(DecodeDatagram, SurvivesRandomDamage) {
   const auto cgroup = attribute(21, &kCgroup, sizeof(kCgroup));
   attributes.insert(attributes.end(), cgroup.begin(), cgroup.end());
   const auto whole = Datagram(kExchange)
-                         .row(socket_message(kCloseWait), attributes)
+                         .row(socket_message(kCloseWaitState), attributes)
                          .row(socket_message(10), attributes)
                          .done()
                          .bytes();

@@ -16,10 +16,10 @@ using inet_diag::Dump;
 using inet_diag::Exchange;
 using testing::CollectingSink;
 using testing::Datagram;
+using testing::kCloseWaitState;
 using testing::socket_message;
 
 constexpr std::uint32_t kPortId = 4242;
-constexpr std::uint8_t kCloseWait = 8;
 constexpr std::uint64_t kNamespaceCookie = 77;
 
 /// What the fake kernel answers to one dump: datagrams, given what was asked.
@@ -82,7 +82,7 @@ class FakeOpener final : public NetlinkOpener {
 Answer rows(std::size_t count) {
   return [count](const Exchange& exchange) {
     Datagram datagram(exchange);
-    for (std::size_t i = 0; i < count; ++i) datagram.row(socket_message(kCloseWait));
+    for (std::size_t i = 0; i < count; ++i) datagram.row(socket_message(kCloseWaitState));
     const auto done = Datagram(exchange).done().bytes();
     return count == 0 ? Datagrams{done} : Datagrams{datagram.bytes(), done};
   };
@@ -98,7 +98,7 @@ Answer refusal(int error) {
 Answer interruption() {
   return [](const Exchange& exchange) {
     Datagram datagram(exchange);
-    datagram.row(socket_message(kCloseWait)).done();
+    datagram.row(socket_message(kCloseWaitState)).done();
     datagram.last_header().nlmsg_flags |= NLM_F_DUMP_INTR;
     return Datagrams{datagram.bytes()};
   };
@@ -177,7 +177,7 @@ TEST_F(InetDiagSourceTest, DoesNotTakeARefusedPrivilegeForAMissingFeature) {
 
 TEST_F(InetDiagSourceTest, NeverTakesADumpWithoutItsEndForWhole) {
   kernel_.answers = {[](const Exchange& exchange) {
-    return Datagrams{Datagram(exchange).row(socket_message(kCloseWait)).bytes()};
+    return Datagrams{Datagram(exchange).row(socket_message(kCloseWaitState)).bytes()};
   }};
   EXPECT_FALSE(read());
 }

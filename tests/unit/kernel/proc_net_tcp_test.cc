@@ -10,12 +10,12 @@ namespace {
 
 using ::testing::ElementsAre;
 
-const std::string kCloseWait =
+const std::string kCloseWaitLine =
     "   3: 0100007F:1F90 0A00000A:A0B1 08 00000002:00000006 00:00000000 00000000  1000        0 4711 1 "
     "0000000000000000 20 4 30 10 -1";
 
 TEST(ProcNetTcp, ALineIsARow) {
-  const auto row = proc_net_tcp::parse_line(kCloseWait);
+  const auto row = proc_net_tcp::parse_line(kCloseWaitLine);
   ASSERT_TRUE(row) << row.error().what;
   EXPECT_EQ(row->state, TcpState::kCloseWait);
   EXPECT_EQ(row->local.port, 8080);
@@ -43,7 +43,7 @@ TEST(ProcNetTcp, SixHasLongerAddresses) {
 }
 
 TEST(ProcNetTcp, TheLimitOfAListenerIsNotKnown) {
-  auto line = kCloseWait;
+  auto line = kCloseWaitLine;
   line.replace(line.find(" 08 "), 4, " 0A ");
   const auto row = proc_net_tcp::parse_line(line);
   ASSERT_TRUE(row);
@@ -52,7 +52,7 @@ TEST(ProcNetTcp, TheLimitOfAListenerIsNotKnown) {
 
 TEST(ProcNetTcp, IdentityIsOfTheTwoEnds) {
   const auto cookie = [](const std::string& from, const std::string& to) {
-    auto line = kCloseWait;
+    auto line = kCloseWaitLine;
     line.replace(line.find(from), from.size(), to);
     return proc_net_tcp::parse_line(line)->cookie;
   };
@@ -65,16 +65,16 @@ TEST(ProcNetTcp, IdentityIsOfTheTwoEnds) {
 }
 
 TEST(ProcNetTcp, AnythingElseIsAnError) {
-  for (std::size_t length = 0; length < kCloseWait.find("4711"); ++length) {
-    EXPECT_FALSE(proc_net_tcp::parse_line(std::string_view(kCloseWait).substr(0, length)))
+  for (std::size_t length = 0; length < kCloseWaitLine.find("4711"); ++length) {
+    EXPECT_FALSE(proc_net_tcp::parse_line(std::string_view(kCloseWaitLine).substr(0, length)))
         << length;
   }
   for (const auto* const bad : {"08", "0100007F:1F90", "00000002:00000006", "1000", "4711"}) {
-    auto line = kCloseWait;
+    auto line = kCloseWaitLine;
     line.replace(line.find(bad), std::string(bad).size(), "zz");
     EXPECT_FALSE(proc_net_tcp::parse_line(line)) << line;
   }
-  auto line = kCloseWait;
+  auto line = kCloseWaitLine;
   line.replace(line.find(" 08 "), 4, " 0D ");
   EXPECT_FALSE(proc_net_tcp::parse_line(line)) << "13 is no state that is ever told";
 }

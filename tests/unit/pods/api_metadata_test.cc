@@ -1,6 +1,7 @@
 #include "closewatch/pods/api_metadata.h"
 
 #include "tests/support/fake_tree.h"
+#include "tests/support/sample_ids.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,7 +12,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-const std::string kId = "a" + std::string(63, '1');
+using testing::kContainerA;
 
 class ApiMetadataTest : public ::testing::Test {
  protected:
@@ -22,7 +23,7 @@ class ApiMetadataTest : public ::testing::Test {
 
   testing::FakeTree tree_{{{"pods/shop_cart-0_u-1/", ""},
                            {"pods/shop_late-0_u-2/", ""},
-                           {"containers/cart-0_shop_app-" + kId + ".log", ""}}};
+                           {"containers/cart-0_shop_app-" + kContainerA + ".log", ""}}};
   PodDirectory directory_;
   ApiMetadata metadata_{directory_,
                         std::make_unique<PodLogs>(tree_.path("pods"), tree_.path("containers"))};
@@ -36,7 +37,7 @@ TEST_F(ApiMetadataTest, PrefersTheApiServerAndFillsInFromTheLogs) {
   EXPECT_EQ(name_of("u-1"), "shop/cart-0 cart");
   EXPECT_EQ(name_of("u-2"), "shop/late-0 ");
   EXPECT_EQ(name_of("u-3"), "");
-  EXPECT_EQ(metadata_.container_name(kId), "app");
+  EXPECT_EQ(metadata_.container_name(kContainerA), "app");
 }
 
 TEST_F(ApiMetadataTest, KeepsWhatIsKnownWhileTheApiServerIsAway) {

@@ -1,6 +1,7 @@
 #include "closewatch/pods/cgroup_tree.h"
 
 #include "tests/support/fake_tree.h"
+#include "tests/support/sample_ids.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -12,13 +13,13 @@ using testing::FakeTree;
 using ::testing::IsEmpty;
 using ::testing::UnorderedElementsAre;
 
-const std::string kA = "a" + std::string(63, '1');
-const std::string kB = "b" + std::string(63, '1');
-const std::string kUid = "0f4e5d6c-7b8a-4910-a2b3-c4d5e6f70819";
+using testing::kContainerA;
+using testing::kContainerB;
+using testing::kPodUid;
 const std::string kUidUnderscored = "0f4e5d6c_7b8a_4910_a2b3_c4d5e6f70819";
 const std::string kOther = "1f4e5d6c-7b8a-4910-a2b3-c4d5e6f70819";
 
-/// What one runtime's tree looks like, and the containers of the pod kUid in it.
+/// What one runtime's tree looks like, and the containers of the pod kPodUid in it.
 struct RuntimeTree {
   std::string name;
   FakeTree::Entries entries;
@@ -32,43 +33,48 @@ std::vector<RuntimeTree> runtime_trees() {
   return {
       {"ContainerdSystemd",
        {{v2, ""},
-        {slice + "cri-containerd-" + kA + ".scope/cgroup.procs", "10\n"},
-        {slice + "cri-containerd-" + kB + ".scope/cgroup.procs", "20\n"},
+        {slice + "cri-containerd-" + kContainerA + ".scope/cgroup.procs", "10\n"},
+        {slice + "cri-containerd-" + kContainerB + ".scope/cgroup.procs", "20\n"},
         {"system.slice/containerd.service/", ""}},
-       {kA, kB}},
+       {kContainerA, kContainerB}},
       {"CrioSystemd",
        {{v2, ""},
-        {slice + "crio-" + kA + ".scope/container/cgroup.procs", "10\n"},
-        {slice + "crio-conmon-" + kA + ".scope/cgroup.procs", "9\n"},
+        {slice + "crio-" + kContainerA + ".scope/container/cgroup.procs", "10\n"},
+        {slice + "crio-conmon-" + kContainerA + ".scope/cgroup.procs", "9\n"},
         {slice + "run-crio.mount/", ""}},
-       {kA}},
-      {"DockerCgroupfs", {{v2, ""}, {"kubepods/burstable/pod" + kUid + "/" + kA + "/", ""}}, {kA}},
+       {kContainerA}},
+      {"DockerCgroupfs",
+       {{v2, ""}, {"kubepods/burstable/pod" + kPodUid + "/" + kContainerA + "/", ""}},
+       {kContainerA}},
       {"CgroupV1",
-       {{"memory/kubepods/pod" + kUid + "/" + kA + "/", ""},
-        {"pids/kubepods/pod" + kUid + "/" + kA + "/", ""},
-        {"cpu,cpuacct/kubepods/pod" + kUid + "/" + kA + "/", ""}},
-       {kA}},
+       {{"memory/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
+        {"pids/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
+        {"cpu,cpuacct/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""}},
+       {kContainerA}},
       {"Hybrid",
        {{"unified/cgroup.controllers", ""},
-        {"unified/kubepods/pod" + kUid + "/" + kA + "/", ""},
-        {"memory/kubepods/pod" + kUid + "/" + kA + "/", ""},
-        {"memory/kubepods/pod" + kUid + "/" + kB + "/", ""}},
-       {kA, kB}},
+        {"unified/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
+        {"memory/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
+        {"memory/kubepods/pod" + kPodUid + "/" + kContainerB + "/", ""}},
+       {kContainerA, kContainerB}},
       {"HybridWhoseUnifiedIsEmpty",
-       {{"unified/cgroup.controllers", ""}, {"memory/kubepods/pod" + kUid + "/" + kA + "/", ""}},
-       {kA}},
+       {{"unified/cgroup.controllers", ""},
+        {"memory/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""}},
+       {kContainerA}},
       {"DriverMismatch",
        {{v2, ""},
         {"kubepods.slice/kubepods-pod" + kUidUnderscored + ".slice/", ""},
         {"system.slice/containerd.service/kubepods-pod" + kUidUnderscored +
-             ".slice:cri-containerd:" + kA + "/cgroup.procs",
+             ".slice:cri-containerd:" + kContainerA + "/cgroup.procs",
          "10\n"}},
-       {kA}},
+       {kContainerA}},
       {"Kind",
        {{v2, ""},
-        {"docker/" + kB + "/kubelet/kubepods/burstable/pod" + kUid + "/" + kA + "/", ""},
-        {"docker/" + kB + "/system.slice/kubelet.service/", ""}},
-       {kA}},
+        {"docker/" + kContainerB + "/kubelet/kubepods/burstable/pod" + kPodUid + "/" + kContainerA +
+             "/",
+         ""},
+        {"docker/" + kContainerB + "/system.slice/kubelet.service/", ""}},
+       {kContainerA}},
   };
 }
 
@@ -81,7 +87,7 @@ TEST_P(CgroupTree, ShowsThePodsContainers) {
   EXPECT_TRUE(found->kubepods);
   EXPECT_THAT(found->errors, IsEmpty());
   ASSERT_EQ(found->pods.size(), 1U);
-  EXPECT_EQ(found->pods.front().uid, kUid);
+  EXPECT_EQ(found->pods.front().uid, kPodUid);
   std::vector<std::string> ids;
   for (const auto& container : found->pods.front().containers) ids.push_back(container.id);
   EXPECT_EQ(ids, GetParam().containers);
@@ -92,19 +98,21 @@ INSTANTIATE_TEST_SUITE_P(EachRuntime, CgroupTree, ::testing::ValuesIn(runtime_tr
 
 TEST(FindPods, KeepsAContainersFoldersInBothHierarchiesOfAHybridTree) {
   const FakeTree tree({{"unified/cgroup.controllers", ""},
-                       {"unified/kubepods/pod" + kUid + "/" + kA + "/", ""},
-                       {"memory/kubepods/pod" + kUid + "/" + kA + "/", ""}});
+                       {"unified/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
+                       {"memory/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""}});
   const auto found = find_pods(tree.path());
   ASSERT_TRUE(found);
-  EXPECT_THAT(found->pods.at(0).containers.at(0).cgroup_folders,
-              ElementsAre(CgroupFolder{tree.path("unified/kubepods/pod" + kUid + "/" + kA), true},
-                          CgroupFolder{tree.path("memory/kubepods/pod" + kUid + "/" + kA), false}));
+  EXPECT_THAT(
+      found->pods.at(0).containers.at(0).cgroup_folders,
+      ElementsAre(
+          CgroupFolder{tree.path("unified/kubepods/pod" + kPodUid + "/" + kContainerA), true},
+          CgroupFolder{tree.path("memory/kubepods/pod" + kPodUid + "/" + kContainerA), false}));
 }
 
 TEST(FindPods, LeavesOutWhatAKubeletOfV1HasLeftInV2) {
   FakeTree tree({{"unified/cgroup.controllers", ""},
-                 {"unified/kubepods/pod" + kUid + "/", ""},
-                 {"unified/kubepods/pod" + kOther + "/" + kB + "/", ""},
+                 {"unified/kubepods/pod" + kPodUid + "/", ""},
+                 {"unified/kubepods/pod" + kOther + "/" + kContainerB + "/", ""},
                  {"memory/kubepods/", ""}});
   const auto uids = [&] {
     std::vector<std::string> found;
@@ -113,19 +121,20 @@ TEST(FindPods, LeavesOutWhatAKubeletOfV1HasLeftInV2) {
     return found;
   };
   EXPECT_THAT(uids(), ElementsAre(kOther));
-  tree.add("memory/kubepods/pod" + kUid + "/");
+  tree.add("memory/kubepods/pod" + kPodUid + "/");
   EXPECT_EQ(uids().size(), 2U);
 }
 
 TEST(FindPods, KeepsAnEmptyPodOfV2WhereV1HasNoPods) {
   const FakeTree tree({{"unified/cgroup.controllers", ""},
-                       {"unified/kubepods/pod" + kUid + "/", ""},
+                       {"unified/kubepods/pod" + kPodUid + "/", ""},
                        {"memory/system.slice/", ""}});
   EXPECT_EQ(find_pods(tree.path())->pods.size(), 1U);
 }
 
 TEST(FindPods, ListsAPodThatHasNoContainerYet) {
-  const FakeTree tree({{"cgroup.controllers", ""}, {"kubepods/besteffort/pod" + kUid + "/", ""}});
+  const FakeTree tree(
+      {{"cgroup.controllers", ""}, {"kubepods/besteffort/pod" + kPodUid + "/", ""}});
   const auto found = find_pods(tree.path());
   ASSERT_TRUE(found);
   ASSERT_EQ(found->pods.size(), 1U);
@@ -133,28 +142,30 @@ TEST(FindPods, ListsAPodThatHasNoContainerYet) {
 }
 
 TEST(FindPods, TakesAFolderWithoutAnIdForAnUnnamedContainer) {
-  const FakeTree tree({{"cgroup.controllers", ""}, {"kubepods/pod" + kUid + "/kata_sandbox/", ""}});
+  const FakeTree tree(
+      {{"cgroup.controllers", ""}, {"kubepods/pod" + kPodUid + "/kata_sandbox/", ""}});
   const auto found = find_pods(tree.path());
   ASSERT_TRUE(found);
   ASSERT_EQ(found->pods.at(0).containers.size(), 1U);
   EXPECT_EQ(found->pods[0].containers[0].id, "");
-  EXPECT_THAT(found->pods[0].containers[0].cgroup_folders,
-              ElementsAre(CgroupFolder{tree.path("kubepods/pod" + kUid + "/kata_sandbox"), true}));
+  EXPECT_THAT(
+      found->pods[0].containers[0].cgroup_folders,
+      ElementsAre(CgroupFolder{tree.path("kubepods/pod" + kPodUid + "/kata_sandbox"), true}));
 }
 
 TEST(FindPods, TellsPodsApart) {
   const FakeTree tree({{"cgroup.controllers", ""},
-                       {"kubepods/pod" + kUid + "/" + kA + "/", ""},
-                       {"kubepods/burstable/pod" + kOther + "/" + kB + "/", ""}});
+                       {"kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
+                       {"kubepods/burstable/pod" + kOther + "/" + kContainerB + "/", ""}});
   const auto found = find_pods(tree.path());
   ASSERT_TRUE(found);
   std::vector<std::string> uids;
   for (const auto& pod : found->pods) uids.push_back(pod.uid);
-  EXPECT_THAT(uids, UnorderedElementsAre(kUid, kOther));
+  EXPECT_THAT(uids, UnorderedElementsAre(kPodUid, kOther));
 }
 
 TEST(FindPods, SeesThatThereIsNoKubelet) {
-  const FakeTree tree({{"cgroup.controllers", ""}, {"docker/" + kA + "/", ""}});
+  const FakeTree tree({{"cgroup.controllers", ""}, {"docker/" + kContainerA + "/", ""}});
   const auto found = find_pods(tree.path());
   ASSERT_TRUE(found);
   EXPECT_FALSE(found->kubepods);

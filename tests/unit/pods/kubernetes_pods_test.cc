@@ -1,4 +1,5 @@
 #include "tests/support/fake_proc.h"
+#include "tests/support/sample_ids.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,8 +12,8 @@ namespace {
 using testing::FakeProc;
 using testing::FakeTree;
 
-const std::string kId = "a" + std::string(63, '1');
-const std::string kUid = "0f4e5d6c-7b8a-4910-a2b3-c4d5e6f70819";
+using testing::kContainerA;
+using testing::kPodUid;
 const std::string kNameless = "1f4e5d6c-7b8a-4910-a2b3-c4d5e6f70819";
 
 class NodePodsTest : public ::testing::Test {
@@ -25,10 +26,10 @@ class NodePodsTest : public ::testing::Test {
   }
 
   void kubelet() const {
-    tree_.add("cgroup/kubepods/pod" + kUid + "/" + kId + "/");
+    tree_.add("cgroup/kubepods/pod" + kPodUid + "/" + kContainerA + "/");
     tree_.add("cgroup/kubepods/pod" + kNameless + "/");
-    tree_.add("pods/shop_cart-0_" + kUid + "/");
-    tree_.add("containers/cart-0_shop_app-" + kId + ".log");
+    tree_.add("pods/shop_cart-0_" + kPodUid + "/");
+    tree_.add("containers/cart-0_shop_app-" + kContainerA + ".log");
   }
 
   FakeProc proc_;
@@ -42,7 +43,7 @@ TEST_F(NodePodsTest, NamesPodsAndKeepsTheNameless) {
   ASSERT_EQ(list->pods.size(), 2U);
   EXPECT_EQ(list->pods[0].pod_namespace, "shop");
   EXPECT_EQ(list->pods[0].name, "cart-0");
-  EXPECT_EQ(list->pods[0].uid, kUid);
+  EXPECT_EQ(list->pods[0].uid, kPodUid);
   EXPECT_TRUE(list->pods[0].named);
   EXPECT_EQ(list->pods[0].containers.at(0).name, "app");
   EXPECT_EQ(list->pods[1].pod_namespace, "unknown");
@@ -62,13 +63,13 @@ TEST_F(NodePodsTest, ListsPodsEvenWithoutAnyName) {
 
 TEST_F(NodePodsTest, TakesNamespacesWhereThereIsNoKubelet) {
   proc_.process(10, "sleep", "0::/user.slice\n", "lonely");
-  proc_.process(11, "docker-app", "0::/docker/" + kId + "\n", "container");
+  proc_.process(11, "docker-app", "0::/docker/" + kContainerA + "\n", "container");
   const auto list = source(PodDiscovery::kAuto).list();
   ASSERT_TRUE(list) << list.error().what;
   std::vector<std::string> names;
   for (const auto& pod : list->pods) names.push_back(pod.pod_namespace + "/" + pod.name);
-  EXPECT_THAT(names,
-              ::testing::UnorderedElementsAre("netns/sleep-10", "netns/" + kId.substr(0, 12)));
+  EXPECT_THAT(names, ::testing::UnorderedElementsAre("netns/sleep-10",
+                                                     "netns/" + kContainerA.substr(0, 12)));
 }
 
 TEST_F(NodePodsTest, ChoosesAnewEachTime) {
@@ -103,8 +104,8 @@ TEST_F(NodePodsTest, NamesANamespaceByItsOldestProcess) {
 }
 
 TEST_F(NodePodsTest, KeepsNamesakesApart) {
-  proc_.process(10, "app", "0::/docker/" + kId + "\n", "one");
-  proc_.process(11, "app", "0::/docker/" + kId + "\n", "two");
+  proc_.process(10, "app", "0::/docker/" + kContainerA + "\n", "one");
+  proc_.process(11, "app", "0::/docker/" + kContainerA + "\n", "two");
   const auto list = source(PodDiscovery::kStandalone).list();
   ASSERT_TRUE(list);
   ASSERT_EQ(list->pods.size(), 2U);

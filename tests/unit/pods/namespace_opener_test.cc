@@ -6,6 +6,7 @@
 #include <map>
 
 #include "tests/support/fake_proc.h"
+#include "tests/support/sample_ids.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -15,8 +16,8 @@ namespace {
 using testing::FakeProc;
 using testing::FakeTree;
 
-const std::string kA = "a" + std::string(63, '1');
-const std::string kB = "b" + std::string(63, '1');
+using testing::kContainerA;
+using testing::kContainerB;
 
 /// A pod of two containers in a made-up cgroup tree, over a made-up /proc.
 class NamespaceOpenerTest : public ::testing::Test {
@@ -32,8 +33,8 @@ class NamespaceOpenerTest : public ::testing::Test {
   [[nodiscard]] Pod pod() const {
     Pod pod;
     pod.containers.resize(2);
-    pod.containers[0].cgroup_folders = {{cgroups_.path("pod/" + kA), false}};
-    pod.containers[1].cgroup_folders = {{cgroups_.path("pod/" + kB), false}};
+    pod.containers[0].cgroup_folders = {{cgroups_.path("pod/" + kContainerA), false}};
+    pod.containers[1].cgroup_folders = {{cgroups_.path("pod/" + kContainerB), false}};
     return pod;
   }
 
@@ -48,14 +49,14 @@ class NamespaceOpenerTest : public ::testing::Test {
   }
 
   FakeProc proc_;
-  FakeTree cgroups_{{{"pod/" + kA + "/", ""}, {"pod/" + kB + "/", ""}}};
+  FakeTree cgroups_{{{"pod/" + kContainerA + "/", ""}, {"pod/" + kContainerB + "/", ""}}};
 };
 
 TEST_F(NamespaceOpenerTest, OpensASharedNamespaceOnce) {
-  procs(kA, "10\n");
-  procs(kB, "20\n21\n");
-  proc_.process(10, "pause", cgroup_of(kA), "pod");
-  proc_.process(20, "app", cgroup_of(kB), "pod");
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "20\n21\n");
+  proc_.process(10, "pause", cgroup_of(kContainerA), "pod");
+  proc_.process(20, "app", cgroup_of(kContainerB), "pod");
   const auto opened = open();
   ASSERT_TRUE(opened) << opened.error().what;
   ASSERT_EQ(opened->own.size(), 1U);
@@ -65,11 +66,11 @@ TEST_F(NamespaceOpenerTest, OpensASharedNamespaceOnce) {
 }
 
 TEST_F(NamespaceOpenerTest, OpensEachDistinctNamespaceBelowAContainerToo) {
-  procs(kA, "10\n");
-  procs(kB, "");
-  procs(kB + "/docker/inner", "30\n");
-  proc_.process(10, "pause", cgroup_of(kA), "pod");
-  proc_.process(30, "nested", cgroup_of(kB + "/docker/inner"), "inner");
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "");
+  procs(kContainerB + "/docker/inner", "30\n");
+  proc_.process(10, "pause", cgroup_of(kContainerA), "pod");
+  proc_.process(30, "nested", cgroup_of(kContainerB + "/docker/inner"), "inner");
   const auto opened = open();
   ASSERT_TRUE(opened) << opened.error().what;
   ASSERT_EQ(opened->own.size(), 2U);
@@ -77,22 +78,22 @@ TEST_F(NamespaceOpenerTest, OpensEachDistinctNamespaceBelowAContainerToo) {
 }
 
 TEST_F(NamespaceOpenerTest, OpensEachDistinctNamespaceOfOneFolder) {
-  procs(kA, "10\n11\n12\n");
-  procs(kB, "");
-  proc_.process(10, "app", cgroup_of(kA), "pod");
-  proc_.process(11, "unshared", cgroup_of(kA), "another");
-  proc_.process(12, "worker", cgroup_of(kA), "pod");
+  procs(kContainerA, "10\n11\n12\n");
+  procs(kContainerB, "");
+  proc_.process(10, "app", cgroup_of(kContainerA), "pod");
+  proc_.process(11, "unshared", cgroup_of(kContainerA), "another");
+  proc_.process(12, "worker", cgroup_of(kContainerA), "pod");
   const auto opened = open();
   ASSERT_TRUE(opened) << opened.error().what;
   EXPECT_EQ(opened->own.size(), 2U);
 }
 
 TEST_F(NamespaceOpenerTest, TellsTheCgroupsOfEachContainer) {
-  procs(kA, "10\n");
-  procs(kB, "");
-  procs(kB + "/below", "20\n");
-  proc_.process(10, "app", cgroup_of(kA), "pod");
-  proc_.process(20, "worker", cgroup_of(kB + "/below"), "pod");
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "");
+  procs(kContainerB + "/below", "20\n");
+  proc_.process(10, "app", cgroup_of(kContainerA), "pod");
+  proc_.process(20, "worker", cgroup_of(kContainerB + "/below"), "pod");
   auto on_v2 = pod();
   for (auto& container : on_v2.containers) container.cgroup_folders[0].unified = true;
   const auto opened = NamespaceOpener(proc_.path()).open(on_v2, id("host"));
@@ -106,21 +107,21 @@ TEST_F(NamespaceOpenerTest, TellsTheCgroupsOfEachContainer) {
     return status.st_ino;
   };
   const std::map<std::uint64_t, ContainerIndex> expected = {
-      {folder(kA), 0}, {folder(kB), 1}, {folder(kB + "/below"), 1}};
+      {folder(kContainerA), 0}, {folder(kContainerB), 1}, {folder(kContainerB + "/below"), 1}};
   EXPECT_EQ(containers, expected);
 }
 
 TEST_F(NamespaceOpenerTest, KnowsWhenAProcessIsInNoCgroupOfVersion2) {
-  procs(kA, "10\n");
-  procs(kB, "20\n");
-  proc_.process(10, "app", cgroup_of(kA), "pod");
-  proc_.process(20, "app", cgroup_of(kB), "pod");
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "20\n");
+  proc_.process(10, "app", cgroup_of(kContainerA), "pod");
+  proc_.process(20, "app", cgroup_of(kContainerB), "pod");
   // In the hybrid layout some runtimes make the folder and put nobody into it.
-  cgroups_.add("unified/" + kB + "/cgroup.procs", "");
+  cgroups_.add("unified/" + kContainerB + "/cgroup.procs", "");
   auto hybrid = pod();
   hybrid.containers[0].cgroup_folders[0].unified = true;
   hybrid.containers[1].cgroup_folders.insert(hybrid.containers[1].cgroup_folders.begin(),
-                                             {cgroups_.path("unified/" + kB), true});
+                                             {cgroups_.path("unified/" + kContainerB), true});
   const auto opened = NamespaceOpener(proc_.path()).open(hybrid, id("host"));
   ASSERT_TRUE(opened) << opened.error().what;
   EXPECT_FALSE(opened->cgroups_known);
@@ -128,18 +129,18 @@ TEST_F(NamespaceOpenerTest, KnowsWhenAProcessIsInNoCgroupOfVersion2) {
 }
 
 TEST_F(NamespaceOpenerTest, PassesOverZombiesAndTheDead) {
-  procs(kA, "8\n9\n10\n");
-  procs(kB, "");
-  proc_.zombie(9, cgroup_of(kA));
-  proc_.process(10, "pause", cgroup_of(kA), "pod");
+  procs(kContainerA, "8\n9\n10\n");
+  procs(kContainerB, "");
+  proc_.zombie(9, cgroup_of(kContainerA));
+  proc_.process(10, "pause", cgroup_of(kContainerA), "pod");
   const auto opened = open();
   ASSERT_TRUE(opened) << opened.error().what;
   EXPECT_EQ(opened->own.size(), 1U);
 }
 
 TEST_F(NamespaceOpenerTest, IsNotTakenInByAReusedNumber) {
-  procs(kA, "10\n");
-  procs(kB, "");
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "");
   proc_.process(10, "stranger", "0::/system.slice/other.service\n", "other");
   const auto opened = open();
   ASSERT_FALSE(opened);
@@ -147,17 +148,17 @@ TEST_F(NamespaceOpenerTest, IsNotTakenInByAReusedNumber) {
 }
 
 TEST_F(NamespaceOpenerTest, KnowsItselfEvenInACgroupNamespaceOfItsOwn) {
-  procs(kA, std::to_string(::getpid()) + "\n");
-  procs(kB, "");
+  procs(kContainerA, std::to_string(::getpid()) + "\n");
+  procs(kContainerB, "");
   proc_.process(::getpid(), "closewatch", "0::/\n", "pod");
   EXPECT_TRUE(open());
 }
 
 TEST_F(NamespaceOpenerTest, SeesAHostNetworkPod) {
-  procs(kA, "10\n");
-  procs(kB, "20\n");
-  proc_.process(10, "pause", cgroup_of(kA), "host");
-  proc_.process(20, "app", cgroup_of(kB), "host");
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "20\n");
+  proc_.process(10, "pause", cgroup_of(kContainerA), "host");
+  proc_.process(20, "app", cgroup_of(kContainerB), "host");
   const auto opened = open();
   ASSERT_TRUE(opened);
   EXPECT_TRUE(opened->host_network);
@@ -165,10 +166,10 @@ TEST_F(NamespaceOpenerTest, SeesAHostNetworkPod) {
 }
 
 TEST_F(NamespaceOpenerTest, NeverCountsTheHostsNamespaceAmongAPodsOwn) {
-  procs(kA, "10\n");
-  procs(kB, "20\n");
-  proc_.process(10, "pause", cgroup_of(kA), "pod");
-  proc_.process(20, "nsenter", cgroup_of(kB), "host");
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "20\n");
+  proc_.process(10, "pause", cgroup_of(kContainerA), "pod");
+  proc_.process(20, "nsenter", cgroup_of(kContainerB), "host");
   const auto opened = open();
   ASSERT_TRUE(opened);
   EXPECT_FALSE(opened->host_network);
@@ -178,44 +179,44 @@ TEST_F(NamespaceOpenerTest, NeverCountsTheHostsNamespaceAmongAPodsOwn) {
 
 TEST_F(NamespaceOpenerTest, TakesARuntimeOnItsWayInForNobody) {
   using namespace std::string_literals;
-  procs(kA, "10\n");
-  procs(kB, "");
-  proc_.process(10, "runc\0init"s, cgroup_of(kA), "host");
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "");
+  proc_.process(10, "runc\0init"s, cgroup_of(kContainerA), "host");
   const auto opened = open();
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().kind, ErrorKind::kGone);
-  proc_.process(20, "runc\0init"s, cgroup_of(kA), "pod");  // this one has arrived
-  procs(kA, "20\n");
+  proc_.process(20, "runc\0init"s, cgroup_of(kContainerA), "pod");  // this one has arrived
+  procs(kContainerA, "20\n");
   EXPECT_TRUE(open());
 }
 
 TEST_F(NamespaceOpenerTest, SeesASandbox) {
-  procs(kA, "10\n");
-  procs(kB, "");
-  proc_.process(10, "runsc-sandbox", cgroup_of(kA), "pod");
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "");
+  proc_.process(10, "runsc-sandbox", cgroup_of(kContainerA), "pod");
   const auto opened = open();
   ASSERT_TRUE(opened);
   EXPECT_TRUE(opened->sandboxed);
 }
 
 TEST_F(NamespaceOpenerTest, SaysThatNobodyIsLeft) {
-  procs(kA, "");
-  procs(kB, "20\n");
+  procs(kContainerA, "");
+  procs(kContainerB, "20\n");
   const auto opened = open();
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().kind, ErrorKind::kGone);
 }
 
 TEST_F(NamespaceOpenerTest, AContainerThatHasGoneTakesNothingAlong) {
-  procs(kA, "10\n");
-  cgroups_.remove("pod/" + kB);
-  proc_.process(10, "pause", cgroup_of(kA), "pod");
+  procs(kContainerA, "10\n");
+  cgroups_.remove("pod/" + kContainerB);
+  proc_.process(10, "pause", cgroup_of(kContainerA), "pod");
   EXPECT_TRUE(open());
 }
 
 TEST_F(NamespaceOpenerTest, NamesTheRemedyOutsideTheHostsPidNamespace) {
-  procs(kA, "0\n");
-  procs(kB, "");
+  procs(kContainerA, "0\n");
+  procs(kContainerB, "");
   const auto opened = open();
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().kind, ErrorKind::kForeign);
@@ -245,19 +246,19 @@ TEST_F(NamespaceOpenerTest, TakesOnlyTheNamespaceThatWasSeen) {
 }
 
 TEST_F(NamespaceOpenerTest, KnowsTheCgroupsOfAProcessThatIsInBothVersions) {
-  procs(kA, "10\n");
-  procs(kB, "");  // a container that is being made has nobody anywhere
-  proc_.process(10, "app", cgroup_of(kA), "pod");
-  cgroups_.add("unified/" + kA + "/cgroup.procs", "10\n");
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "");  // a container that is being made has nobody anywhere
+  proc_.process(10, "app", cgroup_of(kContainerA), "pod");
+  cgroups_.add("unified/" + kContainerA + "/cgroup.procs", "10\n");
   auto hybrid = pod();
   hybrid.containers[0].cgroup_folders.insert(hybrid.containers[0].cgroup_folders.begin(),
-                                             {cgroups_.path("unified/" + kA), true});
+                                             {cgroups_.path("unified/" + kContainerA), true});
   const auto opened = NamespaceOpener(proc_.path()).open(hybrid, id("host"));
   ASSERT_TRUE(opened) << opened.error().what;
   EXPECT_TRUE(opened->cgroups_known);
   ASSERT_EQ(opened->cgroups.size(), 1U);
   struct stat status {};
-  ASSERT_EQ(::stat(cgroups_.path("unified/" + kA).c_str(), &status), 0);
+  ASSERT_EQ(::stat(cgroups_.path("unified/" + kContainerA).c_str(), &status), 0);
   EXPECT_EQ(opened->cgroups[0].id, status.st_ino);
 }
 

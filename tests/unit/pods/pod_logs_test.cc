@@ -1,6 +1,7 @@
 #include "closewatch/pods/pod_logs.h"
 
 #include "tests/support/fake_tree.h"
+#include "tests/support/sample_ids.h"
 #include <gtest/gtest.h>
 
 namespace closewatch {
@@ -8,7 +9,7 @@ namespace {
 
 using testing::FakeTree;
 
-const std::string kId = "a" + std::string(63, '1');
+using testing::kContainerA;
 
 TEST(ParsePodLogName, SplitsAtTheUnderscores) {
   const auto name = parse_pod_log_name("shop_cart-5d9c.v2_0f4e5d6c-7b8a");
@@ -26,17 +27,18 @@ TEST(ParsePodLogName, RefusesAnythingElse) {
 }
 
 TEST(ParseContainerLogName, TakesTheNameBeforeTheId) {
-  const auto link = "cart-0_shop_istio-proxy-" + kId + ".log";
+  const auto link = "cart-0_shop_istio-proxy-" + kContainerA + ".log";
   const auto name = parse_container_log_name(link);
   ASSERT_TRUE(name);
   EXPECT_EQ(name->container, "istio-proxy");
-  EXPECT_EQ(name->id, kId);
+  EXPECT_EQ(name->id, kContainerA);
 }
 
 TEST(ParseContainerLogName, RefusesAnythingElse) {
   for (const auto& wrong :
-       {std::string(), "cart_shop_app-" + kId, "cart_shop_app-" + kId.substr(1) + ".log",
-        "cart_app-" + kId + ".log", "cart_shop_-" + kId + ".log", "cart_shop_app" + kId + ".log"}) {
+       {std::string(), "cart_shop_app-" + kContainerA,
+        "cart_shop_app-" + kContainerA.substr(1) + ".log", "cart_app-" + kContainerA + ".log",
+        "cart_shop_-" + kContainerA + ".log", "cart_shop_app" + kContainerA + ".log"}) {
     EXPECT_FALSE(parse_container_log_name(wrong)) << wrong;
   }
 }
@@ -44,7 +46,7 @@ TEST(ParseContainerLogName, RefusesAnythingElse) {
 TEST(PodLogs, NamesPodsAndContainers) {
   const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""},
                        {"pods/kube-system_etcd-node_1234567890abcdef1234567890abcdef/", ""},
-                       {"containers/cart-0_shop_app-" + kId + ".log", ""}});
+                       {"containers/cart-0_shop_app-" + kContainerA + ".log", ""}});
   PodLogs logs(tree.path("pods"), tree.path("containers"));
   ASSERT_TRUE(logs.refresh());
   const auto pod = logs.pod("uid-1");
@@ -53,7 +55,7 @@ TEST(PodLogs, NamesPodsAndContainers) {
   EXPECT_EQ(pod->name, "cart-0");
   EXPECT_EQ(pod->workload, "");
   EXPECT_EQ(logs.pod("1234567890abcdef1234567890abcdef")->name, "etcd-node");
-  EXPECT_EQ(logs.container_name(kId), "app");
+  EXPECT_EQ(logs.container_name(kContainerA), "app");
   EXPECT_EQ(logs.pod("uid-2"), std::nullopt);
   EXPECT_EQ(logs.container_name("x"), std::nullopt);
 }

@@ -66,11 +66,11 @@ Answer page(const std::string& items, const std::string& version, const std::str
                      R"("},"items":[)" + items + "]}"}};
 }
 
-std::string event(const std::string& type, const std::string& object) {
+std::string event_line(const std::string& type, const std::string& object) {
   return R"({"type":")" + type + R"(","object":)" + object + "}\n";
 }
 
-const std::string kGoneEvent = event("ERROR", R"({"code":410,"message":"too old"})");
+const std::string kGoneEvent = event_line("ERROR", R"({"code":410,"message":"too old"})");
 
 class PodWatcherTest : public ::testing::Test {
  protected:
@@ -134,8 +134,8 @@ TEST_F(PodWatcherTest, PublishesNoHalfList) {
 }
 
 TEST_F(PodWatcherTest, FollowsTheEvents) {
-  const auto events = event("ADDED", pod("b", "6")) + event("DELETED", pod("a", "7")) +
-                      event("MODIFIED", pod("c", "8"));
+  const auto events = event_line("ADDED", pod("b", "6")) + event_line("DELETED", pod("a", "7")) +
+                      event_line("MODIFIED", pod("c", "8"));
   run({page(pod("a", "1"), "5"), {.pieces = {events}}});
   EXPECT_FALSE(knows("a"));
   EXPECT_TRUE(knows("b"));
@@ -144,13 +144,13 @@ TEST_F(PodWatcherTest, FollowsTheEvents) {
 }
 
 TEST_F(PodWatcherTest, GoesOnWhereACutWatchWas) {
-  const auto events =
-      event("ADDED", pod("b", "6")) + event("BOOKMARK", R"({"metadata":{"resourceVersion":"9"}})");
-  const auto half = event("DELETED", pod("b", "10"));
+  const auto events = event_line("ADDED", pod("b", "6")) +
+                      event_line("BOOKMARK", R"({"metadata":{"resourceVersion":"9"}})");
+  const auto half = event_line("DELETED", pod("b", "10"));
   run({page("", "5"),
        {.pieces = {events, half.substr(0, half.size() - 3)},
         .end = fail(ErrorKind::kSystem, "stream truncated")},
-       {.pieces = {event("ADDED", pod("c", "11"))}}});
+       {.pieces = {event_line("ADDED", pod("c", "11"))}}});
   EXPECT_THAT(transport_.targets,
               ElementsAre(list_request(), watch_from("5"), watch_from("9"), watch_from("11")));
   EXPECT_TRUE(knows("b"));
@@ -216,7 +216,7 @@ TEST_F(PodWatcherTest, TriesAWatchAgainFromTheSameVersion) {
       {{.status = 0, .end = fail(ErrorKind::kSystem, "refused")}, "refused"},
       {{.status = 403}, "403"},
       {{.pieces = {"{\n"}}, "no JSON"},
-      {{.pieces = {event("ERROR", R"({"code":500,"message":"etcd"})")}}, "etcd"},
+      {{.pieces = {event_line("ERROR", R"({"code":500,"message":"etcd"})")}}, "etcd"},
       {{.pieces = {std::string(5U << 20U, 'x')}}, "a line of more than"},
   };
   for (const auto& [answer, why] : table) {
@@ -240,7 +240,7 @@ TEST_F(PodWatcherTest, StaysInTroubleUntilAGoodEventAfterABadOne) {
   run({page("", "5"), {.pieces = {"{\n"}}, {.pieces = {}}});
   EXPECT_THAT(trouble(), HasSubstr("no JSON"));
   context_.restart();
-  run({page("", "5"), {.pieces = {"{\n"}}, {.pieces = {event("ADDED", pod("a", "6"))}}});
+  run({page("", "5"), {.pieces = {"{\n"}}, {.pieces = {event_line("ADDED", pod("a", "6"))}}});
   EXPECT_EQ(trouble(), "");
 }
 

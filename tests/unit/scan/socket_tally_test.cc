@@ -66,7 +66,7 @@ TEST(SocketSums, AddNamespacesTogether) {
   EXPECT_THAT(sums.listeners, ::testing::ElementsAre(ListenBacklog{80, 2, 20}));
 }
 
-SocketRow close_wait(std::uint64_t cookie, std::optional<std::uint64_t> cgroup = {}) {
+SocketRow close_wait_of(std::uint64_t cookie, std::optional<std::uint64_t> cgroup = {}) {
   auto row = row_in(TcpState::kCloseWait);
   row.cookie = cookie;
   row.cgroup_id = cgroup;
@@ -84,12 +84,12 @@ TEST(SocketTally, KeepsThePodsOtherNamespacesWhenOneIsReadAgain) {
   tally.begin_pod({});
   tally.begin_namespace();
   tally.restart();
-  tally.row(close_wait(1));
+  tally.row(close_wait_of(1));
   tally.begin_namespace();
   tally.restart();
-  tally.row(close_wait(2));
+  tally.row(close_wait_of(2));
   tally.restart();  // the kernel's answer was not consistent
-  tally.row(close_wait(3));
+  tally.row(close_wait_of(3));
   EXPECT_THAT(cookies(tally.close_wait()), ::testing::ElementsAre(3U));
   EXPECT_THAT(cookies(tally.pod_close_wait()), ::testing::ElementsAre(1U, 3U));
   tally.begin_pod({});
@@ -112,8 +112,8 @@ TEST(SocketTally, KnowsThePortsOfOneNamespaceOnly) {
 TEST(SocketTally, FindsContainersWhateverTheOrderOfCgroups) {
   SocketTally tally;
   tally.begin_pod({{30, 0}, {10, 1}, {20, 2}});
-  for (const std::uint64_t cgroup : {10U, 15U, 20U, 30U, 31U}) tally.row(close_wait(1, cgroup));
-  tally.row(close_wait(1));
+  for (const std::uint64_t cgroup : {10U, 15U, 20U, 30U, 31U}) tally.row(close_wait_of(1, cgroup));
+  tally.row(close_wait_of(1));
   std::vector<ContainerIndex> containers;
   for (const auto& socket : tally.close_wait()) containers.push_back(socket.container);
   EXPECT_THAT(containers,
