@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "socket_walk.skel.h"
+#include "socket_walk_ahead.skel.h"
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -14,18 +15,21 @@
 namespace closewatch {
 namespace {
 
+template <typename Skeleton>
 struct SkeletonCloser {
-  void operator()(socket_walk_bpf* skeleton) const { socket_walk_bpf__destroy(skeleton); }
+  void operator()(Skeleton* skeleton) const { Skeleton::destroy(skeleton); }
 };
-using Skeleton = std::unique_ptr<socket_walk_bpf, SkeletonCloser>;
+template <typename Skeleton>
+using OwnedSkeleton = std::unique_ptr<Skeleton, SkeletonCloser<Skeleton>>;
 
 struct TypesCloser {
   void operator()(btf* types) const { btf__free(types); }
 };
 
+template <typename Skeleton>
 class LoadedProgram final : public WalkProgram {
  public:
-  explicit LoadedProgram(Skeleton skeleton) : skeleton_(std::move(skeleton)) {}
+  explicit LoadedProgram(OwnedSkeleton<Skeleton> skeleton) : skeleton_(std::move(skeleton)) {}
 
   WalkMemory memory() override {
     auto& shared = *skeleton_->bss;
@@ -48,21 +52,27 @@ class LoadedProgram final : public WalkProgram {
     return {};
   }
 
-  Skeleton skeleton_;
+  OwnedSkeleton<Skeleton> skeleton_;
 };
 
+/// Whether the kernel has the function that reading ahead takes. A program that names another is
+/// not loaded, though it calls it nowhere: without CAP_SYS_ADMIN libbpf cannot look for it in
+/// modules.
+///
 /// The types are some 10 MB, and libbpf is to read them once more: they do not outlive this.
-Result<void> check_kernel(const std::string& btf) {
+Result<bool> check_kernel(const std::string& btf) {
   const std::unique_ptr<::btf, TypesCloser> types(btf__parse(btf.c_str(), nullptr));
   if (!types) {
     return fail(ErrorKind::kUnsupported, "the kernel's types (BTF) cannot be read from " + btf +
                                              ": " + std::strerror(errno) +
                                              "; it needs CONFIG_DEBUG_INFO_BTF=y");
   }
-  return check_kernel_fields(*types);
+  if (auto known = check_kernel_fields(*types); !known) return tl::unexpected(known.error());
+  return btf__find_by_name_kind(types.get(), "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 }
 
-Result<std::unique_ptr<WalkProgram>> load(const std::string& btf, bool reads_ahead) {
+template <typename Skeleton>
+Result<std::unique_ptr<WalkProgram>> load(const std::string& btf) {
   std::array<char, std::size_t{64} << 10U> verifier{};
   bpf_object_open_opts options{};
   options.sz = sizeof(options);
@@ -71,16 +81,15 @@ Result<std::unique_ptr<WalkProgram>> load(const std::string& btf, bool reads_ahe
   if (btf != kKernelTypes) options.btf_custom_path = btf.c_str();
   options.kernel_log_buf = verifier.data();
   options.kernel_log_size = verifier.size();
-  Skeleton skeleton(socket_walk_bpf__open_opts(&options));
+  OwnedSkeleton<Skeleton> skeleton(Skeleton::open(&options));
   if (!skeleton) return fail_errno(errno, "opening the program that walks the kernel's sockets");
-  skeleton->rodata->reads_ahead = reads_ahead ? 1 : 0;
-  if (const auto error = socket_walk_bpf__load(skeleton.get()); error != 0) {
+  if (const auto error = Skeleton::load(skeleton.get()); error != 0) {
     // 0 is a sure no, while a probe that fails for want of a privilege is not.
     const bool has_loop =
         libbpf_probe_bpf_helper(BPF_PROG_TYPE_RAW_TRACEPOINT, BPF_FUNC_loop, nullptr) != 0;
     return tl::unexpected(load_refusal(-error, has_loop, verifier.data()));
   }
-  return std::make_unique<LoadedProgram>(std::move(skeleton));
+  return std::make_unique<LoadedProgram<Skeleton>>(std::move(skeleton));
 }
 
 }  // namespace
@@ -109,10 +118,13 @@ Error load_refusal(int error_number, bool has_loop, std::string_view verifier) {
 Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf) {
   // What libbpf has to say comes back as an Error.
   libbpf_set_print(nullptr);
-  if (auto known = check_kernel(btf); !known) return tl::unexpected(known.error());
-  // Whether a program may call bpf_rdonly_cast() is nowhere to be asked.
-  auto program = load(btf, true);
-  return program ? std::move(program) : load(btf, false);
+  const auto has_cast = check_kernel(btf);
+  if (!has_cast) return tl::unexpected(has_cast.error());
+  if (*has_cast) {
+    // Whether this program may call it is nowhere to be asked.
+    if (auto program = load<socket_walk_ahead_bpf>(btf)) return program;
+  }
+  return load<socket_walk_bpf>(btf);
 }
 
 }  // namespace closewatch

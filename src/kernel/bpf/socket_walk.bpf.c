@@ -29,10 +29,9 @@ enum { CLONE_NEWNET = 0x40000000 };
 // (include/net/inet_hashtables.h).
 enum { LISTENING_NULLS_BASE = 1U << 29 };
 
-// For want of bpf_rdonly_cast() (Linux 6.2) the program does without, and the verifier drops what
-// would call it.
-const volatile __u32 reads_ahead = 1;
-extern void* bpf_rdonly_cast(const void* object, __u32 type) __ksym __weak;
+#ifdef READS_AHEAD  // it is of Linux 6.2
+extern void* bpf_rdonly_cast(const void* object, __u32 type) __ksym;
+#endif
 
 // Memory that the agent has mapped.
 struct walk_request request;
@@ -42,16 +41,33 @@ struct walk_group groups[WALK_GROUPS];
 struct walk_record records[WALK_RECORDS];
 struct walk_port ports[WALK_PORTS];
 
-// The bucket that is being read. One run at a time: the agent's scanner is one thread.
+// What is being read: a chunk of buckets, those of them that have sockets, and one bucket's chain.
+// One run at a time: the agent's scanner is one thread.
 enum { LARGEST_BUCKET = 64 };
-struct walk_link chain[WALK_DEPTH];
 __u8 buckets[WALK_CHUNK * LARGEST_BUCKET];
+struct {
+  __u64 number;
+  __u64 address;
+  __u64 first;
+} occupied[WALK_CHUNK];
+struct walk_link chain[WALK_DEPTH];
 // Not static, for clang would take the structure apart and describe parts in its BTF that overlap.
 struct {
+  __u64 marker;   // of the bucket: where its chain has to end
+  __u64 address;  // of the bucket
+  __u64 first;
   __u64 next;
   __u32 length;
   __u32 unreadable;
+  __u32 done;
+  __u64 from;      // the first bucket of the chunk that is still to be walked
+  // How many of the chunk. Volatile, for the verifier follows each value that a register can have.
+  volatile __u32 occupied;
 } reading;
+
+// Whatever calls is no part of a loop in C: until Linux 6.4 the verifier refuses a call there by
+// the order in which the compiler happens to put things ("back-edge", check_cfg() in
+// kernel/bpf/verifier.c).
 
 #define COMMON_OFFSET(field) bpf_core_field_offset(struct sock_common, field)
 // A field of the copy. The offset is a constant once the program is loaded, and so is the
@@ -183,78 +199,100 @@ static long count(__u32 index, void* unused) {
   return 0;
 }
 
-// Global functions are verified once each, however often they are called.
-__noinline int walk_bucket(__u64 bucket, __u64 first, __u64 head) {
-  __u64 marker = request.listening ? bucket + LISTENING_NULLS_BASE : bucket;
-  for (int attempt = 0; attempt < WALK_ATTEMPTS; ++attempt) {
-    reading.next = first;
-    reading.length = 0;
-    reading.unreadable = 0;
-    bpf_loop(WALK_DEPTH + 1, follow, 0, 0);
-    if (!reading.unreadable) {
-      if (!(reading.next & 1)) {
-        answer.too_deep++;
-        return 0;
-      }
-      if (reading.next >> 1 == marker) {
-        answer.sockets += reading.length;
-        bpf_loop(reading.length, count, 0, 0);
-        return 0;
-      }
+static long attempt(__u32 index, void* unused) {
+  reading.next = reading.first;
+  reading.length = 0;
+  reading.unreadable = 0;
+  bpf_loop(WALK_DEPTH + 1, follow, 0, 0);
+  if (!reading.unreadable) {
+    if (!(reading.next & 1)) {
+      answer.too_deep++;
+      reading.done = 1;
+      return 1;
     }
-    answer.moved++;
-    if (bpf_probe_read_kernel(&first, sizeof(first), (void*)head)) break;
+    if (reading.next >> 1 == reading.marker) {
+      answer.sockets += reading.length;
+      bpf_loop(reading.length, count, 0, 0);
+      reading.done = 1;
+      return 1;
+    }
   }
-  answer.given_up++;
+  answer.moved++;
+  return bpf_probe_read_kernel(&reading.first, sizeof(reading.first), (void*)reading.address) != 0;
+}
+
+// Global functions are verified once each, however often they are called.
+__noinline int walk_bucket(__u64 number, __u64 address, __u64 first) {
+  reading.marker = request.listening ? number + LISTENING_NULLS_BASE : number;
+  reading.address = address;
+  reading.first = first;
+  reading.done = 0;
+  bpf_loop(WALK_ATTEMPTS, attempt, 0, 0);
+  if (!reading.done) answer.given_up++;
   return 0;
 }
 
-static __always_inline int is_full(void) {
-  return answer.sockets >= WALK_SOCKETS || answer.records > WALK_RECORDS - WALK_DEPTH;
+static long walk_occupied(__u32 index, void* unused) {
+  if (index >= WALK_CHUNK) return 1;
+  // What another run has walked, or a small table has not.
+  if (occupied[index].number < reading.from || occupied[index].number > request.mask) return 0;
+  if (answer.sockets >= WALK_SOCKETS || answer.records > WALK_RECORDS - WALK_DEPTH) {
+    answer.next = occupied[index].number;  // the run has been long enough
+    return 1;
+  }
+  walk_bucket(occupied[index].number, occupied[index].address, occupied[index].first);
+  return 0;
 }
 
+static __always_inline void find_occupied(__u64 start, __u32 size, __u32 offset) {
+  reading.occupied = 0;
+  for (__u32 i = 0; i < WALK_CHUNK; ++i) {
+    __u64 first = *(__u64*)(buckets + i * size + offset);
+    if (first & 1) continue;
+    __u32 place = reading.occupied & (WALK_CHUNK - 1);
+    occupied[place].number = start + i;
+    occupied[place].address = request.table + (start + i) * size + offset;
+    occupied[place].first = first;
+    reading.occupied++;
+  }
+}
+
+#ifdef READS_AHEAD
 // To reach a socket costs some cache misses, and these overlap for the first sockets of all of a
 // chunk's buckets when each is asked for before any is waited for. That takes loads in the program
 // itself: bpf_probe_read_kernel() is too long a way for the CPU to look past it.
-static __always_inline void read_ahead(__u64 start, __u32 size, __u32 offset) {
+static __always_inline void read_ahead(void) {
   for (__u32 i = 0; i < WALK_CHUNK; ++i) {
-    if (start + i > request.mask) break;
-    __u64 head = *(__u64*)(buckets + i * size + offset);
-    if (head & 1) continue;
-    const struct sock_common* socket = bpf_rdonly_cast(
-        (void*)(head - COMMON_OFFSET(skc_nulls_node)), bpf_core_type_id_kernel(struct sock_common));
+    if (i >= reading.occupied) break;
+    const struct sock_common* socket =
+        bpf_rdonly_cast((void*)(occupied[i].first - COMMON_OFFSET(skc_nulls_node)),
+                        bpf_core_type_id_kernel(struct sock_common));
     __u64 state = socket->skc_state;
     __u64 next = (__u64)socket->skc_nulls_node.next;
     asm volatile("" ::"r"(state), "r"(next));  // it is the cache that is to have them
   }
 }
+#else
+static __always_inline void read_ahead(void) {}
+#endif
 
 static __always_inline long walk_chunk(__u32 size, __u32 offset) {
   if (size > LARGEST_BUCKET || offset > size - sizeof(__u64)) return 1;
-  __u64 first = answer.next;
-  if (first > request.mask) return 1;
+  if (answer.next > request.mask) return 1;
   // The last chunk ends with the table, wherever a run left off.
   __u64 last_start = request.mask >= WALK_CHUNK ? request.mask + 1 - WALK_CHUNK : 0;
-  __u64 start = first < last_start ? first : last_start;
+  __u64 start = answer.next < last_start ? answer.next : last_start;
   if (bpf_probe_read_kernel(buckets, WALK_CHUNK * size, (void*)(request.table + start * size))) {
     answer.unreadable++;
     answer.next = request.mask + 1;
     return 1;
   }
-  if (reads_ahead) read_ahead(start, size, offset);
-  for (__u32 i = 0; i < WALK_CHUNK; ++i) {
-    __u64 bucket = start + i;
-    if (bucket > request.mask) break;
-    __u64 head = *(__u64*)(buckets + i * size + offset);
-    if ((head & 1) || bucket < first) continue;
-    if (is_full()) {
-      answer.next = bucket;
-      return 1;
-    }
-    walk_bucket(bucket, head, request.table + bucket * size + offset);
-  }
+  find_occupied(start, size, offset);
+  read_ahead();
+  reading.from = answer.next;
   answer.next = start + WALK_CHUNK;
-  return 0;
+  bpf_loop(reading.occupied, walk_occupied, 0, 0);
+  return answer.next != start + WALK_CHUNK;
 }
 
 static long walk_established_chunk(__u32 index, void* unused) {
