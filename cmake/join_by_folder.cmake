@@ -1,5 +1,5 @@
 # With CMAKE_UNITY_BUILD (the presets lint, asan-ubsan and tsan) the files of a folder are read as one, so that what they
-# all include is read once. Hence what a file keeps to itself has a name that no other file of its folder gives away.
+# all include is read once. Hence what a file keeps to itself has a name that no other file of its folder uses.
 function(join_by_folder target)
   set_target_properties(${target} PROPERTIES UNITY_BUILD_MODE GROUP)
   get_target_property(sources ${target} SOURCES)

@@ -8,7 +8,6 @@ namespace closewatch {
 namespace {
 
 using testing::FakeTree;
-
 using testing::kContainerA;
 
 TEST(ParsePodLogName, SplitsAtTheUnderscores) {
