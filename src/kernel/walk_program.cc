@@ -5,7 +5,7 @@
 #include <cstring>
 
 #include "socket_walk.skel.h"
-#include "socket_walk_ahead.skel.h"
+#include "socket_walk_by_loads.skel.h"
 #include <bpf/bpf.h>
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
@@ -55,7 +55,7 @@ class LoadedProgram final : public WalkProgram {
   OwnedSkeleton<Skeleton> skeleton_;
 };
 
-/// Whether the kernel has the function that reading ahead takes. A program that names another is
+/// Whether the kernel has the function that reading by loads takes. A program that names another is
 /// not loaded, though it calls it nowhere: without CAP_SYS_ADMIN libbpf cannot look for it in
 /// modules.
 ///
@@ -115,14 +115,14 @@ Error load_refusal(int error_number, bool has_loop, std::string_view verifier) {
   return {ErrorKind::kUnsupported, std::move(what)};
 }
 
-Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf) {
+Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf, WalkReads reads) {
   // What libbpf has to say comes back as an Error.
   libbpf_set_print(nullptr);
   const auto has_cast = check_kernel(btf);
   if (!has_cast) return tl::unexpected(has_cast.error());
-  if (*has_cast) {
+  if (*has_cast && reads == WalkReads::kFastest) {
     // Whether this program may call it is nowhere to be asked.
-    if (auto program = load<socket_walk_ahead_bpf>(btf)) return program;
+    if (auto program = load<socket_walk_by_loads_bpf>(btf)) return program;
   }
   return load<socket_walk_bpf>(btf);
 }

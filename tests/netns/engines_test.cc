@@ -47,10 +47,14 @@ using testing::NetworkNamespace;
 using testing::wait_until;
 using testing::Wire;
 
-std::unique_ptr<BpfSource> bpf_source() {
-  auto program = load_walk_program(kKernelTypes);
+std::unique_ptr<WalkProgram> walk_program(WalkReads reads = WalkReads::kFastest) {
+  auto program = load_walk_program(kKernelTypes, reads);
   if (!program) throw std::runtime_error(program.error().what);
-  return std::make_unique<BpfSource>(std::move(*program));
+  return std::move(*program);
+}
+
+std::unique_ptr<BpfSource> bpf_source(WalkReads reads = WalkReads::kFastest) {
+  return std::make_unique<BpfSource>(walk_program(reads));
 }
 
 /// What a source tells of a namespace.
@@ -121,6 +125,7 @@ TEST(Engines, TellTheSameRowByRow) {
   });
   InetDiagSource inet_diag(*make_netlink_opener());
   const auto bpf = bpf_source();
+  const auto bpf_by_helper = bpf_source(WalkReads::kByHelper);
   ProcfsSource procfs;
   const auto descriptor = space.open();
   const auto text = open_at(kWorkingFolder,
@@ -130,21 +135,25 @@ TEST(Engines, TellTheSameRowByRow) {
   // Timers may move a socket on between two readings; then the next round is to be quiet.
   Told before;
   Told walked;
+  Told walked_by_helper;
   Told as_text;
   Told after;
   wait_until("nothing moves while the engines read", [&] {
     before = told_by(inet_diag, descriptor.get());
     walked = told_by(*bpf, descriptor.get());
+    walked_by_helper = told_by(*bpf_by_helper, descriptor.get());
     as_text = told_by(procfs, text->get());
     after = told_by(inet_diag, descriptor.get());
     return before.states == after.states;
   });
   EXPECT_GT(before.rows.size(), 20U);
   expect_same(before, walked);
+  expect_same(before, walked_by_helper);
   expect_same(before, as_text);
   for (std::size_t i = 0; i < walked.rows.size(); ++i) {
     const auto& row = walked.rows[i];
     EXPECT_EQ(row.cgroup_id, before.rows[i].cgroup_id);
+    EXPECT_EQ(walked_by_helper.rows[i].cgroup_id, before.rows[i].cgroup_id);
     if (row.state == TcpState::kListen) {
       EXPECT_EQ(row.send_queue, before.rows[i].send_queue);
       EXPECT_EQ(as_text.rows[i].send_queue, kNoAcceptLimit);
@@ -230,6 +239,138 @@ TEST(Engines, ANamespacesOwnHashTableIsNotMissed) {
     return scanner.sums_of(child->name()).states == testing::ss_counts(child->name()).states;
   });
   EXPECT_EQ(scanner.last_sums_of(child->name()).states.of(TcpState::kCloseWait), 300U);
+}
+
+/// A namespace with a hash table of its own that has but one bucket.
+NetworkNamespace with_one_bucket(const std::string& name) {
+  const NetworkNamespace parent("parent");
+  parent.sysctl("net.ipv4.tcp_child_ehash_entries", "1");
+  std::unique_ptr<NetworkNamespace> child;
+  parent.run([&] { child = std::make_unique<NetworkNamespace>(name); });
+  child->sysctl("net.ipv4.tcp_max_tw_buckets", "1000");  // half the buckets if nobody says so
+  return std::move(*child);
+}
+
+TEST(Engines, ABucketIsWalkedWholeOrTheNamespaceSaysThatItWasNot) {
+  for (const auto reads : {WalkReads::kFastest, WalkReads::kByHelper}) {
+    const auto crowded = with_one_bucket("crowded");
+    const NetworkNamespace quiet("quiet");
+    std::vector<UniqueFd> sockets;
+    quiet.run([&] { sockets = testing::many_in_close_wait(3, 77); });
+    const auto add = [&](std::size_t connections, std::uint8_t network) {
+      crowded.run([&] {
+        for (auto& made : testing::many_in_close_wait(connections, network)) {
+          sockets.push_back(std::move(made));
+        }
+      });
+    };
+    add(WALK_DEPTH / 2, 78);  // both ends of each are in the bucket
+    const auto bpf = bpf_source(reads);
+    const auto descriptor = crowded.open();
+    wait_until("each has got its FIN", [&] {
+      const auto states = told_by(*bpf, descriptor.get()).states;
+      return states.of(TcpState::kCloseWait) == WALK_DEPTH / 2 &&
+             states.of(TcpState::kFinWait2) == WALK_DEPTH / 2;
+    });
+
+    add(1, 79);
+    CollectingSink sink;
+    bpf->begin_scan(std::nullopt);
+    const auto reading = bpf->read(descriptor.get(), {}, sink);
+    ASSERT_FALSE(reading);
+    EXPECT_EQ(reading.error().kind, ErrorKind::kInterrupted);
+    EXPECT_THAT(reading.error().what, HasSubstr("1 have more than 512 sockets"));
+    EXPECT_TRUE(bpf->read(quiet.open().get(), {}, sink));
+    EXPECT_EQ(told_by(*bpf, quiet.open().get()).states.of(TcpState::kCloseWait), 3U);
+  }
+}
+
+/// Of a program that has identified the namespace.
+WalkMemory memory_for(WalkProgram& program, const NetworkNamespace& space) {
+  const auto memory = program.memory();
+  const auto descriptor = space.open();
+  memory.request.descriptor = static_cast<walk_u32>(descriptor.get());
+  EXPECT_TRUE(program.identify_namespace());
+  memory.request.generation = 1;
+  return memory;
+}
+
+/// As when a socket is taken away to another bucket under the walk: a table that begins one bucket
+/// later than the program is told has chains that each end with another bucket's marker.
+TEST(Engines, AChainThatEndsElsewhereIsReadAgainAndNeverCounted) {
+  for (const auto reads : {WalkReads::kFastest, WalkReads::kByHelper}) {
+    const NetworkNamespace space("moved");
+    std::vector<UniqueFd> sockets;
+    space.run([&] { sockets = testing::many_in_close_wait(100, 78); });
+    const auto program = walk_program(reads);
+    const auto memory = memory_for(*program, space);
+    memory.request.table = memory.found_namespace.established + sizeof(walk_u64);
+    memory.request.mask = memory.found_namespace.established_mask / 2;
+    memory.request.first = 0;
+    std::size_t given_up = 0;
+    while (memory.request.first <= memory.request.mask) {
+      ASSERT_TRUE(program->walk_table());
+      EXPECT_EQ(memory.answer.sockets, 0U);
+      EXPECT_EQ(memory.answer.records, 0U);
+      EXPECT_EQ(memory.answer.moved, memory.answer.given_up * WALK_ATTEMPTS);
+      given_up += memory.answer.given_up;
+      ASSERT_GT(memory.answer.next, memory.request.first);
+      memory.request.first = memory.answer.next;
+    }
+    EXPECT_GT(given_up, 50U);  // some 100 of 200 sockets are in this half of the table
+  }
+}
+
+/// Whether the rest of the table of listeners, from a bucket on, has any of the namespace.
+bool has_listener_from(WalkProgram& program, std::uint64_t bucket) {
+  const auto memory = program.memory();
+  memory.request.table = memory.found_namespace.listening;
+  memory.request.mask = memory.found_namespace.listening_mask;
+  memory.request.listening = 1;
+  for (auto next = bucket; next <= memory.request.mask; next = memory.answer.next) {
+    memory.request.first = next;
+    EXPECT_TRUE(program.walk_table());
+    const auto records = memory.records.first(memory.answer.records);
+    if (std::any_of(records.begin(), records.end(), [&](const walk_record& record) {
+          return record.net == memory.found_namespace.net;
+        })) {
+      return true;
+    }
+  }
+  return false;
+}
+
+/// As when a socket begins to listen under the walk: the listener's bucket, laid out as if it were
+/// one of the table of connections.
+TEST(Engines, AListenerThatIsMetAmongConnectionsIsNotCounted) {
+  constexpr std::uint64_t kFirstMarker = 1U << 29U;  // LISTENING_NULLS_BASE
+  constexpr std::uint64_t kConnectionsBucket = 8;    // a pointer,
+  constexpr std::uint64_t kListenersBucket = 16;     // and a lock before it
+  const NetworkNamespace space("listens");
+  Listener listener;
+  space.run([&] { listener = testing::listen_on(Wire::kIpv4, 8); });
+  const auto program = walk_program();
+  const auto memory = memory_for(*program, space);
+  std::uint64_t bucket = 0;
+  std::uint64_t beyond = memory.found_namespace.listening_mask + 1;
+  while (beyond - bucket > 1) {
+    const auto middle = bucket + (beyond - bucket) / 2;
+    (has_listener_from(*program, middle) ? bucket : beyond) = middle;
+  }
+
+  memory.request.generation = 2;
+  memory.request.listening = 0;
+  memory.request.first = kFirstMarker + bucket;
+  memory.request.table = memory.found_namespace.listening + bucket * kListenersBucket +
+                         sizeof(walk_u64) - memory.request.first * kConnectionsBucket;
+  // What is read at once shall be of the table, whichever bucket it is.
+  memory.request.mask = memory.request.first + (bucket < WALK_CHUNK / 2 ? WALK_CHUNK - 1 : 0);
+  ASSERT_TRUE(program->walk_table());
+  EXPECT_GE(memory.answer.sockets, 1U) << "it was to be met";
+  EXPECT_EQ(memory.answer.records, 0U);
+  EXPECT_TRUE(std::none_of(memory.groups.begin(), memory.groups.end(), [&](const auto& group) {
+    return group.generation == memory.request.generation && group.net == memory.found_namespace.net;
+  }));
 }
 
 TEST(Engines, BpfSaysWhatItMisses) {

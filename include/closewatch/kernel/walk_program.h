@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -39,13 +40,20 @@ class WalkProgram {
 /// What the running kernel says of its own types (BTF).
 inline constexpr const char* kKernelTypes = "/sys/kernel/btf/vmlinux";
 
+/// How the program reads the kernel's memory.
+enum class WalkReads : std::uint8_t {
+  kFastest,   ///< by loads of its own where the kernel has bpf_rdonly_cast() (Linux 6.2), else:
+  kByHelper,  ///< by calls of bpf_probe_read_kernel()
+};
+
 /// Loads the real one into the kernel. `btf` is a file with the types of the running kernel,
-/// kKernelTypes but in tests.
+/// kKernelTypes but in tests; so is `reads`.
 ///
 /// Errors are sentences that name what is missing: kUnsupported (the kernel has no BTF, no
 /// bpf_loop(), or other fields than the program needs), kDenied (CAP_BPF or CAP_PERFMON, or
 /// lockdown), kSystem.
-Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf);
+Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf,
+                                                       WalkReads reads = WalkReads::kFastest);
 
 /// Why the kernel did not load it: `error_number` as errno has it, whether it has bpf_loop(), and
 /// what its verifier wrote. Pure.

@@ -29,8 +29,20 @@ enum { CLONE_NEWNET = 0x40000000 };
 // (include/net/inet_hashtables.h).
 enum { LISTENING_NULLS_BASE = 1U << 29 };
 
-#ifdef READS_AHEAD  // it is of Linux 6.2
+// A field of an object of the kernel's. With bpf_rdonly_cast(), which is of Linux 6.2, it is a load
+// in the program itself, and the CPU fetches several at a time; bpf_probe_read_kernel() is too long
+// a way for it to look past.
+#ifdef READS_BY_LOADS
 extern void* bpf_rdonly_cast(const void* object, __u32 type) __ksym;
+#define READ(type, object, field) \
+  (((type*)bpf_rdonly_cast((void*)(object), bpf_core_type_id_kernel(type)))->field)
+#else
+// What leads to the object is no access of the kernel's: it must not be in BPF_CORE_READ().
+#define READ(type, object, field)        \
+  ({                                     \
+    type* read_object = (type*)(object); \
+    BPF_CORE_READ(read_object, field);   \
+  })
 #endif
 
 // Memory that the agent has mapped.
@@ -60,7 +72,7 @@ struct {
   __u32 length;
   __u32 unreadable;
   __u32 done;
-  __u64 from;      // the first bucket of the chunk that is still to be walked
+  __u64 from;  // the first bucket of the chunk that is still to be walked
   // How many of the chunk. Volatile, for the verifier follows each value that a register can have.
   volatile __u32 occupied;
 } reading;
@@ -99,8 +111,7 @@ static __always_inline struct walk_group* group_of(__u64 net, __u64 cgroup) {
       group->generation = request.generation;
       group->net = net;
       group->cgroup = cgroup;
-      struct net* space = (struct net*)net;
-      group->cookie = BPF_CORE_READ(space, net_cookie);
+      group->cookie = READ(struct net, net, net_cookie);
       return group;
     }
     if (group->net == net && group->cgroup == cgroup) return group;
@@ -118,15 +129,16 @@ static __always_inline void note_port(__u64 net, __u32 port) {
 }
 
 static __always_inline __u64 cgroup_of(__u64 socket) {
-  struct sock* sock = (struct sock*)socket;
-  return BPF_CORE_READ(sock, sk_cgrp_data.cgroup, kn, id);
+  __u64 cgroup = (__u64)READ(struct sock, socket, sk_cgrp_data.cgroup);
+  __u64 node = (__u64)READ(struct cgroup, cgroup, kn);
+  return READ(struct kernfs_node, node, id);
 }
 
-static __always_inline __u64 inode_of(const struct socket* file) {
+static __always_inline __u64 inode_of(__u64 socket) {
   // As in SOCK_INODE() of include/net/sock.h: struct socket is the first member of struct
   // socket_alloc.
-  const struct socket_alloc* made = (const struct socket_alloc*)file;
-  return made ? BPF_CORE_READ(made, vfs_inode.i_ino) : 0;
+  __u64 made = (__u64)READ(struct sock, socket, sk_socket);
+  return made ? READ(struct socket_alloc, made, vfs_inode.i_ino) : 0;
 }
 
 static __always_inline void describe(const struct walk_link* link, __u64 net, __u16 state,
@@ -135,13 +147,12 @@ static __always_inline void describe(const struct walk_link* link, __u64 net, __
   if (at >= WALK_RECORDS) return;
   struct walk_record* record = &records[at];
   answer.records = at + 1;
-  struct sock* sock = (struct sock*)link->socket;
-  struct tcp_sock* tcp = (struct tcp_sock*)link->socket;
+  __u64 socket = link->socket;
   record->net = net;
   record->cgroup = cgroup;
-  record->socket = link->socket;
-  record->inode = inode_of(BPF_CORE_READ(sock, sk_socket));
-  record->uid = BPF_CORE_READ(sock, sk_uid.val);
+  record->socket = socket;
+  record->inode = inode_of(socket);
+  record->uid = READ(struct sock, socket, sk_uid.val);
   record->state = state;
   record->family = COMMON(link, __u16, skc_family);
   record->interface = COMMON(link, __u32, skc_bound_dev_if);
@@ -150,6 +161,7 @@ static __always_inline void describe(const struct walk_link* link, __u64 net, __
   __builtin_memset(record->local, 0, sizeof(record->local));
   __builtin_memset(record->remote, 0, sizeof(record->remote));
   if (record->family == AF_INET6) {
+    struct sock* sock = (struct sock*)socket;
     BPF_CORE_READ_INTO(&record->local, sock, __sk_common.skc_v6_rcv_saddr);
     BPF_CORE_READ_INTO(&record->remote, sock, __sk_common.skc_v6_daddr);
   } else {
@@ -157,16 +169,17 @@ static __always_inline void describe(const struct walk_link* link, __u64 net, __
     *(__u32*)record->remote = COMMON(link, __u32, skc_daddr);
   }
   if (state == TCP_LISTEN) {  // as in tcp_diag_get_info(), net/ipv4/tcp_diag.c
-    record->receive_queue = BPF_CORE_READ(sock, sk_ack_backlog);
-    record->send_queue = BPF_CORE_READ(sock, sk_max_ack_backlog);
+    record->receive_queue = READ(struct sock, socket, sk_ack_backlog);
+    record->send_queue = READ(struct sock, socket, sk_max_ack_backlog);
     record->received_at = 0;
     record->sequence = 0;
     return;
   }
-  record->sequence = BPF_CORE_READ(tcp, rcv_nxt);
-  record->receive_queue = record->sequence - BPF_CORE_READ(tcp, copied_seq);
-  record->send_queue = BPF_CORE_READ(tcp, write_seq) - BPF_CORE_READ(tcp, snd_una);
-  record->received_at = BPF_CORE_READ(tcp, rcv_tstamp);
+  record->sequence = READ(struct tcp_sock, socket, rcv_nxt);
+  record->receive_queue = record->sequence - READ(struct tcp_sock, socket, copied_seq);
+  record->send_queue =
+      READ(struct tcp_sock, socket, write_seq) - READ(struct tcp_sock, socket, snd_una);
+  record->received_at = READ(struct tcp_sock, socket, rcv_tstamp);
 }
 
 static long count(__u32 index, void* unused) {
@@ -176,8 +189,7 @@ static long count(__u32 index, void* unused) {
   __u16 state = COMMON(link, __u8, skc_state);
   int whole = 1;
   if (state == TCP_TIME_WAIT) {  // it stands for a FIN_WAIT2 as well (inet_twsk_diag_fill())
-    struct inet_timewait_sock* remains = (struct inet_timewait_sock*)link->socket;
-    state = BPF_CORE_READ(remains, tw_substate);
+    state = READ(struct inet_timewait_sock, link->socket, tw_substate);
     whole = 0;
   } else if (state == TCP_NEW_SYN_RECV) {
     state = TCP_SYN_RECV;
@@ -257,18 +269,15 @@ static __always_inline void find_occupied(__u64 start, __u32 size, __u32 offset)
   }
 }
 
-#ifdef READS_AHEAD
+#ifdef READS_BY_LOADS
 // To reach a socket costs some cache misses, and these overlap for the first sockets of all of a
-// chunk's buckets when each is asked for before any is waited for. That takes loads in the program
-// itself: bpf_probe_read_kernel() is too long a way for the CPU to look past it.
+// chunk's buckets when each is asked for before any is waited for.
 static __always_inline void read_ahead(void) {
   for (__u32 i = 0; i < WALK_CHUNK; ++i) {
     if (i >= reading.occupied) break;
-    const struct sock_common* socket =
-        bpf_rdonly_cast((void*)(occupied[i].first - COMMON_OFFSET(skc_nulls_node)),
-                        bpf_core_type_id_kernel(struct sock_common));
-    __u64 state = socket->skc_state;
-    __u64 next = (__u64)socket->skc_nulls_node.next;
+    __u64 socket = occupied[i].first - COMMON_OFFSET(skc_nulls_node);
+    __u64 state = READ(struct sock_common, socket, skc_state);
+    __u64 next = (__u64)READ(struct sock_common, socket, skc_nulls_node.next);
     asm volatile("" ::"r"(state), "r"(next));  // it is the cache that is to have them
   }
 }
@@ -319,34 +328,39 @@ int walk_table(void* context) {
   return 0;
 }
 
-static int is_network(struct ns_common* space) {
-  if (bpf_core_field_exists(space->ns_type)) return BPF_CORE_READ(space, ns_type) == CLONE_NEWNET;
-  return BPF_CORE_READ(space, ops, type) == CLONE_NEWNET;
+static __always_inline int is_network(__u64 space) {
+  struct ns_common* typed = (struct ns_common*)space;
+  if (bpf_core_field_exists(typed->ns_type)) {
+    return READ(struct ns_common, space, ns_type) == CLONE_NEWNET;
+  }
+  return BPF_CORE_READ(typed, ops, type) == CLONE_NEWNET;
 }
 
 // From a descriptor of the calling thread to its namespace, without entering it.
 SEC("raw_tp")
 int identify_namespace(void* context) {
   __builtin_memset(&found_namespace, 0, sizeof(found_namespace));
-  struct task_struct* task = (struct task_struct*)bpf_get_current_task();
-  struct fdtable* table = BPF_CORE_READ(task, files, fdt);
-  if (request.descriptor >= BPF_CORE_READ(table, max_fds)) return 0;
-  struct file* file = 0;
-  struct file** files = BPF_CORE_READ(table, fd);
-  if (bpf_probe_read_kernel(&file, sizeof(file), files + request.descriptor)) return 0;
+  __u64 task = bpf_get_current_task();
+  __u64 files = (__u64)READ(struct task_struct, task, files);
+  __u64 table = (__u64)READ(struct files_struct, files, fdt);
+  if (request.descriptor >= READ(struct fdtable, table, max_fds)) return 0;
+  __u64 places = (__u64)READ(struct fdtable, table, fd);
+  __u64 file = 0;
+  __u64 place = places + request.descriptor * sizeof(file);
+  if (bpf_probe_read_kernel(&file, sizeof(file), (void*)place)) return 0;
   // nsfs keeps the namespace there, of whatever kind (fs/nsfs.c); the inode number tells whether it
   // did.
-  struct inode* inode = BPF_CORE_READ(file, f_inode);
-  struct ns_common* space = BPF_CORE_READ(inode, i_private);
-  if (!space || BPF_CORE_READ(space, inum) != BPF_CORE_READ(inode, i_ino)) return 0;
+  __u64 inode = (__u64)READ(struct file, file, f_inode);
+  __u64 space = (__u64)READ(struct inode, inode, i_private);
+  if (!space || READ(struct ns_common, space, inum) != READ(struct inode, inode, i_ino)) return 0;
   if (!is_network(space)) return 0;
-  struct net* net = (void*)space - bpf_core_field_offset(struct net, ns);
-  struct inet_hashinfo* tables = BPF_CORE_READ(net, ipv4.tcp_death_row.hashinfo);
-  found_namespace.cookie = BPF_CORE_READ(net, net_cookie);
-  found_namespace.established = (__u64)BPF_CORE_READ(tables, ehash);
-  found_namespace.established_mask = BPF_CORE_READ(tables, ehash_mask);
-  found_namespace.listening = (__u64)BPF_CORE_READ(tables, lhash2);
-  found_namespace.listening_mask = BPF_CORE_READ(tables, lhash2_mask);
-  found_namespace.net = (__u64)net;
+  __u64 net = space - bpf_core_field_offset(struct net, ns);
+  __u64 tables = (__u64)READ(struct net, net, ipv4.tcp_death_row.hashinfo);
+  found_namespace.cookie = READ(struct net, net, net_cookie);
+  found_namespace.established = (__u64)READ(struct inet_hashinfo, tables, ehash);
+  found_namespace.established_mask = READ(struct inet_hashinfo, tables, ehash_mask);
+  found_namespace.listening = (__u64)READ(struct inet_hashinfo, tables, lhash2);
+  found_namespace.listening_mask = READ(struct inet_hashinfo, tables, lhash2_mask);
+  found_namespace.net = net;
   return 0;
 }
