@@ -101,8 +101,10 @@ void BpfSource::begin_scan(std::optional<int> split) {
   rows_.clear();
   rows_sorted_ = true;
   groups_full_ = false;
-  known_ports_ = std::move(next_ports_);
+  known_ports_.swap(next_ports_);
   next_ports_.clear();
+  std::sort(known_ports_.begin(), known_ports_.end());
+  known_ports_.erase(std::unique(known_ports_.begin(), known_ports_.end()), known_ports_.end());
   std::fill(memory_.ports.begin(), memory_.ports.end(), walk_port{});
   memory_.request.watching = 0;
   split_ = 0;
@@ -122,8 +124,12 @@ Result<SocketReading> BpfSource::read(int network_namespace, const SocketQuery& 
   if (!listening.state) return tl::unexpected(listening.state.error());
   const auto& connected = connections(*space);
   if (!connected.state) return tl::unexpected(connected.state.error());
-  if (auto done = hand_over(*space, query, sink); !done) return tl::unexpected(done.error());
-  hand_over_ports(*space, sink);
+  const auto groups = groups_of(*space);
+  if (!groups) return tl::unexpected(groups.error());
+  hand_over_counts(*groups, query, sink);
+  const auto rows = rows_of(space->net);
+  hand_over_rows(rows, query, sink);
+  hand_over_ports(*space, rows, sink);
   return SocketReading{space->cookie, listening.repeats + connected.repeats};
 }
 
@@ -201,23 +207,24 @@ void BpfSource::take_records() {
   }
 }
 
-/// Tells the program which ports have ceased to listen, mostly none.
+/// Tells the program which ports have ceased to listen, mostly none. O(rows + known ports).
 void BpfSource::watch_ports() {
   sort_rows();
-  for (const auto& [cookie, known] : known_ports_) {
-    for (const auto port : known.ports) {
-      if (listens(known.space, port)) continue;
-      auto* const place = place_of(known.space, port);
-      if (place == nullptr) continue;
-      place->net = known.space;
-      place->port = port;
-      memory_.request.watching = 1;
-    }
+  auto row = rows_.cbegin();
+  for (const auto& known : known_ports_) {
+    while (row != rows_.cend() && place_of(*row) < known.place) ++row;
+    if (listens({row, rows_.cend()}, known.place)) continue;
+    const auto [space, port] = known.place;
+    auto* const watched = watched_port(space, port);
+    if (watched == nullptr) continue;
+    watched->net = space;
+    watched->port = port;
+    memory_.request.watching = 1;
   }
 }
 
 /// Where the program looks for a port: there it is or may be put. nullptr when there is no room.
-walk_port* BpfSource::place_of(Address space, std::uint16_t port) const {
+walk_port* BpfSource::watched_port(Address space, std::uint16_t port) const {
   const auto start = walk_port_place(space, port);
   for (unsigned i = 0; i < WALK_PROBES; ++i) {
     auto& place = memory_.ports[(start + i) & (WALK_PORTS - 1)];
@@ -233,28 +240,29 @@ void BpfSource::sort_rows() {
   rows_sorted_ = true;
 }
 
-bool BpfSource::listens(Address space, std::uint16_t port) const {
-  const auto rows = rows_of(Place{space, port}, Place{space, port});
-  return std::any_of(rows.begin(), rows.end(),
-                     [](const OwnedRow& owned) { return owned.row.state == TcpState::kListen; });
+/// Whether a listener is among the first of `rows`, which begin with those at `place`, if any are.
+bool BpfSource::listens(std::span<const OwnedRow> rows, const Place& place) {
+  for (const auto& owned : rows) {
+    if (place_of(owned) != place) break;
+    if (owned.row.state == TcpState::kListen) return true;
+  }
+  return false;
 }
 
-std::span<const BpfSource::OwnedRow> BpfSource::rows_of(const Place& first,
-                                                        const Place& last) const {
-  const auto begin = std::lower_bound(
-      rows_.begin(), rows_.end(), first,
-      [](const OwnedRow& row, const Place& place) { return place_of(row) < place; });
-  const auto end = std::upper_bound(
-      begin, rows_.end(), last,
-      [](const Place& place, const OwnedRow& row) { return place < place_of(row); });
+/// O(log rows + those of the namespace).
+std::span<const BpfSource::OwnedRow> BpfSource::rows_of(Address space) {
+  sort_rows();
+  const auto begin =
+      std::lower_bound(rows_.cbegin(), rows_.cend(), space,
+                       [](const OwnedRow& row, Address wanted) { return row.space < wanted; });
+  const auto end =
+      std::find_if(begin, rows_.cend(), [&](const OwnedRow& row) { return row.space != space; });
   return {begin, end};
 }
 
-Result<void> BpfSource::hand_over(const walk_namespace& space, const SocketQuery& query,
-                                  RowSink& sink) {
-  const auto groups = groups_of(space);
-  if (!groups) return tl::unexpected(groups.error());
-  for (const auto* const group : *groups) {
+void BpfSource::hand_over_counts(std::span<const walk_group* const> groups,
+                                 const SocketQuery& query, RowSink& sink) {
+  for (const auto* const group : groups) {
     for (const auto state : kTcpStates) {
       // Those have rows.
       if (state == TcpState::kCloseWait || state == TcpState::kListen) continue;
@@ -265,21 +273,23 @@ Result<void> BpfSource::hand_over(const walk_namespace& space, const SocketQuery
            group->cgroup != 0 ? std::optional<std::uint64_t>(group->cgroup) : std::nullopt});
     }
   }
-  sort_rows();
-  constexpr std::uint16_t kLastPort = 65'535;
-  for (const auto& owned : rows_of({space.net, 0}, {space.net, kLastPort})) {
+}
+
+void BpfSource::hand_over_rows(std::span<const OwnedRow> rows, const SocketQuery& query,
+                               RowSink& sink) {
+  for (const auto& owned : rows) {
     if (!wanted(query, owned.row.state)) continue;
     auto row = owned.row;
     if (!query.tcp_info) row.last_ack_received_ms.reset();
     sink.row(row);
   }
-  return {};
 }
 
 /// The groups that the program has counted the namespace's sockets in: none when it has no sockets.
-Result<std::vector<const walk_group*>> BpfSource::groups_of(const walk_namespace& space) const {
+Result<std::span<const walk_group* const>> BpfSource::groups_of(const walk_namespace& space) {
   const auto generation = memory_.request.generation;
-  std::vector<const walk_group*> found;
+  auto& found = groups_found_;
+  found.clear();
   bool full = groups_full_;
   if (space.net == split_) {
     for (const auto& group : memory_.groups) {
@@ -309,29 +319,29 @@ Result<std::vector<const walk_group*>> BpfSource::groups_of(const walk_namespace
     return fail(ErrorKind::kInterrupted,
                 "the network namespace is another than when it was walked");
   }
-  return found;
+  return std::span<const walk_group* const>(found);
 }
 
-void BpfSource::hand_over_ports(const walk_namespace& space, RowSink& sink) {
-  auto& next = next_ports_[space.cookie];
-  next.space = space.net;
-  constexpr std::uint16_t kLastPort = 65'535;
-  for (const auto& owned : rows_of({space.net, 0}, {space.net, kLastPort})) {
-    if (owned.row.state == TcpState::kListen) next.ports.push_back(owned.row.local.port);
+void BpfSource::hand_over_ports(const walk_namespace& space, std::span<const OwnedRow> rows,
+                                RowSink& sink) {
+  for (const auto& owned : rows) {
+    if (owned.row.state != TcpState::kListen) continue;
+    next_ports_.push_back({place_of(owned), space.cookie});
   }
-  const auto known = known_ports_.find(space.cookie);
-  if (known != known_ports_.end()) {
-    for (const auto port : known->second.ports) {
-      if (listens(space.net, port)) continue;
-      const auto* const place = place_of(space.net, port);
-      // What there was no room to watch is remembered for longer than it need be.
-      if (place != nullptr && place->in_use == 0) continue;
-      sink.port_in_use(port);
-      next.ports.push_back(port);
-    }
+  auto known =
+      std::lower_bound(known_ports_.cbegin(), known_ports_.cend(), KnownPort{{space.net, 0}, 0});
+  for (; known != known_ports_.cend() && known->place.first == space.net; ++known) {
+    // Of a namespace that was at the same address before.
+    if (known->cookie != space.cookie) continue;
+    while (!rows.empty() && place_of(rows.front()) < known->place) rows = rows.subspan(1);
+    if (listens(rows, known->place)) continue;
+    const auto port = known->place.second;
+    const auto* const watched = watched_port(space.net, port);
+    // What there was no room to watch is remembered for longer than it need be.
+    if (watched != nullptr && watched->in_use == 0) continue;
+    sink.port_in_use(port);
+    next_ports_.push_back(*known);
   }
-  std::sort(next.ports.begin(), next.ports.end());
-  next.ports.erase(std::unique(next.ports.begin(), next.ports.end()), next.ports.end());
 }
 
 }  // namespace closewatch

@@ -206,6 +206,7 @@ Result<PodList> StandaloneNamespaces::list() {
   }
   std::set<std::string> taken;
   found.merge(files);
+  list.pods.reserve(found.size());
   for (const auto& [id, what] : found) {
     auto pod = pod_from(proc->get(), netns_, access_, id, what);
     // Two namespaces of one container, a file named like a process: they stay two.

@@ -8,19 +8,29 @@ void PodHistories::follow(const PodList& list) {
   constexpr unsigned kPatience = 60;
   for (auto& [key, entry] : entries_) ++entry.missing;
   for (const auto& pod : list.pods) {
-    const auto added =
-        entries_.try_emplace(key_of(pod), Entry{.history = CloseWaitHistory(has_followed_)});
-    added.first->second.missing = 0;
+    const auto key = key_of(pod);
+    auto known = entries_.find(key);
+    if (known == entries_.end()) {
+      known = entries_
+                  .emplace(Key{key.inode, std::string(key.uid), std::string(key.file)},
+                           Entry{.history = CloseWaitHistory(has_followed_)})
+                  .first;
+    }
+    known->second.missing = 0;
   }
   const unsigned patience = list.errors.empty() ? 0 : kPatience;
   std::erase_if(entries_, [&](const auto& entry) { return entry.second.missing > patience; });
   has_followed_ |= list.errors.empty();
 }
 
-PodHistories::Key PodHistories::key_of(const Pod& pod) {
-  if (!pod.located) return {pod.uid, {}};
+PodHistories::Entry& PodHistories::entry_of(const Pod& pod) {
+  return entries_.find(key_of(pod))->second;
+}
+
+PodHistories::KeyView PodHistories::key_of(const Pod& pod) {
+  if (!pod.located) return {0, pod.uid, {}};
   const auto* const file = std::get_if<NamespaceFile>(&pod.located->where);
-  return {pod.uid, file != nullptr ? file->path : std::to_string(pod.located->id.inode)};
+  return {pod.located->id.inode, pod.uid, file != nullptr ? file->path : std::string_view()};
 }
 
 }  // namespace closewatch

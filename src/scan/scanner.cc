@@ -29,9 +29,9 @@ ScanStage stage_of_reading(const Error& error) {
 }
 
 /// Who the pod is, nothing counted yet.
-PodSnapshot identity(const Pod& pod) {
+PodSnapshot identity(Pod pod) {
   PodSnapshot snapshot;
-  static_cast<Pod&>(snapshot) = pod;
+  static_cast<Pod&>(snapshot) = std::move(pod);
   return snapshot;
 }
 
@@ -39,8 +39,8 @@ bool has_named_namespace(const Pod& pod) {
   return pod.located && std::holds_alternative<NamespaceFile>(pod.located->where);
 }
 
-void sort_by_name(std::vector<PodSnapshot>& pods) {
-  std::sort(pods.begin(), pods.end(), [](const PodSnapshot& a, const PodSnapshot& b) {
+void sort_by_name(std::vector<Pod>& pods) {
+  std::sort(pods.begin(), pods.end(), [](const Pod& a, const Pod& b) {
     return std::tie(a.pod_namespace, a.name, a.uid) < std::tie(b.pod_namespace, b.name, b.uid);
   });
 }
@@ -66,8 +66,8 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
 
   bool whole = true;
   const auto asking = [&] { return whole = whole && go_on(); };
-  if (const auto list = pods_->list()) {
-    read_all(*list, *snapshot, asking);
+  if (auto list = pods_->list()) {
+    read_all(std::move(*list), *snapshot, asking);
     if (!whole) return nullptr;
   } else {
     complain(*snapshot, ScanStage::kDiscovery, list.error());
@@ -89,8 +89,7 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
 }
 
 /// Stops between two pods when `go_on` says so.
-void Scanner::read_all(const PodList& list, Snapshot& snapshot,
-                       const std::function<bool()>& go_on) {
+void Scanner::read_all(PodList list, Snapshot& snapshot, const std::function<bool()>& go_on) {
   for (const auto& error : list.errors) complain(snapshot, ScanStage::kDiscovery, error);
   for (const auto& error : list.name_errors) complain(snapshot, ScanStage::kMetadata, error);
   features_.metadata_api = list.follows_api_server;
@@ -101,10 +100,11 @@ void Scanner::read_all(const PodList& list, Snapshot& snapshot,
   outside_ = false;
   const auto node = open_node(list, snapshot);
   sockets_->begin_scan(node.space ? std::optional(node.space->fd.get()) : std::nullopt);
+  sort_by_name(list.pods);
   snapshot.pods.reserve(list.pods.size());
-  for (const auto& pod : list.pods) {
+  for (auto& pod : list.pods) {
     if (!go_on()) return;
-    snapshot.pods.push_back(read_pod(pod, node, snapshot));
+    snapshot.pods.push_back(read_pod(std::move(pod), node, snapshot));
   }
   distrust_shared_namespaces(snapshot);
   if (outside_) {
@@ -113,7 +113,6 @@ void Scanner::read_all(const PodList& list, Snapshot& snapshot,
     if (!go_on()) return;
     read_node(node, snapshot);
   }
-  sort_by_name(snapshot.pods);
 }
 
 Scanner::Node Scanner::open_node(const PodList& list, Snapshot& snapshot) {
@@ -129,22 +128,22 @@ Scanner::Node Scanner::open_node(const PodList& list, Snapshot& snapshot) {
   return node;
 }
 
-PodSnapshot Scanner::read_pod(const Pod& pod, const Node& node, Snapshot& snapshot) {
-  auto seen = identity(pod);
+PodSnapshot Scanner::read_pod(Pod pod, const Node& node, Snapshot& snapshot) {
+  auto seen = identity(std::move(pod));
   // Who does not know the host's namespace cannot tell a pod's own from it, and would blame the
   // pod.
-  if (node.error && !has_named_namespace(pod)) {
+  if (node.error && !has_named_namespace(seen)) {
     mark_unseen(seen, ScanStage::kNamespace, *node.error);
     return seen;
   }
-  auto namespaces = opener_.open(pod, node.space ? std::optional(node.space->id) : std::nullopt);
+  auto namespaces = opener_.open(seen, node.space ? std::optional(node.space->id) : std::nullopt);
   if (!namespaces) {
     outside_ |= namespaces.error().kind == ErrorKind::kForeign;
     mark_unseen(seen, ScanStage::kNamespace, namespaces.error());
     return seen;
   }
   seen.host_network = namespaces->host_network;
-  for (const auto& space : namespaces->own) claims_[space.id].push_back(seen.uid);
+  for (const auto& space : namespaces->own) claims_.emplace_back(space.id, snapshot.pods.size());
   if (namespaces->sandboxed) {
     seen.hide(Visibility::kSandboxed,
               "a sandboxed runtime keeps its sockets out of the host's kernel");
@@ -177,7 +176,7 @@ Result<void> Scanner::read_sockets(const PodNamespaces& namespaces, PodSnapshot&
   }
   history.end_scan();
   find_containers(pod, namespaces.cgroups_known, snapshot);
-  diagnose_pod(pod, tally_);
+  diagnose_pod(pod, history, tally_);
   return {};
 }
 
@@ -218,8 +217,8 @@ void Scanner::find_containers(const PodSnapshot& pod, bool cgroups_known, Snapsh
   }
 }
 
-void Scanner::diagnose_pod(PodSnapshot& pod, SocketTally& tally) {
-  const auto& history = histories_.of(pod);
+void Scanner::diagnose_pod(PodSnapshot& pod, const CloseWaitHistory& history,
+                           SocketTally& tally) const {
   pod.diagnosis = diagnose(tally.pod_close_wait(), pod.containers, settings_.diagnosis);
   pod.diagnosis.entered = history.entered();
   pod.diagnosis.left = history.left();
@@ -259,16 +258,20 @@ void Scanner::share_out(PodSnapshot& pod, const NamespaceIdentity& host, SocketT
   pod.visibility = Visibility::kVisible;
   pod.detail.clear();
   pod.sums = tally.sums();
-  diagnose_pod(pod, tally);
+  diagnose_pod(pod, history, tally);
 }
 
 /// Where pods of a node that is itself a container (kind, k3d) are on that node's network, or where
 /// one pod's process has entered another's namespace, nobody can tell whose the sockets are.
 void Scanner::distrust_shared_namespaces(Snapshot& snapshot) {
-  for (const auto& [id, uids] : claims_) {
-    if (uids.size() < 2) continue;
-    for (auto& pod : snapshot.pods) {
-      if (std::find(uids.begin(), uids.end(), pod.uid) == uids.end()) continue;
+  std::sort(claims_.begin(), claims_.end());
+  for (auto claim = claims_.begin(); claim != claims_.end();) {
+    const auto others = std::find_if(
+        claim, claims_.end(), [&](const auto& other) { return other.first != claim->first; });
+    const bool shared = others - claim > 1;
+    for (; claim != others; ++claim) {
+      if (!shared) continue;
+      auto& pod = snapshot.pods[claim->second];
       histories_.of(pod).disown_new();
       pod.host_network = true;
       pod.hide(Visibility::kHostNetwork, "it shares a network namespace with other pods");

@@ -58,7 +58,8 @@ void SocketTally::begin_namespace() {
 void SocketTally::restart() {
   sums_.states = {};
   sums_.listeners.clear();
-  ports_in_use_.reset();
+  if (any_port_in_use_) ports_in_use_.reset();
+  any_port_in_use_ = false;
   close_wait_.resize(namespace_begin_);
 }
 
@@ -71,7 +72,7 @@ void SocketTally::row(const SocketRow& row) {
     sums_.listeners.push_back({row.local.port, row.receive_queue, accept_limit(row)});
     return;
   }
-  ports_in_use_.set(row.local.port);
+  port_in_use(row.local.port);
   if (row.state != TcpState::kCloseWait) return;
   close_wait_.push_back(close_wait_socket(row));
   close_wait_.back().container = container_of(row);

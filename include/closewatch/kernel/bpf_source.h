@@ -1,5 +1,6 @@
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <memory>
@@ -47,15 +48,15 @@ class BpfSource final : public SocketSource {
     Address space = 0;
     SocketRow row;
   };
-  /// Ports of a namespace that listen, or did and have sockets left.
-  struct KnownPorts {
-    Address space = 0;
-    std::vector<std::uint16_t> ports;
-  };
-
   /// A namespace and a local port: what rows are sorted by.
   using Place = std::pair<Address, std::uint16_t>;
   static Place place_of(const OwnedRow& owned) { return {owned.space, owned.row.local.port}; }
+  /// A port that listens, or did and has sockets left.
+  struct KnownPort {
+    Place place;
+    std::uint64_t cookie = 0;  ///< the namespace's, which its address alone does not tell for ever
+    auto operator<=>(const KnownPort&) const = default;  // NOLINT(modernize-use-nullptr)
+  };
 
   Result<walk_namespace> identify(int network_namespace);
   const Table& listeners(const walk_namespace& space);
@@ -63,22 +64,25 @@ class BpfSource final : public SocketSource {
   Table walk(Address table, std::uint64_t mask, bool listening);
   void take_records();
   void sort_rows();
-  [[nodiscard]] std::span<const OwnedRow> rows_of(const Place& first, const Place& last) const;
-  [[nodiscard]] bool listens(Address space, std::uint16_t port) const;
+  [[nodiscard]] std::span<const OwnedRow> rows_of(Address space);
+  [[nodiscard]] static bool listens(std::span<const OwnedRow> rows, const Place& place);
   void watch_ports();
-  [[nodiscard]] walk_port* place_of(Address space, std::uint16_t port) const;
-  [[nodiscard]] Result<std::vector<const walk_group*>> groups_of(const walk_namespace& space) const;
-  Result<void> hand_over(const walk_namespace& space, const SocketQuery& query, RowSink& sink);
-  void hand_over_ports(const walk_namespace& space, RowSink& sink);
+  [[nodiscard]] walk_port* watched_port(Address space, std::uint16_t port) const;
+  [[nodiscard]] Result<std::span<const walk_group* const>> groups_of(const walk_namespace& space);
+  static void hand_over_counts(std::span<const walk_group* const> groups, const SocketQuery& query,
+                               RowSink& sink);
+  static void hand_over_rows(std::span<const OwnedRow> rows, const SocketQuery& query,
+                             RowSink& sink);
+  void hand_over_ports(const walk_namespace& space, std::span<const OwnedRow> rows, RowSink& sink);
 
   std::unique_ptr<WalkProgram> program_;
   WalkMemory memory_;
   std::map<Address, Table> tables_;  ///< of this scan, by the address of the first bucket
   std::vector<OwnedRow> rows_;       ///< likewise
   bool rows_sorted_ = true;
-  std::map<std::uint64_t, KnownPorts>
-      known_ports_;                                 ///< of the last scan, by the namespace's cookie
-  std::map<std::uint64_t, KnownPorts> next_ports_;  ///< of this one
+  std::vector<KnownPort> known_ports_;             ///< of the last scan, by place, each once
+  std::vector<KnownPort> next_ports_;              ///< of this one
+  std::vector<const walk_group*> groups_found_{};  ///< of the namespace that is being read
   Address split_ = 0;
   std::optional<unsigned> ticks_;  ///< per second, once they are known
   bool groups_full_ = false;

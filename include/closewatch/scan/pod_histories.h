@@ -1,8 +1,11 @@
 #pragma once
 
+#include <sys/types.h>
+
 #include <map>
 #include <string>
-#include <utility>
+#include <string_view>
+#include <tuple>
 
 #include "closewatch/pods/pod.h"
 #include "closewatch/scan/close_wait_history.h"
@@ -19,24 +22,42 @@ class PodHistories {
   void follow(const PodList& list);
 
   /// Of a pod of the last list.
-  CloseWaitHistory& of(const Pod& pod) { return entries_.at(key_of(pod)).history; }
+  CloseWaitHistory& of(const Pod& pod) { return entry_of(pod).history; }
   /// Likewise.
-  Trend& trend_of(const Pod& pod) { return entries_.at(key_of(pod)).trend; }
+  Trend& trend_of(const Pod& pod) { return entry_of(pod).trend; }
 
  private:
   /// Who a pod is through all scans: its uid, as its name may become known later. Without
-  /// Kubernetes a uid may be an inode number, which is reused, or that of a container with several
-  /// namespaces; so the namespace's file, too, or its inode number where it has no file.
-  using Key = std::pair<std::string, std::string>;
+  /// Kubernetes a uid may be that of a container with several namespaces, or an inode number, which
+  /// is reused; so the namespace's inode number, too, and its file, where it has one.
+  struct Key {
+    ino_t inode = 0;
+    std::string uid;
+    std::string file;
+  };
+  /// Likewise, while the pod lives: to be looked for without copying.
+  struct KeyView {
+    ino_t inode = 0;
+    std::string_view uid;
+    std::string_view file;
+  };
+  struct ByKey {
+    using is_transparent = void;  // NOLINT(readability-identifier-naming): the library's name
+    bool operator()(const auto& a, const auto& b) const {
+      return std::tuple<ino_t, std::string_view, std::string_view>(a.inode, a.uid, a.file) <
+             std::tuple<ino_t, std::string_view, std::string_view>(b.inode, b.uid, b.file);
+    }
+  };
   struct Entry {
     CloseWaitHistory history;
     Trend trend{};
     unsigned missing = 0;  ///< in so many lists since it was last in one
   };
 
-  static Key key_of(const Pod& pod);
+  static KeyView key_of(const Pod& pod);
+  Entry& entry_of(const Pod& pod);
 
-  std::map<Key, Entry> entries_;
+  std::map<Key, Entry, ByKey> entries_;
   bool has_followed_ = false;  ///< a list that was whole
 };
 

@@ -3,10 +3,9 @@
 #include <array>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
-#include <string>
+#include <utility>
 #include <vector>
 
 #include "closewatch/base/clock.h"
@@ -59,16 +58,16 @@ class Scanner {
     std::vector<ContainerCgroup> cgroups;
   };
 
-  void read_all(const PodList& list, Snapshot& snapshot, const std::function<bool()>& go_on);
+  void read_all(PodList list, Snapshot& snapshot, const std::function<bool()>& go_on);
   Node open_node(const PodList& list, Snapshot& snapshot);
-  PodSnapshot read_pod(const Pod& pod, const Node& node, Snapshot& snapshot);
+  PodSnapshot read_pod(Pod pod, const Node& node, Snapshot& snapshot);
   Result<void> read_sockets(const PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot);
   void read_node(const Node& node, Snapshot& snapshot);
   void share_out(PodSnapshot& pod, const NamespaceIdentity& host, SocketTally& tally);
   NamespaceIdentity learn(const SocketReading& reading, const NamespaceId& id,
                           const SocketTally& tally);
   void find_containers(const PodSnapshot& pod, bool cgroups_known, Snapshot& snapshot);
-  void diagnose_pod(PodSnapshot& pod, SocketTally& tally);
+  void diagnose_pod(PodSnapshot& pod, const CloseWaitHistory& history, SocketTally& tally) const;
   void distrust_shared_namespaces(Snapshot& snapshot);
   void hide_node(Snapshot& snapshot);
   void record_trends(Snapshot& snapshot);
@@ -87,9 +86,10 @@ class Scanner {
   HostTally host_tally_;
   Features features_;
   PodHistories histories_;
-  std::map<NamespaceId, std::vector<std::string>> claims_;  ///< uids of this scan's pods
-  std::vector<HostPod> host_pods_;                          ///< of this scan
-  bool outside_ = false;  ///< this scan has met processes outside our PID namespace
+  /// Of this scan: the pods by their place in the snapshot, once for each of their namespaces.
+  std::vector<std::pair<NamespaceId, std::size_t>> claims_;
+  std::vector<HostPod> host_pods_;  ///< of this scan
+  bool outside_ = false;            ///< this scan has met processes outside our PID namespace
   std::array<std::uint64_t, kScanStageCount> errors_{};
   std::chrono::nanoseconds cpu_total_{};
   std::shared_ptr<const Snapshot> last_;

@@ -49,7 +49,10 @@ class SocketTally final : public RowSink {
   void restart() override;
   void row(const SocketRow& row) override;
   void counted(const SocketCount& count) override { sums_.states.add(count.state, count.sockets); }
-  void port_in_use(std::uint16_t port) override { ports_in_use_.set(port); }
+  void port_in_use(std::uint16_t port) override {
+    ports_in_use_.set(port);
+    any_port_in_use_ = true;
+  }
 
   /// What the namespace's rows since restart() add up to. O(listeners · log listeners).
   const SocketSums& sums();
@@ -75,7 +78,8 @@ class SocketTally final : public RowSink {
   [[nodiscard]] ContainerIndex container_of(const SocketRow& row) const;
 
   SocketSums sums_;
-  std::bitset<kPorts> ports_in_use_;
+  std::bitset<kPorts> ports_in_use_;  ///< 8 KiB, which are cleared only when they have to be
+  bool any_port_in_use_ = false;
   std::vector<CloseWaitSocket> close_wait_;
   std::size_t namespace_begin_ = 0;
   std::vector<ContainerCgroup> cgroups_;  ///< by id
