@@ -19,7 +19,7 @@ Seconds cpu_of(int who) {
 }
 
 Cost cheapest(int who, const std::function<void()>& work) {
-  constexpr int kRuns = 5;
+  constexpr int kRuns = 100;
   constexpr Seconds kEnough{3};
   Cost best{Seconds::max(), {}};
   Seconds spent{};
