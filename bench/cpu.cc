@@ -3,6 +3,8 @@
 #include <sys/resource.h>
 
 #include <algorithm>
+#include <array>
+#include <cstddef>
 
 #include <fmt/format.h>
 
@@ -18,33 +20,41 @@ Seconds cpu_of(int who) {
   return of(used.ru_utime) + of(used.ru_stime);
 }
 
-Cost cheapest(int who, const std::function<void()>& work) {
-  constexpr int kRuns = 100;
+Cost median(int who, const std::function<void()>& work) {
+  constexpr int kRuns = 101;
   constexpr Seconds kEnough{3};
-  Cost best{Seconds::max(), {}};
+  std::vector<Cost> costs;
   Seconds spent{};
   for (int run = 0; run < kRuns && spent < kEnough; ++run) {
     const auto before = cpu_of(who);
     const auto start = std::chrono::steady_clock::now();
     work();
-    const Cost cost{cpu_of(who) - before, std::chrono::steady_clock::now() - start};
-    if (cost.cpu < best.cpu) best = cost;
-    spent += cost.cpu;
+    costs.push_back({cpu_of(who) - before, std::chrono::steady_clock::now() - start});
+    spent += costs.back().cpu;
   }
-  return best;
+  const auto middle = costs.begin() + static_cast<std::ptrdiff_t>(costs.size() / 2);
+  std::nth_element(costs.begin(), middle, costs.end(),
+                   [](const Cost& a, const Cost& b) { return a.cpu < b.cpu; });
+  return *middle;
 }
 
-std::vector<Seconds> cheapest_of_each(const std::vector<std::function<void()>>& works) {
-  constexpr int kRuns = 7;
-  std::vector<Seconds> best(works.size(), Seconds::max());
-  for (int run = 0; run < kRuns; ++run) {
+std::vector<Seconds> median_of_each(const std::vector<std::function<void()>>& works) {
+  constexpr std::size_t kRuns = 7;
+  std::vector<std::array<Seconds, kRuns>> costs(works.size());
+  for (std::size_t run = 0; run < kRuns; ++run) {
     for (std::size_t i = 0; i < works.size(); ++i) {
       const auto before = cpu_of(RUSAGE_SELF);
       works[i]();
-      best[i] = std::min(best[i], cpu_of(RUSAGE_SELF) - before);
+      costs[i].at(run) = cpu_of(RUSAGE_SELF) - before;
     }
   }
-  return best;
+  std::vector<Seconds> medians;
+  for (auto& of_one : costs) {
+    auto* const middle = of_one.begin() + kRuns / 2;
+    std::nth_element(of_one.begin(), middle, of_one.end());
+    medians.push_back(*middle);
+  }
+  return medians;
 }
 
 std::string milliseconds(Seconds seconds) { return fmt::format("{:.1f}", seconds.count() * 1e3); }

@@ -18,11 +18,13 @@ struct Cost {
 /// (RUSAGE_CHILDREN).
 Seconds cpu_of(int who);
 
-/// The cheapest of some runs, in CPU time; at least one, more as long as they are short.
-Cost cheapest(int who, const std::function<void()>& work);
+/// The median of some runs by CPU time; at least one, more as long as they are short. Not the
+/// cheapest: in a virtual machine the kernel guesses how much time its host has stolen, and now and
+/// then takes off more than that.
+Cost median(int who, const std::function<void()>& work);
 
 /// The same of several kinds of work, taking turns, so that what disturbs one disturbs all.
-std::vector<Seconds> cheapest_of_each(const std::vector<std::function<void()>>& works);
+std::vector<Seconds> median_of_each(const std::vector<std::function<void()>>& works);
 
 std::string milliseconds(Seconds seconds);
 

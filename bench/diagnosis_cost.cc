@@ -71,7 +71,7 @@ void print_cost(std::size_t namespaces, std::size_t connections, std::size_t clo
   const Tenants tenants(namespaces, connections, close_wait);
   PlainScan plain;
   AgentScanner scanner;
-  const auto costs = cheapest_of_each({
+  const auto costs = median_of_each({
       [&] { plain.run(PlainScan::Ages::kNone); },
       [&] { plain.run(PlainScan::Ages::kSecondDump); },
       [&] { plain.run(PlainScan::Ages::kSameDump); },

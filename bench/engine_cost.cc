@@ -35,7 +35,7 @@ AgentScanner scanner_with(Engine engine) {
 /// A whole scan: finding namespaces, opening them, reading, diagnosing, making the snapshot.
 Cost scan_cost(Engine engine) {
   auto scanner = scanner_with(engine);
-  return cheapest(RUSAGE_SELF, [&] { scanner.scan(); });
+  return median(RUSAGE_SELF, [&] { scanner.scan(); });
 }
 
 /// How often a scan calls `operator new`.
@@ -49,7 +49,7 @@ std::size_t scan_allocations(Engine engine) {
 
 Cost limit_of_a_walk() {
   TouchWalk walk;
-  return cheapest(RUSAGE_SELF, [&] { walk.run(); });
+  return median(RUSAGE_SELF, [&] { walk.run(); });
 }
 
 /// Who goes namespace by namespace looks at each socket as often as there are namespaces.

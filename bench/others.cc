@@ -30,13 +30,13 @@ void read_text(const testing::SocketHolder& holder, std::vector<char>& buffer) {
 
 Cost text_cost(const Tenants& tenants) {
   std::vector<char> buffer(std::size_t{64} << 10U);
-  return cheapest(RUSAGE_SELF, [&] {
+  return median(RUSAGE_SELF, [&] {
     for (const auto& holder : tenants.holders()) read_text(holder, buffer);
   });
 }
 
 Cost ss_cost(const Tenants& tenants) {
-  return cheapest(RUSAGE_CHILDREN, [&] {
+  return median(RUSAGE_CHILDREN, [&] {
     for (const auto& space : tenants.spaces()) {
       ::waitpid(spawn({"ss", "-N", space.name(), "-tan"}), nullptr, 0);
     }

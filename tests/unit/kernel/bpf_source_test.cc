@@ -49,8 +49,9 @@ class FakeWalkProgram final : public WalkProgram {
   struct State {
     std::map<std::uint64_t, std::vector<FakeSocket>> tables;
     std::map<ino_t, walk_namespace> namespaces;
-    walk_answer trouble{};  ///< added to each run over connections
-    std::size_t walks = 0;  ///< of whole tables
+    std::uint64_t cookies = 1;  ///< a namespace's cookie is so much more than its address
+    walk_answer trouble{};      ///< added to each run over connections
+    std::size_t walks = 0;      ///< of whole tables
     bool stuck = false;
     std::vector<std::uint32_t> watching;  ///< at each run over connections
   };
@@ -120,7 +121,7 @@ class FakeWalkProgram final : public WalkProgram {
       group.generation = request_.generation;
       group.net = net;
       group.cgroup = cgroup;
-      group.cookie = net + 1;
+      group.cookie = net + state_.cookies;
     }
     return group;
   }
@@ -146,7 +147,7 @@ class BpfSourceTest : public ::testing::Test {
     auto& found = state_.namespaces[status.st_ino];
     found = {};
     found.net = net;
-    found.cookie = net + 1;
+    found.cookie = net + state_.cookies;
     found.established = connections;
     found.established_mask = kMask;
     found.listening = kListeners;
@@ -296,6 +297,47 @@ TEST_F(BpfSourceTest, APortThatCeasedToListenIsWatchedWhileItHasSockets) {
   scan();
   ASSERT_TRUE(read(fd));
   EXPECT_THAT(sink_.ports, IsEmpty());  // another's by now: forgotten is forgotten
+}
+
+TEST_F(BpfSourceTest, EachPortIsRememberedByItselfAndToldOnce) {
+  const auto listens = [](std::uint64_t net, std::uint16_t port) {
+    return FakeSocket{.net = net, .state = TcpState::kListen, .port = port};
+  };
+  state_.tables[kListeners] = {listens(100, 81), listens(100, 80), listens(200, 80),
+                               listens(100, 81), listens(200, 79)};
+  for (const std::uint64_t net : {100, 200}) {
+    for (const std::uint16_t port : {79, 80, 81}) {
+      state_.tables[kConnections].push_back({.net = net, .port = port});
+    }
+  }
+  // Between a port's rows and the next port's, so that these have to be told from listeners.
+  state_.tables[kConnections].push_back({.net = 100, .state = TcpState::kCloseWait, .port = 81});
+  const auto first = space(100);
+  const auto second = space(200);
+  scan();
+  for (const auto fd : {first, second, first}) ASSERT_TRUE(read(fd));
+  state_.tables[kListeners] = {listens(100, 80), listens(200, 79)};
+  for (int i = 0; i < 3; ++i) {
+    scan();
+    ASSERT_TRUE(read(second));
+    EXPECT_THAT(sink_.ports, ElementsAre(80));
+    ASSERT_TRUE(read(first));
+    EXPECT_THAT(sink_.ports, ElementsAre(81));
+    ASSERT_TRUE(read(first));
+    EXPECT_THAT(sink_.ports, ElementsAre(81));
+  }
+}
+
+TEST_F(BpfSourceTest, ThePortsOfAnEarlierNamespaceAtTheSameAddressAreForgotten) {
+  state_.tables[kListeners] = {{.net = 100, .state = TcpState::kListen, .port = 80}};
+  state_.tables[kConnections] = {{.net = 100, .port = 80}};
+  scan();
+  ASSERT_TRUE(read(space(100)));
+  state_.tables[kListeners].clear();
+  state_.cookies = 2;
+  scan();
+  ASSERT_TRUE(read(space(100)));
+  EXPECT_THAT(sink_.ports, IsEmpty());
 }
 
 TEST_F(BpfSourceTest, ATableThatIsNotWholeMakesNamespacesIncomplete) {
