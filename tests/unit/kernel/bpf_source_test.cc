@@ -305,8 +305,8 @@ TEST_F(BpfSourceTest, EachPortIsRememberedByItselfAndToldOnce) {
   };
   state_.tables[kListeners] = {listens(100, 81), listens(100, 80), listens(200, 80),
                                listens(100, 81), listens(200, 79)};
-  for (const std::uint64_t net : {100, 200}) {
-    for (const std::uint16_t port : {79, 80, 81}) {
+  for (const std::uint64_t net : {100U, 200U}) {
+    for (std::uint16_t port = 79; port <= 81; ++port) {
       state_.tables[kConnections].push_back({.net = net, .port = port});
     }
   }
