@@ -120,9 +120,14 @@ Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf, W
   libbpf_set_print(nullptr);
   const auto has_cast = check_kernel(btf);
   if (!has_cast) return tl::unexpected(has_cast.error());
-  if (*has_cast && reads == WalkReads::kFastest) {
+  if (reads == WalkReads::kByLoads && !*has_cast) {
+    return fail(ErrorKind::kUnsupported,
+                "this kernel has no bpf_rdonly_cast(): it needs Linux 6.2");
+  }
+  if (*has_cast && reads != WalkReads::kByHelper) {
     // Whether this program may call it is nowhere to be asked.
-    if (auto program = load<socket_walk_by_loads_bpf>(btf)) return program;
+    auto program = load<socket_walk_by_loads_bpf>(btf);
+    if (program || reads == WalkReads::kByLoads) return program;
   }
   return load<socket_walk_bpf>(btf);
 }

@@ -23,8 +23,9 @@ void PodHistories::follow(const PodList& list) {
   has_followed_ |= list.errors.empty();
 }
 
-PodHistories::Entry& PodHistories::entry_of(const Pod& pod) {
-  return entries_.find(key_of(pod))->second;
+Trend* PodHistories::trend_of(const Pod& pod) {
+  const auto known = entries_.find(key_of(pod));
+  return known == entries_.end() ? nullptr : &known->second.trend;
 }
 
 PodHistories::KeyView PodHistories::key_of(const Pod& pod) {

@@ -292,12 +292,14 @@ void Scanner::hide_node(Snapshot& snapshot) {
 /// A count holds for as long as a snapshot is not stale.
 void Scanner::record_trends(Snapshot& snapshot) {
   for (auto& pod : snapshot.pods) {
-    auto& trend = histories_.trend_of(pod);
+    // A pod of the last snapshot may have gone from a list that became no snapshot.
+    auto* const trend = histories_.trend_of(pod);
+    if (trend == nullptr) continue;
     const auto sockets = pod.knows(TcpState::kCloseWait)
                              ? std::optional(pod.sums.states.of(TcpState::kCloseWait))
                              : std::nullopt;
-    trend.record(snapshot.taken_at_steady, sockets, 3 * snapshot.interval);
-    pod.trend = trend;
+    trend->record(snapshot.taken_at_steady, sockets, 3 * snapshot.interval);
+    pod.trend = *trend;
   }
 }
 

@@ -24,6 +24,7 @@
 #include "tests/support/network_namespace.h"
 #include "tests/support/ss.h"
 #include "tests/support/tcp_sockets.h"
+#include <bpf/btf.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -51,6 +52,16 @@ std::unique_ptr<WalkProgram> walk_program(WalkReads reads = WalkReads::kFastest)
   auto program = load_walk_program(kKernelTypes, reads);
   if (!program) throw std::runtime_error(program.error().what);
   return std::move(*program);
+}
+
+/// All that this kernel takes.
+std::vector<WalkReads> ways_to_read() {
+  const auto by_loads = load_walk_program(kKernelTypes, WalkReads::kByLoads);
+  if (by_loads) return {WalkReads::kByLoads, WalkReads::kByHelper};
+  if (by_loads.error().what.find("bpf_rdonly_cast") == std::string::npos) {
+    throw std::runtime_error(by_loads.error().what);
+  }
+  return {WalkReads::kByHelper};
 }
 
 std::unique_ptr<BpfSource> bpf_source(WalkReads reads = WalkReads::kFastest) {
@@ -252,7 +263,7 @@ NetworkNamespace with_one_bucket(const std::string& name) {
 }
 
 TEST(Engines, ABucketIsWalkedWholeOrTheNamespaceSaysThatItWasNot) {
-  for (const auto reads : {WalkReads::kFastest, WalkReads::kByHelper}) {
+  for (const auto reads : ways_to_read()) {
     const auto crowded = with_one_bucket("crowded");
     const NetworkNamespace quiet("quiet");
     std::vector<UniqueFd> sockets;
@@ -279,7 +290,8 @@ TEST(Engines, ABucketIsWalkedWholeOrTheNamespaceSaysThatItWasNot) {
     const auto reading = bpf->read(descriptor.get(), {}, sink);
     ASSERT_FALSE(reading);
     EXPECT_EQ(reading.error().kind, ErrorKind::kInterrupted);
-    EXPECT_THAT(reading.error().what, HasSubstr("1 have more than 512 sockets"));
+    EXPECT_THAT(reading.error().what,
+                HasSubstr(", 1 have more than " + std::to_string(WALK_DEPTH) + " sockets"));
     EXPECT_TRUE(bpf->read(quiet.open().get(), {}, sink));
     EXPECT_EQ(told_by(*bpf, quiet.open().get()).states.of(TcpState::kCloseWait), 3U);
   }
@@ -298,7 +310,7 @@ WalkMemory memory_for(WalkProgram& program, const NetworkNamespace& space) {
 /// As when a socket is taken away to another bucket under the walk: a table that begins one bucket
 /// later than the program is told has chains that each end with another bucket's marker.
 TEST(Engines, AChainThatEndsElsewhereIsReadAgainAndNeverCounted) {
-  for (const auto reads : {WalkReads::kFastest, WalkReads::kByHelper}) {
+  for (const auto reads : ways_to_read()) {
     const NetworkNamespace space("moved");
     std::vector<UniqueFd> sockets;
     space.run([&] { sockets = testing::many_in_close_wait(100, 78); });
@@ -321,6 +333,13 @@ TEST(Engines, AChainThatEndsElsewhereIsReadAgainAndNeverCounted) {
   }
 }
 
+/// Bytes of a structure of the running kernel's.
+std::size_t size_in_kernel(const char* structure) {
+  const std::unique_ptr<btf, void (*)(btf*)> types(btf__load_vmlinux_btf(), btf__free);
+  const auto id = btf__find_by_name_kind(types.get(), structure, BTF_KIND_STRUCT);
+  return id < 0 ? 0 : btf__type_by_id(types.get(), static_cast<__u32>(id))->size;
+}
+
 /// Whether the rest of the table of listeners, from a bucket on, has any of the namespace.
 bool has_listener_from(WalkProgram& program, std::uint64_t bucket) {
   const auto memory = program.memory();
@@ -329,7 +348,10 @@ bool has_listener_from(WalkProgram& program, std::uint64_t bucket) {
   memory.request.listening = 1;
   for (auto next = bucket; next <= memory.request.mask; next = memory.answer.next) {
     memory.request.first = next;
-    EXPECT_TRUE(program.walk_table());
+    if (!program.walk_table() || memory.answer.next <= next) {
+      ADD_FAILURE() << "the walk does not advance";
+      return false;
+    }
     const auto records = memory.records.first(memory.answer.records);
     if (std::any_of(records.begin(), records.end(), [&](const walk_record& record) {
           return record.net == memory.found_namespace.net;
@@ -346,10 +368,13 @@ TEST(Engines, AListenerThatIsMetAmongConnectionsIsNotCounted) {
   constexpr std::uint64_t kFirstMarker = 1U << 29U;  // LISTENING_NULLS_BASE
   constexpr std::uint64_t kConnectionsBucket = 8;    // a pointer,
   constexpr std::uint64_t kListenersBucket = 16;     // and a lock before it
+  if (size_in_kernel("inet_listen_hashbucket") != kListenersBucket) {
+    GTEST_SKIP() << "this kernel's locks are larger, so a bucket cannot be laid out otherwise";
+  }
   const NetworkNamespace space("listens");
   Listener listener;
   space.run([&] { listener = testing::listen_on(Wire::kIpv4, 8); });
-  for (const auto reads : {WalkReads::kFastest, WalkReads::kByHelper}) {
+  for (const auto reads : ways_to_read()) {
     const auto program = walk_program(reads);
     const auto memory = memory_for(*program, space);
     std::uint64_t bucket = 0;

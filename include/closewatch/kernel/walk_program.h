@@ -42,7 +42,9 @@ inline constexpr const char* kKernelTypes = "/sys/kernel/btf/vmlinux";
 
 /// How the program reads the kernel's memory.
 enum class WalkReads : std::uint8_t {
-  kFastest,   ///< by loads of its own where the kernel has bpf_rdonly_cast() (Linux 6.2), else:
+  kFastest,   ///< the first of the others that the kernel takes
+  kByLoads,   ///< single fields by loads of its own, for which it takes bpf_rdonly_cast()
+              ///< (Linux 6.2)
   kByHelper,  ///< by calls of bpf_probe_read_kernel()
 };
 

@@ -22,9 +22,9 @@ class PodHistories {
   void follow(const PodList& list);
 
   /// Of a pod of the last list.
-  CloseWaitHistory& of(const Pod& pod) { return entry_of(pod).history; }
-  /// Likewise.
-  Trend& trend_of(const Pod& pod) { return entry_of(pod).trend; }
+  CloseWaitHistory& of(const Pod& pod) { return entries_.find(key_of(pod))->second.history; }
+  /// Of any pod; nullptr when it is not remembered.
+  Trend* trend_of(const Pod& pod);
 
  private:
   /// Who a pod is through all scans: its uid, as its name may become known later. Without
@@ -55,7 +55,6 @@ class PodHistories {
   };
 
   static KeyView key_of(const Pod& pod);
-  Entry& entry_of(const Pod& pod);
 
   std::map<Key, Entry, ByKey> entries_;
   bool has_followed_ = false;  ///< a list that was whole

@@ -79,7 +79,8 @@ struct {
 
 // Whatever calls is no part of a loop in C: until Linux 6.4 the verifier refuses a call there by
 // the order in which the compiler happens to put things ("back-edge", check_cfg() in
-// kernel/bpf/verifier.c).
+// kernel/bpf/verifier.c). But for read_ahead(), whose only calls are casts; where they are refused
+// the program that does not read by loads is taken.
 
 #define COMMON_OFFSET(field) bpf_core_field_offset(struct sock_common, field)
 // A field of the copy. The offset is a constant once the program is loaded, and so is the

@@ -236,6 +236,17 @@ TEST_F(ScannerTest, ASandboxedPodShowsNoFalseZeros) {
   EXPECT_EQ(pod(*scan(), "boxed").visibility, Visibility::kSandboxed);
 }
 
+TEST_F(ScannerTest, APodThatWentWithAScanThatWasDroppedIsShownUntilPodsCanBeListedAgain) {
+  scan();
+  const auto pods = std::exchange(pods_.pods, {});
+  int asked = 0;
+  EXPECT_EQ(scanner_.scan([&] { return ++asked < 2; }), nullptr);
+  pods_.failure = Error{ErrorKind::kSystem, "no /sys"};
+  const auto snapshot = scan();
+  ASSERT_EQ(snapshot->pods.size(), pods.size());
+  EXPECT_EQ(pod(*snapshot, "cart").visibility, Visibility::kIncomplete);
+}
+
 TEST_F(ScannerTest, ANamespaceOfTwoPodsIsNobodysOwn) {
   add_pod("a-stranger", 30, "cart-ns");  // is read before api, which is read before cart
   const auto snapshot = scan();
