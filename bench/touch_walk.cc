@@ -3,12 +3,12 @@
 #include <fcntl.h>
 
 #include <stdexcept>
+#include <utility>
 
-#include "touch_walk.skel.h"
-#include <bpf/bpf.h>
-#include <bpf/libbpf.h>
+#include "touch_walk.object.h"
 
 #include "closewatch/base/file.h"
+#include "closewatch/kernel/bpf_object.h"
 #include "closewatch/kernel/walk_program.h"
 
 namespace closewatch::bench {
@@ -16,7 +16,7 @@ namespace {
 
 /// Where the table is, as the agent's own program finds it.
 walk_namespace own_namespace() {
-  auto program = load_walk_program("/sys/kernel/btf/vmlinux");
+  auto program = load_walk_program();
   if (!program) throw std::runtime_error(program.error().what);
   const auto own = open_at(kWorkingFolder, "/proc/thread-self/ns/net", O_RDONLY);
   if (!own) throw std::runtime_error(own.error().what);
@@ -31,28 +31,30 @@ walk_namespace own_namespace() {
 }  // namespace
 
 struct TouchWalk::Loaded {
-  touch_walk_bpf* skeleton = touch_walk_bpf__open_and_load();
-  walk_namespace space = own_namespace();
+  BpfObject object;
+  walk_namespace space;
 };
 
-TouchWalk::TouchWalk() : loaded_(std::make_unique<Loaded>()) {
-  if (loaded_->skeleton == nullptr) throw std::runtime_error("touch_walk cannot be loaded");
+TouchWalk::TouchWalk() {
+  auto object = BpfObject::load(touch_walk_object(), "");
+  if (!object) throw std::runtime_error("touch_walk cannot be loaded: " + object.error().log);
+  loaded_ = std::make_unique<Loaded>(Loaded{std::move(*object), own_namespace()});
 }
 
-TouchWalk::~TouchWalk() { touch_walk_bpf__destroy(loaded_->skeleton); }
+TouchWalk::~TouchWalk() = default;
 
 std::uint64_t TouchWalk::run() {
-  auto& shared = *loaded_->skeleton->bss;
-  shared.table = loaded_->space.established;
-  shared.buckets = loaded_->space.established_mask + 1;
-  shared.first = 0;
-  shared.sockets = 0;
-  bpf_test_run_opts options{};
-  options.sz = sizeof(options);
-  if (bpf_prog_test_run_opts(bpf_program__fd(loaded_->skeleton->progs.touch_all), &options) < 0) {
-    throw std::runtime_error("touch_walk cannot be run");
+  const auto variable = [this](const char* name) -> std::uint64_t& {
+    return loaded_->object.variable<std::uint64_t>(name).value();
+  };
+  variable("table") = loaded_->space.established;
+  variable("buckets") = loaded_->space.established_mask + 1;
+  variable("first") = 0;
+  variable("sockets") = 0;
+  if (const auto run = loaded_->object.run("touch_all", "touching sockets"); !run) {
+    throw std::runtime_error(run.error().what);
   }
-  return shared.sockets;
+  return variable("sockets");
 }
 
 }  // namespace closewatch::bench

@@ -1,33 +1,26 @@
-# add_bpf_program(NAME SOURCE [FLAG…]): an interface library with NAME.skel.h, in which SOURCE (below the project's folder)
-# is, compiled for the kernel.
-find_program(CLANG NAMES clang clang-14 REQUIRED)
-# Debian keeps it where only root's PATH leads.
-find_program(BPFTOOL bpftool PATHS /usr/sbin REQUIRED)
+# add_bpf_program(NAME SOURCE [FLAG…]): a library with NAME.object.h, by which SOURCE (below the project's folder), compiled for
+# the kernel by CLOSEWATCH_BPF_CLANG, is part of the program.
+find_program(CLOSEWATCH_BPF_CLANG NAMES clang clang-14 REQUIRED DOC "The clang that compiles for the kernel")
+
+# compile_for_kernel(OBJECT CLANG SOURCE [FLAG…]): the object file by itself.
+function(compile_for_kernel object clang source)
+  cmake_path(GET object PARENT_PATH folder)
+  file(MAKE_DIRECTORY ${folder})
+  add_custom_command(OUTPUT ${object}
+    # With BTF, by which libbpf moves each access to where the running kernel has the field; v3 has 32-bit comparisons.
+    COMMAND ${clang} -g -O2 -target bpf -mcpu=v3 -Wall -Werror ${ARGN} -I ${PROJECT_SOURCE_DIR}/include -I ${PROJECT_SOURCE_DIR}/src/kernel/bpf
+            -MD -MF ${object}.d -c ${PROJECT_SOURCE_DIR}/${source} -o ${object}
+    DEPENDS ${PROJECT_SOURCE_DIR}/${source} DEPFILE ${object}.d
+    COMMENT "Compiling ${source} for the kernel by ${clang}")
+endfunction()
 
 function(add_bpf_program name source)
   set(folder ${CMAKE_CURRENT_BINARY_DIR}/bpf)
   set(object ${folder}/${name}.bpf.o)
-  set(skeleton ${folder}/${name}.skel.h)
-  file(MAKE_DIRECTORY ${folder})
-  add_custom_command(OUTPUT ${object}
-    # With BTF, by which libbpf moves each access to where the running kernel has the field; v3 has 32-bit comparisons.
-    COMMAND ${CLANG} -g -O2 -target bpf -mcpu=v3 -Wall -Werror ${ARGN} -I ${PROJECT_SOURCE_DIR}/include -I ${PROJECT_SOURCE_DIR}/src/kernel/bpf
-            -MD -MF ${object}.d -c ${PROJECT_SOURCE_DIR}/${source} -o ${object}
-    DEPENDS ${PROJECT_SOURCE_DIR}/${source} DEPFILE ${object}.d
-    COMMENT "Compiling ${source} for the kernel")
-  add_custom_command(OUTPUT ${skeleton}
-    # What is generated is not ours to lint.
-    COMMAND echo '// NOLINTBEGIN' > ${skeleton}
-    COMMAND ${BPFTOOL} gen skeleton ${object} name ${name}_bpf >> ${skeleton}
-    COMMAND echo '// NOLINTEND' >> ${skeleton}
-    DEPENDS ${object}
-    COMMENT "Generating ${name}.skel.h")
-  add_custom_target(${name}_skeleton DEPENDS ${skeleton})
-  if(NOT TARGET skeletons)
-    add_custom_target(skeletons)
-  endif()
-  add_dependencies(skeletons ${name}_skeleton)
-  add_library(${name} INTERFACE)
-  add_dependencies(${name} ${name}_skeleton)
+  compile_for_kernel(${object} ${CLOSEWATCH_BPF_CLANG} ${source} ${ARGN})
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/bpf_object.h.in ${folder}/${name}.object.h @ONLY)
+  configure_file(${PROJECT_SOURCE_DIR}/cmake/bpf_object.S.in ${folder}/${name}.object.S @ONLY)
+  set_property(SOURCE ${folder}/${name}.object.S APPEND PROPERTY OBJECT_DEPENDS ${object})
+  add_library(${name} STATIC ${folder}/${name}.object.S)
   target_include_directories(${name} SYSTEM INTERFACE ${folder})
 endfunction()

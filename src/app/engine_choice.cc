@@ -1,5 +1,7 @@
 #include "closewatch/app/engine_choice.h"
 
+#include <sys/utsname.h>
+
 #include <algorithm>
 #include <span>
 #include <utility>
@@ -28,6 +30,14 @@ std::string_view reason_of(ErrorKind kind) {
   return "failed";
 }
 
+/// "Linux 6.1.0-38-amd64".
+std::string kernel_name() {
+  utsname name{};
+  (void)::uname(&name);  // fails for a bad address only
+  return std::string(static_cast<const char*>(name.sysname)) + " " +
+         static_cast<const char*>(name.release);
+}
+
 /// In the order in which they are tried; the cheapest first.
 std::span<const Engine> candidates(EngineChoice choice) {
   static constexpr std::array kAll = {Engine::kBpf, Engine::kInetDiag, Engine::kProcfs};
@@ -50,15 +60,20 @@ Result<std::unique_ptr<SocketSource>> make_inet_diag() {
   return std::make_unique<InetDiagSource>(std::move(*opener));
 }
 
-Result<std::unique_ptr<SocketSource>> make_bpf() {
-  auto program = load_walk_program(kKernelTypes);
+Result<std::unique_ptr<SocketSource>> make_bpf(std::vector<std::string>& details) {
+  WalkLoading loading;
+  loading.refused = [&](const std::string& log) {
+    details.push_back("a form of the bpf engine's program was refused:\n" + log);
+  };
+  auto program = load_walk_program(loading);
   if (!program) return tl::unexpected(program.error());
   auto source = std::make_unique<BpfSource>(std::move(*program));
   if (auto working = source->check(); !working) return tl::unexpected(working.error());
   return source;
 }
 
-Result<std::unique_ptr<SocketSource>> make_engine(Engine engine, bool chosen) {
+Result<std::unique_ptr<SocketSource>> make_engine(Engine engine, bool chosen,
+                                                  std::vector<std::string>& details) {
   switch (engine) {
     case Engine::kInetDiag: {
       const auto missing = missing_capabilities(engine);
@@ -66,7 +81,7 @@ Result<std::unique_ptr<SocketSource>> make_engine(Engine engine, bool chosen) {
       return make_inet_diag();
     }
     case Engine::kBpf:
-      return make_bpf();
+      return make_bpf(details);
     case Engine::kProcfs:
       return std::make_unique<ProcfsSource>();
   }
@@ -77,7 +92,11 @@ Result<std::unique_ptr<SocketSource>> make_engine(Engine engine, bool chosen) {
 
 Result<ChosenEngine> choose_engine(EngineChoice choice) {
   const bool only = candidates(choice).size() == 1;
-  return choose_engine(choice, [only](Engine engine) { return make_engine(engine, only); });
+  std::vector<std::string> details;
+  auto chosen =
+      choose_engine(choice, [&](Engine engine) { return make_engine(engine, only, details); });
+  if (chosen) chosen->details = std::move(details);
+  return chosen;
 }
 
 Result<ChosenEngine> choose_engine(EngineChoice choice, const EngineMaker& make) {
@@ -95,12 +114,15 @@ Result<ChosenEngine> choose_engine(EngineChoice choice, const EngineMaker& make)
       chosen.source = std::move(*source);
       chosen.engine = engine;
       reason(engine) = "";
+      for (auto& remark : chosen.remarks) {
+        remark += "; " + std::string(name_of(engine)) + " is used instead";
+      }
       return chosen;
     }
     last = source.error();
     reason(engine) = reason_of(last.kind);
-    chosen.remarks.push_back("the engine " + std::string(name_of(engine)) +
-                             " cannot be used: " + last.what);
+    chosen.remarks.push_back("the engine " + std::string(name_of(engine)) + " cannot be used on " +
+                             kernel_name() + ": " + last.what);
   }
   return tl::unexpected(last);
 }

@@ -36,7 +36,7 @@ Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
       std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc, access),
                                 SocketOwners(config.paths.proc), std::move(chosen->source),
                                 std::move(settings), clock),
-      chosen->engine, std::move(chosen->remarks)};
+      chosen->engine, std::move(chosen->remarks), std::move(chosen->details)};
 }
 
 }  // namespace closewatch

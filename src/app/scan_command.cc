@@ -88,6 +88,9 @@ int scan(Config config, const ScanRequest& request) {
     return kExitFailure;
   }
   for (const auto& remark : made->remarks) fmt::print(stderr, "closewatch: {}\n", remark);
+  if (config.log.level == LogLevel::kDebug) {
+    for (const auto& detail : made->details) fmt::print(stderr, "closewatch: {}\n", detail);
+  }
   const auto snapshot = made->scanner->scan([] { return true; });
   for (const auto& complaint : snapshot->complaints) {
     fmt::print(stderr, "closewatch: {}\n", complaint);

@@ -74,6 +74,7 @@ int serve(Config config) {
   const auto asked_for =
       config.scan.engine == EngineChoice::kAuto ? spdlog::level::info : spdlog::level::warn;
   for (const auto& remark : made->remarks) logger->log(asked_for, remark);
+  for (const auto& detail : made->details) logger->debug(detail);
   for (const auto& missing : missing_capabilities(made->engine)) logger->warn(missing);
 
   SnapshotStore snapshots;

@@ -9,9 +9,12 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstddef>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -49,14 +52,14 @@ using testing::wait_until;
 using testing::Wire;
 
 std::unique_ptr<WalkProgram> walk_program(WalkReads reads = WalkReads::kFastest) {
-  auto program = load_walk_program(kKernelTypes, reads);
+  auto program = load_walk_program({.reads = reads});
   if (!program) throw std::runtime_error(program.error().what);
   return std::move(*program);
 }
 
 /// All that this kernel takes.
 std::vector<WalkReads> ways_to_read() {
-  const auto by_loads = load_walk_program(kKernelTypes, WalkReads::kByLoads);
+  const auto by_loads = load_walk_program({.reads = WalkReads::kByLoads});
   if (by_loads) return {WalkReads::kByLoads, WalkReads::kByHelper};
   if (by_loads.error().what.find("bpf_rdonly_cast") == std::string::npos) {
     throw std::runtime_error(by_loads.error().what);
@@ -112,8 +115,8 @@ void expect_same(const Told& one, const Told& other) {
   }
 }
 
-TEST(Engines, TellTheSameRowByRow) {
-  const NetworkNamespace space("engines");
+/// Sockets of all kinds in `space`, held by what it returns.
+std::vector<UniqueFd> sockets_of_all_kinds(const NetworkNamespace& space) {
   std::vector<UniqueFd> sockets;
   space.run([&] {
     for (const auto wire : kWires) {
@@ -134,6 +137,55 @@ TEST(Engines, TellTheSameRowByRow) {
       sockets.push_back(std::move(listener.fd));
     }
   });
+  return sockets;
+}
+
+std::vector<std::byte> bytes_of(const std::filesystem::path& file) {
+  std::string content;
+  const auto read = read_file_at(kWorkingFolder, file.c_str(), content);
+  if (!read) throw std::runtime_error(read.error().what);
+  const auto bytes = std::as_bytes(std::span(content));
+  return {bytes.begin(), bytes.end()};
+}
+
+/// Of each compiler that there is (CLOSEWATCH_BPF_OBJECTS: a folder for each): clang puts several
+/// things that the program says into one instruction, and each version others.
+TEST(Engines, BpfTellsTheSameWhicheverClangMadeIt) {
+  const NetworkNamespace space("compilers");
+  const auto sockets = sockets_of_all_kinds(space);
+  const auto descriptor = space.open();
+  InetDiagSource inet_diag(*make_netlink_opener());
+  const auto* const given = std::getenv("CLOSEWATCH_BPF_OBJECTS");
+  std::size_t loaded = 0;
+  for (const auto& folder :
+       std::filesystem::directory_iterator(given == nullptr ? CLOSEWATCH_BPF_OBJECTS : given)) {
+    const auto by_loads = bytes_of(folder.path() / "socket_walk_by_loads.bpf.o");
+    const auto by_helper = bytes_of(folder.path() / "socket_walk.bpf.o");
+    for (const auto reads : ways_to_read()) {
+      SCOPED_TRACE(folder.path().filename().string() +
+                   (reads == WalkReads::kByLoads ? ", by loads" : ", by helper"));
+      auto program =
+          load_walk_program({.reads = reads, .objects = WalkObjects{by_loads, by_helper}});
+      ASSERT_TRUE(program) << program.error().what;
+      BpfSource bpf(std::move(*program));
+      Told before;
+      Told walked;
+      wait_until("nothing moves while the engines read", [&] {
+        before = told_by(inet_diag, descriptor.get());
+        walked = told_by(bpf, descriptor.get());
+        return before.states == told_by(inet_diag, descriptor.get()).states;
+      });
+      expect_same(before, walked);
+      ++loaded;
+    }
+  }
+  EXPECT_GT(loaded, 0U);
+  RecordProperty("loaded", static_cast<int>(loaded));
+}
+
+TEST(Engines, TellTheSameRowByRow) {
+  const NetworkNamespace space("engines");
+  const auto sockets = sockets_of_all_kinds(space);
   InetDiagSource inet_diag(*make_netlink_opener());
   const auto bpf = bpf_source();
   const auto bpf_by_helper = bpf_source(WalkReads::kByHelper);
@@ -402,13 +454,13 @@ TEST(Engines, AListenerThatIsMetAmongConnectionsIsNotCounted) {
 }
 
 TEST(Engines, BpfSaysWhatItMisses) {
-  const auto no_types = load_walk_program("/nonexistent/btf");
+  const auto no_types = load_walk_program({.btf = "/nonexistent/btf"});
   ASSERT_FALSE(no_types);
   EXPECT_EQ(no_types.error().kind, ErrorKind::kUnsupported);
   EXPECT_THAT(no_types.error().what, HasSubstr("CONFIG_DEBUG_INFO_BTF"));
   std::thread([] {
     testing::keep_capabilities(0);
-    const auto denied = load_walk_program(kKernelTypes);
+    const auto denied = load_walk_program();
     ASSERT_FALSE(denied);
     EXPECT_EQ(denied.error().kind, ErrorKind::kDenied);
     EXPECT_THAT(denied.error().what, HasSubstr("CAP_BPF"));

@@ -18,6 +18,7 @@ struct ChosenEngine {
   Engine engine = Engine::kInetDiag;
   std::vector<EngineStatus> engines;  ///< all there are, and why the others are not in use
   std::vector<std::string> remarks;   ///< a sentence for each that did not work, with the remedy
+  std::vector<std::string> details;   ///< all that was said of it, in many lines, for debugging
 };
 
 /// Makes an engine: the one that is asked for, or the first that works of bpf, inet_diag (which

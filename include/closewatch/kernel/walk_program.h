@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
-#include <string_view>
 
 #include "closewatch/base/result.h"
 #include "closewatch/kernel/walk_layout.h"
@@ -48,17 +50,27 @@ enum class WalkReads : std::uint8_t {
   kByHelper,  ///< by calls of bpf_probe_read_kernel()
 };
 
-/// Loads the real one into the kernel. `btf` is a file with the types of the running kernel,
-/// kKernelTypes but in tests; so is `reads`.
-///
-/// Errors are sentences that name what is missing: kUnsupported (the kernel has no BTF, no
-/// bpf_loop(), or other fields than the program needs), kDenied (CAP_BPF or CAP_PERFMON, or
-/// lockdown), kSystem.
-Result<std::unique_ptr<WalkProgram>> load_walk_program(const std::string& btf,
-                                                       WalkReads reads = WalkReads::kFastest);
+/// The two forms of the program as clang made them: object files.
+struct WalkObjects {
+  std::span<const std::byte> by_loads;
+  std::span<const std::byte> by_helper;
+};
 
-/// Why the kernel did not load it: `error_number` as errno has it, whether it has bpf_loop(), and
-/// what its verifier wrote. Pure.
-Error load_refusal(int error_number, bool has_loop, std::string_view verifier);
+/// What is loaded; but for tests, all as it stands here.
+struct WalkLoading {
+  std::string btf = kKernelTypes;  ///< a file with the types of the running kernel
+  WalkReads reads = WalkReads::kFastest;
+  std::optional<WalkObjects> objects = std::nullopt;  ///< otherwise those that are built in
+  /// Gets all that libbpf and the kernel's verifier wrote about a form that was refused, in one
+  /// call for each: megabytes, at times.
+  std::function<void(const std::string& log)> refused = [](const std::string&) {};
+};
+
+/// Loads the real one into the kernel.
+///
+/// Errors are sentences that name what is missing: kUnsupported (the kernel has no BTF, lacks a
+/// helper, or has other fields than the program needs), kDenied (CAP_BPF or CAP_PERFMON, or
+/// lockdown), kSystem, kMalformed (an object that is none of this program's).
+Result<std::unique_ptr<WalkProgram>> load_walk_program(const WalkLoading& loading = {});
 
 }  // namespace closewatch

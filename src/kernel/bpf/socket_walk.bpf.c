@@ -82,18 +82,31 @@ struct {
 // kernel/bpf/verifier.c). But for read_ahead(), whose only calls are casts; where they are refused
 // the program that does not read by loads is taken.
 
-#define COMMON_OFFSET(field) bpf_core_field_offset(struct sock_common, field)
-// A field of the copy. The offset is a constant once the program is loaded, and so is the
-// comparison.
-#define COMMON(link, type, field)                        \
-  (COMMON_OFFSET(field) <= WALK_COMMON - sizeof(type)    \
-       ? *(type*)((link)->common + COMMON_OFFSET(field)) \
-       : 0)
+// An offset or a size that libbpf writes into the program when it is loaded. It can do so only where
+// the number is all that the instruction says; so the compiler must know nothing of it: clang 19
+// made a comparison, an addition and a load of it one instruction, which libbpf refuses
+// (bpf_core_patch_insn() in tools/lib/bpf/relo_core.c).
+static __always_inline __u64 written_at_load(__u64 number) {
+  asm("" : "+r"(number));
+  return number;
+}
+#define OFFSET(type, field) written_at_load(bpf_core_field_offset(type, field))
+#define SIZE(type) written_at_load(bpf_core_type_size(type))
+
+// A field of the copy. The offset is a constant to the verifier, and so is the comparison.
+#define COMMON(link, type, field)                                                  \
+  ({                                                                               \
+    __u64 field_offset = OFFSET(struct sock_common, field);                        \
+    type field_value = 0;                                                          \
+    if (field_offset <= WALK_COMMON - sizeof(type))                                \
+      field_value = *(type*)((link)->common + field_offset);                       \
+    field_value;                                                                   \
+  })
 
 static long follow(__u32 step, void* unused) {
   if (step >= WALK_DEPTH || (reading.next & 1)) return 1;
   struct walk_link* link = &chain[step];
-  link->socket = reading.next - COMMON_OFFSET(skc_nulls_node);
+  link->socket = reading.next - OFFSET(struct sock_common, skc_nulls_node);
   if (bpf_probe_read_kernel(link->common, WALK_COMMON, (void*)link->socket)) {
     reading.unreadable = 1;
     return 1;
@@ -276,7 +289,7 @@ static __always_inline void find_occupied(__u64 start, __u32 size, __u32 offset)
 static __always_inline void read_ahead(void) {
   for (__u32 i = 0; i < WALK_CHUNK; ++i) {
     if (i >= reading.occupied) break;
-    __u64 socket = occupied[i].first - COMMON_OFFSET(skc_nulls_node);
+    __u64 socket = occupied[i].first - OFFSET(struct sock_common, skc_nulls_node);
     __u64 state = READ(struct sock_common, socket, skc_state);
     __u64 next = (__u64)READ(struct sock_common, socket, skc_nulls_node.next);
     asm volatile("" ::"r"(state), "r"(next));  // it is the cache that is to have them
@@ -306,13 +319,12 @@ static __always_inline long walk_chunk(__u32 size, __u32 offset) {
 }
 
 static long walk_established_chunk(__u32 index, void* unused) {
-  return walk_chunk(bpf_core_type_size(struct inet_ehash_bucket),
-                    bpf_core_field_offset(struct inet_ehash_bucket, chain));
+  return walk_chunk(SIZE(struct inet_ehash_bucket), OFFSET(struct inet_ehash_bucket, chain));
 }
 
 static long walk_listening_chunk(__u32 index, void* unused) {
-  return walk_chunk(bpf_core_type_size(struct inet_listen_hashbucket),
-                    bpf_core_field_offset(struct inet_listen_hashbucket, nulls_head));
+  return walk_chunk(SIZE(struct inet_listen_hashbucket),
+                    OFFSET(struct inet_listen_hashbucket, nulls_head));
 }
 
 SEC("raw_tp")
@@ -355,7 +367,7 @@ int identify_namespace(void* context) {
   __u64 space = (__u64)READ(struct inode, inode, i_private);
   if (!space || READ(struct ns_common, space, inum) != READ(struct inode, inode, i_ino)) return 0;
   if (!is_network(space)) return 0;
-  __u64 net = space - bpf_core_field_offset(struct net, ns);
+  __u64 net = space - OFFSET(struct net, ns);
   __u64 tables = (__u64)READ(struct net, net, ipv4.tcp_death_row.hashinfo);
   found_namespace.cookie = READ(struct net, net, net_cookie);
   found_namespace.established = (__u64)READ(struct inet_hashinfo, tables, ehash);

@@ -121,11 +121,11 @@ class ScannerTest : public ::testing::Test {
     return snapshot.errors.at(static_cast<std::size_t>(stage));
   }
 
-  static const PodSnapshot& pod(const Snapshot& snapshot, const std::string& name) {
+  static const PodSnapshot& pod(const Snapshot& snapshot, const char* name) {
     for (const auto& pod : snapshot.pods) {
       if (pod.name == name) return pod;
     }
-    throw std::runtime_error("no pod " + name);
+    throw std::runtime_error(std::string("no pod ") + name);
   }
 
   FakeProc proc_;
