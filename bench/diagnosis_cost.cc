@@ -8,10 +8,10 @@
 #include "bench/allocations.h"
 #include "bench/cpu.h"
 #include "bench/tenants.h"
+#include "kernel/inet_diag_source.h"
 #include "tests/support/agent_scanner.h"
 #include <fmt/format.h>
 
-#include "closewatch/kernel/inet_diag_source.h"
 #include "closewatch/scan/state_counts.h"
 
 namespace closewatch::bench {

@@ -1,11 +1,11 @@
 // The steps of the hot path on their own, without a kernel.
 
 #include "bench/allocations.h"
-#include "tests/support/netlink_messages.h"
+#include "kernel/inet_diag_codec.h"
+#include "tests/unit/kernel/netlink_messages.h"
 #include <benchmark/benchmark.h>
 
-#include "closewatch/export/prometheus_text.h"
-#include "closewatch/kernel/inet_diag_codec.h"
+#include "closewatch/metrics/prometheus_text.h"
 #include "closewatch/scan/socket_tally.h"
 
 namespace closewatch {

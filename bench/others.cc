@@ -19,7 +19,7 @@ namespace {
 void read_text(const testing::SocketHolder& holder, std::vector<char>& buffer) {
   for (const auto* const file : {"/net/tcp", "/net/tcp6"}) {
     const auto path = "/proc/" + std::to_string(holder.pid()) + file;
-    const auto fd = open_at(kWorkingFolder, path.c_str(), O_RDONLY);
+    const auto fd = open_at(kWorkingDirectory, path.c_str(), O_RDONLY);
     if (!fd) throw std::runtime_error(fd.error().what);
     while (::read(fd->get(), buffer.data(), buffer.size()) > 0) {
     }

@@ -5,11 +5,11 @@
 #include <stdexcept>
 #include <utility>
 
+#include "kernel/bpf_object.h"
+#include "kernel/walk_program.h"
 #include "touch_walk.object.h"
 
 #include "closewatch/base/file.h"
-#include "closewatch/kernel/bpf_object.h"
-#include "closewatch/kernel/walk_program.h"
 
 namespace closewatch::bench {
 namespace {
@@ -18,7 +18,7 @@ namespace {
 walk_namespace own_namespace() {
   auto program = load_walk_program();
   if (!program) throw std::runtime_error(program.error().what);
-  const auto own = open_at(kWorkingFolder, "/proc/thread-self/ns/net", O_RDONLY);
+  const auto own = open_at(kWorkingDirectory, "/proc/thread-self/ns/net", O_RDONLY);
   if (!own) throw std::runtime_error(own.error().what);
   auto memory = (*program)->memory();
   memory.request.descriptor = static_cast<walk_u32>(own->get());

@@ -9,8 +9,9 @@
 #include <string>
 #include <string_view>
 
-#include "closewatch/app/option_table.h"
-#include "closewatch/export/metric_table.h"
+#include "app/option_table.h"
+
+#include "closewatch/metrics/metric_table.h"
 
 namespace {
 

@@ -1,4 +1,4 @@
-#include "closewatch/app/api_names.h"
+#include "app/api_names.h"
 
 #include <cstdlib>
 #include <filesystem>

@@ -1,4 +1,4 @@
-#include "closewatch/app/capabilities.h"
+#include "app/capabilities.h"
 
 #include <linux/capability.h>
 
@@ -51,7 +51,7 @@ std::vector<std::string> missing_capabilities(Engine engine, std::uint64_t effec
 
 std::vector<std::string> missing_capabilities(Engine engine) {
   std::string status;
-  if (!read_file_at(kWorkingFolder, "/proc/thread-self/status", status)) return {};
+  if (!read_file_at(kWorkingDirectory, "/proc/thread-self/status", status)) return {};
   const auto effective = parse_effective_capabilities(status);
   return effective ? missing_capabilities(engine, *effective) : std::vector<std::string>{};
 }

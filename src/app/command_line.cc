@@ -1,4 +1,4 @@
-#include "closewatch/app/command_line.h"
+#include "app/command_line.h"
 
 #include <algorithm>
 #include <cstdio>
@@ -7,13 +7,13 @@
 #include <utility>
 #include <vector>
 
+#include "app/commands.h"
+#include "app/config_file.h"
+#include "app/option_table.h"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
-#include "closewatch/app/build_info.h"
-#include "closewatch/app/commands.h"
-#include "closewatch/app/config_file.h"
-#include "closewatch/app/option_table.h"
+#include "closewatch/base/build_info.h"
 
 namespace closewatch {
 namespace {

@@ -1,11 +1,11 @@
-#include "closewatch/app/config_file.h"
+#include "app/config_file.h"
 
 #include <algorithm>
 #include <set>
 
+#include "app/option_table.h"
 #include <yaml-cpp/yaml.h>
 
-#include "closewatch/app/option_table.h"
 #include "closewatch/base/file.h"
 
 namespace closewatch {
@@ -123,7 +123,7 @@ std::vector<std::string> apply_config_text(std::string_view yaml, std::string_vi
 
 std::vector<std::string> apply_config_file(const std::string& file, Config& config) {
   std::string text;
-  if (const auto read = read_file_at(kWorkingFolder, file.c_str(), text); !read) {
+  if (const auto read = read_file_at(kWorkingDirectory, file.c_str(), text); !read) {
     return {"configuration: " + read.error().what};
   }
   return apply_config_text(text, file, config);

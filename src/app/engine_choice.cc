@@ -1,4 +1,4 @@
-#include "closewatch/app/engine_choice.h"
+#include "app/engine_choice.h"
 
 #include <sys/utsname.h>
 
@@ -6,10 +6,9 @@
 #include <span>
 #include <utility>
 
-#include "closewatch/app/capabilities.h"
-#include "closewatch/kernel/bpf_source.h"
-#include "closewatch/kernel/inet_diag_source.h"
-#include "closewatch/kernel/procfs_source.h"
+#include "app/capabilities.h"
+
+#include "closewatch/kernel/engines.h"
 
 namespace closewatch {
 namespace {
@@ -54,36 +53,18 @@ std::span<const Engine> candidates(EngineChoice choice) {
   return kOrder;
 }
 
-Result<std::unique_ptr<SocketSource>> make_inet_diag() {
-  auto opener = make_netlink_opener();
-  if (!opener) return tl::unexpected(opener.error());
-  return std::make_unique<InetDiagSource>(std::move(*opener));
-}
-
-Result<std::unique_ptr<SocketSource>> make_bpf(std::vector<std::string>& details) {
-  WalkLoading loading;
-  loading.refused = [&](const std::string& log) {
-    details.push_back("a form of the bpf engine's program was refused:\n" + log);
-  };
-  auto program = load_walk_program(loading);
-  if (!program) return tl::unexpected(program.error());
-  auto source = std::make_unique<BpfSource>(std::move(*program));
-  if (auto working = source->check(); !working) return tl::unexpected(working.error());
-  return source;
-}
-
 Result<std::unique_ptr<SocketSource>> make_engine(Engine engine, bool chosen,
                                                   std::vector<std::string>& details) {
   switch (engine) {
     case Engine::kInetDiag: {
       const auto missing = missing_capabilities(engine);
       if (!chosen && !missing.empty()) return fail(ErrorKind::kDenied, missing.front());
-      return make_inet_diag();
+      return make_inet_diag_source();
     }
     case Engine::kBpf:
-      return make_bpf(details);
+      return make_bpf_source(details);
     case Engine::kProcfs:
-      return std::make_unique<ProcfsSource>();
+      return make_procfs_source();
   }
   return fail(ErrorKind::kSystem, "no such engine");
 }

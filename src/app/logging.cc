@@ -1,4 +1,4 @@
-#include "closewatch/app/logging.h"
+#include "app/logging.h"
 
 #include <chrono>
 #include <string>

@@ -3,8 +3,8 @@
 #include <exception>
 #include <span>
 
-#include "closewatch/app/command_line.h"
-#include "closewatch/app/commands.h"
+#include "app/command_line.h"
+#include "app/commands.h"
 
 int main(int argc, char** argv) {
   try {

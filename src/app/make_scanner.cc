@@ -1,8 +1,9 @@
-#include "closewatch/app/make_scanner.h"
+#include "app/make_scanner.h"
 
 #include <utility>
 
-#include "closewatch/app/engine_choice.h"
+#include "app/engine_choice.h"
+
 #include "closewatch/pods/api_metadata.h"
 #include "closewatch/pods/node_pods.h"
 #include "closewatch/pods/pod_logs.h"

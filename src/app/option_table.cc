@@ -1,11 +1,11 @@
-#include "closewatch/app/option_table.h"
+#include "app/option_table.h"
 
 #include <array>
 #include <charconv>
 #include <optional>
 #include <utility>
 
-#include "closewatch/pods/object_name.h"
+#include "closewatch/kubernetes/object_name.h"
 
 namespace closewatch {
 namespace {
@@ -159,8 +159,8 @@ Result<void> set_telemetry_path(Config& config, std::string_view text) {
   for (const std::string_view taken : {"/", "/healthz", "/readyz"}) {
     if (text == taken) return refuse(text, kTelemetryPath);
   }
-  for (const std::string folder : {"/api", "/page"}) {
-    if (text == folder || text.starts_with(folder + "/")) return refuse(text, kTelemetryPath);
+  for (const std::string directory : {"/api", "/page"}) {
+    if (text == directory || text.starts_with(directory + "/")) return refuse(text, kTelemetryPath);
   }
   return set_path(config.web.telemetry_path, text);
 }
@@ -215,7 +215,7 @@ constexpr std::array<Option, 20> kOptions = {{
      "auto takes Kubernetes where a kubelet's cgroups are.",
      set_discovery},
     {"metadata.source", kMetadata, "auto",
-     "Where pods' names come from: the API server (with the workload), or the kubelet's log folders "
+     "Where pods' names come from: the API server (with the workload), or the kubelet's log directories "
      "alone. auto takes the API server where a service account's token is mounted and the node's "
      "name is given.",
      set_metadata_source},
@@ -231,17 +231,18 @@ constexpr std::array<Option, 20> kOptions = {{
      [](Config& config, std::string_view text) { return set_path(config.paths.proc, text); }},
     {"paths.cgroup", kPath, "/sys/fs/cgroup", "The host's cgroup tree: v2, v1 or both.",
      [](Config& config, std::string_view text) { return set_path(config.paths.cgroup, text); }},
-    {"paths.pod_logs", kPath, "/var/log/pods", "The kubelet's folder that tells the pods' names.",
+    {"paths.pod_logs", kPath, "/var/log/pods",
+     "The kubelet's directory that tells the pods' names.",
      [](Config& config, std::string_view text) { return set_path(config.paths.pod_logs, text); }},
     {"paths.container_logs", kPath, "/var/log/containers",
-     "The kubelet's folder that tells the containers' names.",
+     "The kubelet's directory that tells the containers' names.",
      [](Config& config, std::string_view text) {
        return set_path(config.paths.container_logs, text);
      }},
     {"paths.netns", kPath, "/run/netns", "Where `ip netns` mounts named network namespaces.",
      [](Config& config, std::string_view text) { return set_path(config.paths.netns, text); }},
     {"paths.service_account", kPath, "/var/run/secrets/kubernetes.io/serviceaccount",
-     "The folder with the `token` and the `ca.crt` that the API server is asked with.",
+     "The directory with the `token` and the `ca.crt` that the API server is asked with.",
      [](Config& config, std::string_view text) {
        return set_path(config.paths.service_account, text);
      }},

@@ -7,15 +7,15 @@
 #include <utility>
 #include <vector>
 
+#include "app/api_names.h"
+#include "app/commands.h"
+#include "app/make_scanner.h"
+#include "app/standard_output.h"
 #include <fmt/format.h>
 
-#include "closewatch/app/api_names.h"
-#include "closewatch/app/commands.h"
-#include "closewatch/app/make_scanner.h"
-#include "closewatch/app/standard_output.h"
-#include "closewatch/export/snapshot_json.h"
-#include "closewatch/export/snapshot_table.h"
+#include "closewatch/api/snapshot_json.h"
 #include "closewatch/pods/socket_owners.h"
+#include "closewatch/present/snapshot_table.h"
 #include "closewatch/scan/socket_listing.h"
 
 namespace closewatch {

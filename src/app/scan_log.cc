@@ -1,4 +1,4 @@
-#include "closewatch/app/scan_log.h"
+#include "app/scan_log.h"
 
 #include <algorithm>
 #include <chrono>
@@ -120,6 +120,17 @@ std::vector<LogLine> changes(const Snapshot* previous, const Snapshot& current) 
   unnamed_change(previous, current, lines);
   interval_change(previous, current, lines);
   return lines;
+}
+
+ScanListener log_scans(Logger logger) {
+  return {[logger](const Snapshot* before, const Snapshot& now) {
+            for (const auto& line : changes(before, now)) {
+              logger->log(to_spdlog(line.level), line.text);
+            }
+          },
+          [logger](const std::string& why) {
+            logger->error("a scan failed and is tried again: {}", why);
+          }};
 }
 
 }  // namespace closewatch

@@ -8,19 +8,20 @@
 #include <string>
 #include <utility>
 
+#include "app/api_names.h"
+#include "app/capabilities.h"
+#include "app/commands.h"
+#include "app/logging.h"
+#include "app/make_scanner.h"
+#include "app/routes.h"
+#include "app/scan_log.h"
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/signal_set.hpp>
 
-#include "closewatch/app/api_names.h"
-#include "closewatch/app/build_info.h"
-#include "closewatch/app/capabilities.h"
-#include "closewatch/app/commands.h"
-#include "closewatch/app/logging.h"
-#include "closewatch/app/make_scanner.h"
-#include "closewatch/app/routes.h"
-#include "closewatch/app/scan_loop.h"
+#include "closewatch/base/build_info.h"
 #include "closewatch/http/server.h"
 #include "closewatch/pods/socket_owners.h"
+#include "closewatch/scan/scan_loop.h"
 
 namespace closewatch {
 
@@ -91,7 +92,7 @@ int serve(Config config) {
     return kExitFailure;
   }
   if (*names) (*names)->wait(kFirstNamesWithin);
-  loop = std::make_unique<ScanLoop>(std::move(made->scanner), snapshots, logger, clock);
+  loop = std::make_unique<ScanLoop>(std::move(made->scanner), snapshots, log_scans(logger), clock);
   logger->info("the engine {} reads the sockets", name_of(made->engine));
   logger->info("closewatch {} serves on {}{}", build_version(), http::to_text((*server)->address()),
                config.web.telemetry_path);

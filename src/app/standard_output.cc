@@ -1,4 +1,4 @@
-#include "closewatch/app/standard_output.h"
+#include "app/standard_output.h"
 
 #include <cstdio>
 

@@ -4,26 +4,32 @@
 
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <csignal>
 #include <cstdlib>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "app/api_names.h"
+#include "app/commands.h"
+#include "app/make_scanner.h"
+#include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 
-#include "closewatch/app/commands.h"
-#include "closewatch/app/snapshot_feed.h"
-#include "closewatch/app/terminal.h"
-#include "closewatch/app/terminal_keeper.h"
 #include "closewatch/base/unique_fd.h"
-#include "closewatch/export/snapshot_table.h"
-#include "closewatch/export/top_screen.h"
+#include "closewatch/present/snapshot_table.h"
+#include "closewatch/top/snapshot_feed.h"
+#include "closewatch/top/terminal.h"
+#include "closewatch/top/terminal_keeper.h"
+#include "closewatch/top/top_screen.h"
 
 namespace closewatch {
 namespace {
 
 constexpr int kTickMilliseconds = 250;
+/// How long the API server may take to tell the names.
+constexpr std::chrono::seconds kTopNamesWithin{5};
 
 /// Readable once one of the signals that end a program has come; they do nothing else.
 UniqueFd ending_signals() {
@@ -70,12 +76,28 @@ bool wait_for_input(const UniqueFd& signals) {
   return awaited[1].revents == 0 && (awaited[0].revents & kOver) == 0;
 }
 
+/// What the API server tells before the first scan is what the pods are called. `names` must
+/// outlive the feed.
+Result<std::unique_ptr<SnapshotFeed>> own_scans(const Config& config, const Clock& clock,
+                                                boost::asio::io_context& context,
+                                                std::unique_ptr<ApiNames>& names) {
+  auto asked = ApiNames::make(config, context);
+  if (!asked) return tl::unexpected(asked.error());
+  names = std::move(*asked);
+  if (names) names->wait(kTopNamesWithin);
+  auto made = make_scanner(config, clock, names ? &names->directory() : nullptr);
+  if (!made) return tl::unexpected(made.error());
+  return scan_here(std::move(made->scanner), SocketOwners(config.paths.proc), clock);
+}
+
 int display(const Config& config) {
   const auto signals = ending_signals();
   const SystemClock clock;
-  auto feed = find_agent(config, clock);
+  boost::asio::io_context context(1);
+  std::unique_ptr<ApiNames> names;
+  auto feed = find_agent(config.web.listen_address, clock);
   if (feed == nullptr) {
-    auto own = scan_here(config, clock);
+    auto own = own_scans(config, clock, context, names);
     if (!own) {
       fmt::print(stderr, "closewatch: {}\n", own.error().what);
       return kExitFailure;
@@ -101,7 +123,7 @@ int display(const Config& config) {
 /// For a pipe or a file: the table once, of the agent's last snapshot if there is an agent.
 int print_once(Config config) {
   const SystemClock clock;
-  const auto agent = find_agent(config, clock);
+  const auto agent = find_agent(config.web.listen_address, clock);
   const auto snapshot = agent ? agent->latest() : nullptr;
   if (!snapshot || *snapshot == nullptr) return scan(std::move(config), {});
   fmt::print("{}", snapshot_table(**snapshot, {}));

@@ -8,16 +8,16 @@
 
 namespace closewatch {
 
-static_assert(kWorkingFolder == AT_FDCWD);
+static_assert(kWorkingDirectory == AT_FDCWD);
 
-Result<UniqueFd> open_at(int folder, const char* path, int flags) {
-  UniqueFd fd(::openat(folder, path, flags | O_CLOEXEC));
+Result<UniqueFd> open_at(int directory, const char* path, int flags) {
+  UniqueFd fd(::openat(directory, path, flags | O_CLOEXEC));
   if (!fd.valid()) return fail_errno(errno, std::string("opening ") + path);
   return fd;
 }
 
-Result<void> read_file_at(int folder, const char* path, std::string& text, std::size_t limit) {
-  auto fd = open_at(folder, path, O_RDONLY);
+Result<void> read_file_at(int directory, const char* path, std::string& text, std::size_t limit) {
+  auto fd = open_at(directory, path, O_RDONLY);
   if (!fd) return tl::unexpected(fd.error());
   constexpr std::size_t kStep = 4096;
   std::size_t used = 0;
@@ -42,31 +42,31 @@ Result<void> read_file_at(int folder, const char* path, std::string& text, std::
   return {};
 }
 
-Result<Folder> Folder::open(int folder, const char* path) {
-  auto fd = open_at(folder, path, O_RDONLY | O_DIRECTORY);
+Result<Directory> Directory::open(int directory, const char* path) {
+  auto fd = open_at(directory, path, O_RDONLY | O_DIRECTORY);
   if (!fd) return tl::unexpected(fd.error());
   DIR* stream = ::fdopendir(fd->get());
   if (stream == nullptr) return fail_errno(errno, std::string("opening ") + path);
   (void)fd->release();  // the stream has taken it over
-  return Folder(stream);
+  return Directory(stream);
 }
 
-bool Folder::next(FolderEntry& entry) {
+bool Directory::next(DirectoryEntry& entry) {
   while (const dirent* found = ::readdir(stream_.get())) {
     const std::string_view name = found->d_name;
     if (name == "." || name == "..") continue;
-    bool is_folder = found->d_type == DT_DIR;
+    bool is_directory = found->d_type == DT_DIR;
     if (found->d_type == DT_UNKNOWN) {  // file systems need not fill d_type, says readdir(3)
       struct stat status {};
-      is_folder = ::fstatat(fd(), found->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
-                  S_ISDIR(status.st_mode);
+      is_directory = ::fstatat(fd(), found->d_name, &status, AT_SYMLINK_NOFOLLOW) == 0 &&
+                     S_ISDIR(status.st_mode);
     }
-    entry = {name, is_folder};
+    entry = {name, is_directory};
     return true;
   }
   return false;
 }
 
-int Folder::fd() const { return ::dirfd(stream_.get()); }
+int Directory::fd() const { return ::dirfd(stream_.get()); }
 
 }  // namespace closewatch

@@ -10,7 +10,7 @@ ErrorKind kind_of(int error_number) {
   switch (error_number) {
     case ENOENT:
     case ESRCH:
-    case ENODEV:  // a cgroup's files answer so once its folder is being removed
+    case ENODEV:  // a cgroup's files answer so once its directory is being removed
       return ErrorKind::kGone;
     case EACCES:
     case EPERM:

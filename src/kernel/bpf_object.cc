@@ -1,4 +1,4 @@
-#include "closewatch/kernel/bpf_object.h"
+#include "kernel/bpf_object.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "closewatch/kernel/bpf_source.h"
+#include "kernel/bpf_source.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -88,7 +88,7 @@ BpfSource::BpfSource(std::unique_ptr<WalkProgram> program)
     : program_(std::move(program)), memory_(program_->memory()) {}
 
 Result<void> BpfSource::check() {
-  const auto own = open_at(kWorkingFolder, "/proc/thread-self/ns/net", O_RDONLY);
+  const auto own = open_at(kWorkingDirectory, "/proc/thread-self/ns/net", O_RDONLY);
   if (!own) return tl::unexpected(own.error());
   const auto found = identify(own->get());
   if (!found) return tl::unexpected(found.error());

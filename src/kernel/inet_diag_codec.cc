@@ -1,4 +1,4 @@
-#include "closewatch/kernel/inet_diag_codec.h"
+#include "kernel/inet_diag_codec.h"
 
 #include <arpa/inet.h>
 #include <linux/inet_diag.h>

@@ -1,4 +1,4 @@
-#include "closewatch/kernel/inet_diag_source.h"
+#include "kernel/inet_diag_source.h"
 
 #include <utility>
 

@@ -1,4 +1,4 @@
-#include "closewatch/kernel/kernel_fields.h"
+#include "kernel/kernel_fields.h"
 
 #include <array>
 #include <string_view>

@@ -1,4 +1,4 @@
-#include "closewatch/kernel/netlink_channel.h"
+#include "kernel/netlink_channel.h"
 
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -94,9 +94,9 @@ Result<bool> same_file(int one, int other) {
   return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-class NamespaceOpener final : public NetlinkOpener {
+class EnteringOpener final : public NetlinkOpener {
  public:
-  explicit NamespaceOpener(UniqueFd home) : home_(std::move(home)) {}
+  explicit EnteringOpener(UniqueFd home) : home_(std::move(home)) {}
 
   Result<std::unique_ptr<NetlinkChannel>> open(int network_namespace) override {
     const auto at_home = same_file(network_namespace, home_.get());
@@ -132,9 +132,9 @@ class NamespaceOpener final : public NetlinkOpener {
 
 Result<std::unique_ptr<NetlinkOpener>> make_netlink_opener() {
   // Not /proc/self: that is the main thread's namespace, not ours.
-  auto home = open_at(kWorkingFolder, "/proc/thread-self/ns/net", O_RDONLY);
+  auto home = open_at(kWorkingDirectory, "/proc/thread-self/ns/net", O_RDONLY);
   if (!home) return tl::unexpected(home.error());
-  return std::make_unique<NamespaceOpener>(std::move(*home));
+  return std::make_unique<EnteringOpener>(std::move(*home));
 }
 
 }  // namespace closewatch

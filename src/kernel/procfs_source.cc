@@ -1,4 +1,4 @@
-#include "closewatch/kernel/procfs_source.h"
+#include "kernel/procfs_source.h"
 
 #include <fcntl.h>
 #include <unistd.h>
@@ -7,8 +7,9 @@
 #include <cstring>
 #include <string>
 
+#include "kernel/proc_net_tcp.h"
+
 #include "closewatch/base/file.h"
-#include "closewatch/kernel/proc_net_tcp.h"
 
 namespace closewatch {
 namespace {
@@ -36,9 +37,9 @@ Result<SocketReading> ProcfsSource::read(int network_namespace, const SocketQuer
   return SocketReading{};
 }
 
-Result<void> ProcfsSource::read_file(int folder, const char* file, const SocketQuery& query,
+Result<void> ProcfsSource::read_file(int directory, const char* file, const SocketQuery& query,
                                      RowSink& sink) {
-  const auto fd = open_at(folder, file, O_RDONLY);
+  const auto fd = open_at(directory, file, O_RDONLY);
   if (!fd) return tl::unexpected(fd.error());
   bool heading = true;
   std::size_t kept = 0;  // the beginning of a line

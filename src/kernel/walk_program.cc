@@ -1,17 +1,16 @@
-#include "closewatch/kernel/walk_program.h"
+#include "kernel/walk_program.h"
 
 #include <array>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
+#include "kernel/bpf_object.h"
+#include "kernel/kernel_fields.h"
+#include "kernel/load_refusal.h"
 #include "socket_walk.object.h"
 #include "socket_walk_by_loads.object.h"
 #include <bpf/btf.h>
-
-#include "closewatch/kernel/bpf_object.h"
-#include "closewatch/kernel/kernel_fields.h"
-#include "closewatch/kernel/load_refusal.h"
 
 namespace closewatch {
 namespace {

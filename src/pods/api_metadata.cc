@@ -12,9 +12,10 @@ Result<void> ApiMetadata::refresh() {
   const auto api = directory_.state();
   follows_ = api.has_value();
   if (api) return logs;
-  return fail(api.error().kind, "the API server: " + api.error().what +
-                                    "; the names last known stay, the kubelet's log folders tell "
-                                    "those of later pods");
+  return fail(api.error().kind,
+              "the API server: " + api.error().what +
+                  "; the names last known stay, the kubelet's log directories tell "
+                  "those of later pods");
 }
 
 std::optional<PodMetadata> ApiMetadata::pod(std::string_view uid) const {

@@ -1,4 +1,4 @@
-#include "closewatch/pods/cgroup_path.h"
+#include "pods/cgroup_path.h"
 
 #include <algorithm>
 #include <optional>
@@ -40,7 +40,7 @@ std::optional<std::string> uid_of_slice(std::string_view name) {
 }
 
 /// "pod1234-5678" → "1234-5678", the cgroupfs driver's form.
-std::optional<std::string> uid_of_folder(std::string_view name) {
+std::optional<std::string> uid_of_directory(std::string_view name) {
   constexpr std::string_view kPrefix = "pod";
   if (!name.starts_with(kPrefix) || !is_uid(name.substr(kPrefix.size()))) return std::nullopt;
   return std::string(name.substr(kPrefix.size()));
@@ -91,7 +91,7 @@ std::optional<CgroupPosition> mismatched_driver(std::string_view name) {
 
 std::optional<std::string> pod_uid_of(const CgroupPosition& parent, std::string_view name) {
   if (auto uid = uid_of_slice(name)) return uid;
-  if (parent.below_kubepods) return uid_of_folder(name);
+  if (parent.below_kubepods) return uid_of_directory(name);
   return std::nullopt;
 }
 
@@ -107,13 +107,13 @@ bool any_path(std::string_view proc_cgroup, Use use) {
   return false;
 }
 
-/// Calls `use(folder)` for each folder of a path until it returns true.
+/// Calls `use(directory)` for each directory of a path until it returns true.
 template <typename Use>
-bool any_folder(std::string_view path, Use use) {
+bool any_directory(std::string_view path, Use use) {
   while (!path.empty()) {
-    const auto folder = path.substr(0, path.find('/'));
-    path.remove_prefix(std::min(folder.size() + 1, path.size()));
-    if (!folder.empty() && use(folder)) return true;
+    const auto directory = path.substr(0, path.find('/'));
+    path.remove_prefix(std::min(directory.size() + 1, path.size()));
+    if (!directory.empty() && use(directory)) return true;
   }
   return false;
 }
@@ -143,16 +143,16 @@ CgroupPosition step_into(const CgroupPosition& parent, std::string_view name) {
 
 CgroupPosition locate(std::string_view path) {
   CgroupPosition position;
-  any_folder(path, [&](std::string_view folder) {
-    position = step_into(position, folder);
+  any_directory(path, [&](std::string_view directory) {
+    position = step_into(position, directory);
     return false;
   });
   return position;
 }
 
-bool lists_folder(std::string_view proc_cgroup, std::string_view folder) {
+bool lists_directory(std::string_view proc_cgroup, std::string_view directory) {
   return any_path(proc_cgroup, [&](std::string_view path) {
-    return any_folder(path, [&](std::string_view found) { return found == folder; });
+    return any_directory(path, [&](std::string_view found) { return found == directory; });
   });
 }
 

@@ -7,8 +7,9 @@
 #include <map>
 #include <utility>
 
+#include "pods/cgroup_path.h"
+
 #include "closewatch/base/file.h"
-#include "closewatch/pods/cgroup_path.h"
 
 namespace closewatch {
 namespace {
@@ -16,20 +17,20 @@ namespace {
 // Deeper than any runtime nests; bounds the recursion whatever the tree looks like.
 constexpr int kMaxDepth = 32;
 
-/// kernfs counts a folder's subfolders in its link count (kernfs_refresh_inode() in
+/// kernfs counts a directory's subdirectories in its link count (kernfs_refresh_inode() in
 /// fs/kernfs/inode.c), so a leaf shows without reading its 60 files. File systems that do not count
 /// say 1.
-bool may_have_subfolders(int folder) {
+bool may_have_subdirectories(int directory) {
   constexpr nlink_t kLeaf = 2;
   struct stat status {};
-  return ::fstat(folder, &status) == 0 && status.st_nlink != kLeaf;
+  return ::fstat(directory, &status) == 0 && status.st_nlink != kLeaf;
 }
 
 class TreeWalk {
  public:
-  void hierarchy(const CgroupFolder& root) {
+  void hierarchy(const CgroupDirectory& root) {
     unified_ = root.unified;
-    visit(kWorkingFolder, root.path.c_str(), root.path, CgroupPosition{}, 0);
+    visit(kWorkingDirectory, root.path.c_str(), root.path, CgroupPosition{}, 0);
   }
 
   CgroupPods result() && {
@@ -50,67 +51,69 @@ class TreeWalk {
   };
 
   /// A kubelet of the hybrid layout makes and removes its pods in the v1 hierarchies; the runtime
-  /// makes the folders in v2, and nobody removes the pod's there.
+  /// makes the directories in v2, and nobody removes the pod's there.
   [[nodiscard]] bool is_left_over(const SeenPod& pod) const {
     return v1_kubepods_ && !pod.in_v1 && pod.containers.empty();
   }
 
   void visit(int parent, const char* name, const std::string& path, const CgroupPosition& position,
              int depth) {
-    auto folder = Folder::open(parent, name);
-    if (!folder) {
-      if (folder.error().kind != ErrorKind::kGone) found_.errors.push_back(folder.error());
+    auto directory = Directory::open(parent, name);
+    if (!directory) {
+      if (directory.error().kind != ErrorKind::kGone) found_.errors.push_back(directory.error());
       return;
     }
-    if (!may_have_subfolders(folder->fd())) return;
+    if (!may_have_subdirectories(directory->fd())) return;
     if (depth == kMaxDepth) {
       found_.errors.push_back({ErrorKind::kMalformed, "cgroup tree too deep below " + path});
       return;
     }
-    FolderEntry entry{};
-    while (folder->next(entry)) {
-      if (entry.is_folder) enter(folder->fd(), std::string(entry.name), path, position, depth);
+    DirectoryEntry entry{};
+    while (directory->next(entry)) {
+      if (entry.is_directory)
+        enter(directory->fd(), std::string(entry.name), path, position, depth);
     }
   }
 
-  void enter(int parent_folder, const std::string& name, const std::string& parent_path,
+  void enter(int parent_directory, const std::string& name, const std::string& parent_path,
              const CgroupPosition& parent, int depth) {
     const auto here = step_into(parent, name);
     if (here.ignored) return;
     const std::string path = parent_path + "/" + name;
     found_.kubepods |= here.below_kubepods;
     v1_kubepods_ |= here.below_kubepods && !unified_;
-    const bool is_container_folder = !here.container_id.empty() || parent.pod_uid == here.pod_uid;
-    if (here.pod_uid.empty() || !is_container_folder) {
+    const bool is_container_directory =
+        !here.container_id.empty() || parent.pod_uid == here.pod_uid;
+    if (here.pod_uid.empty() || !is_container_directory) {
       if (!here.pod_uid.empty()) pods_[here.pod_uid].in_v1 |= !unified_;
-      visit(parent_folder, name.c_str(), path, here, depth + 1);
+      visit(parent_directory, name.c_str(), path, here, depth + 1);
       return;
     }
-    // A container, or a folder of the pod that names none, such as a Kata sandbox's: then the path
-    // tells it apart. What lies below is for whoever looks for its processes.
+    // A container, or a directory of the pod that names none, such as a Kata sandbox's: then the
+    // path tells it apart. What lies below is for whoever looks for its processes.
     auto& containers = pods_[here.pod_uid].containers;
     auto& container = containers[here.container_id.empty() ? path : here.container_id];
     container.id = here.container_id;
-    container.cgroup_folders.push_back({path, unified_});
+    container.cgroup_directories.push_back({path, unified_});
   }
 
   CgroupPods found_;
   std::map<std::string, SeenPod> pods_;
   bool unified_ = false;      // the hierarchy that is being walked
-  bool v1_kubepods_ = false;  // a kubelet's folder is in a v1 hierarchy
+  bool v1_kubepods_ = false;  // a kubelet's directory is in a v1 hierarchy
 };
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
 
 }  // namespace
 
-std::vector<CgroupFolder> cgroup_hierarchies(const std::string& root) {
+std::vector<CgroupDirectory> cgroup_hierarchies(const std::string& root) {
   // cgroup.controllers is in the root of every cgroup v2 hierarchy and in no v1 one.
   if (exists(root + "/cgroup.controllers")) return {{root, true}};
-  std::vector<CgroupFolder> hierarchies;
+  std::vector<CgroupDirectory> hierarchies;
   if (exists(root + "/unified/cgroup.controllers"))
     hierarchies.push_back({root + "/unified", true});
-  // One v1 controller is enough: the kubelet makes a pod's folder in all of those it requires
+  // One v1 controller is enough: the kubelet makes a pod's directory in all of those it requires
   // (expectedCgroups of pkg/kubelet/cm/cgroup_manager_linux.go).
   constexpr std::array kControllers = {"memory", "cpu", "cpu,cpuacct", "pids", "systemd"};
   for (const auto* const controller : kControllers) {

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "closewatch/base/file.h"
-#include "closewatch/pods/process.h"
+#include "closewatch/node/process.h"
 
 namespace closewatch {
 namespace {
@@ -28,7 +28,7 @@ Result<PodList> KubernetesPods::list() {
   if (!found) return tl::unexpected(found.error());
   PodList list;
   list.errors = std::move(found->errors);
-  auto proc = open_at(kWorkingFolder, proc_.c_str(), O_PATH | O_DIRECTORY);
+  auto proc = open_at(kWorkingDirectory, proc_.c_str(), O_PATH | O_DIRECTORY);
   if (!proc) return tl::unexpected(proc.error());
   list.node = find_host_process(proc->get(), access_).map([](const ProcessRef& host) {
     return NamespaceLocator(host);

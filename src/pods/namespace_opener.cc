@@ -9,32 +9,14 @@
 #include <string_view>
 #include <utility>
 
+#include "pods/cgroup_path.h"
+
 #include "closewatch/base/file.h"
-#include "closewatch/pods/cgroup_members.h"
-#include "closewatch/pods/cgroup_path.h"
+#include "closewatch/node/cgroup_members.h"
+#include "closewatch/node/process.h"
 
 namespace closewatch {
 namespace {
-
-Result<OpenNamespace> opened(Result<UniqueFd> fd, NamespaceAccess access) {
-  if (!fd) return tl::unexpected(fd.error());
-  auto id = identify(*fd, access);
-  if (!id) return tl::unexpected(id.error());
-  return OpenNamespace{std::move(*fd), *id};
-}
-
-Result<OpenNamespace> open_process(int proc, const ProcessRef& wanted, NamespaceAccess access) {
-  auto process = Process::open(proc, wanted.pid);
-  if (!process) return tl::unexpected(process.error());
-  if (wanted.start_time) {
-    const auto stat = process->stat();
-    if (!stat) return tl::unexpected(stat.error());
-    if (stat->start_time != *wanted.start_time) {
-      return fail(ErrorKind::kGone, "process " + std::to_string(wanted.pid) + " is another by now");
-    }
-  }
-  return opened(process->network_namespace(access), access);
-}
 
 /// Collects the namespaces of one pod.
 class PodVisit {
@@ -46,12 +28,12 @@ class PodVisit {
     std::size_t by_unified = 0;
     std::size_t by_others = 0;
     std::vector<ContainerCgroup> cgroups;
-    for (const auto& folder : container.cgroup_folders) {
-      const auto name = std::string_view(folder.path).substr(folder.path.rfind('/') + 1);
+    for (const auto& directory : container.cgroup_directories) {
+      const auto name = std::string_view(directory.path).substr(directory.path.rfind('/') + 1);
       const auto errors =
-          visit_members(folder.path, [&](std::uint64_t id, const std::vector<pid_t>& processes) {
-            if (folder.unified) cgroups.push_back({id, index});
-            (folder.unified ? by_unified : by_others) += processes.size();
+          visit_members(directory.path, [&](std::uint64_t id, const std::vector<pid_t>& processes) {
+            if (directory.unified) cgroups.push_back({id, index});
+            (directory.unified ? by_unified : by_others) += processes.size();
             members(processes, name);
           });
       for (const auto& error : errors) fail_with(error);
@@ -59,7 +41,7 @@ class PodVisit {
     if (by_unified > 0) {
       found_.cgroups.insert(found_.cgroups.end(), cgroups.begin(), cgroups.end());
     } else if (by_others > 0) {
-      found_.cgroups_known = false;  // its processes are in no cgroup v2 folder of its own
+      found_.cgroups_known = false;  // its processes are in no cgroup v2 directory of its own
     }
   }
 
@@ -90,7 +72,7 @@ class PodVisit {
 
   /// Looks at each process, as any may stand in a namespace of its own, and opens those that are
   /// new.
-  void members(const std::vector<pid_t>& pids, std::string_view container_folder) {
+  void members(const std::vector<pid_t>& pids, std::string_view container_directory) {
     for (const auto pid : pids) {
       if (pid == 0) {
         fail_with({ErrorKind::kForeign,
@@ -101,7 +83,7 @@ class PodVisit {
       // Whoever shares a namespace that was opened already adds nothing, even if it is a stranger
       // that got the number.
       if (glance && is_known(*glance)) continue;
-      take(open_member(pid, container_folder));
+      take(open_member(pid, container_directory));
     }
   }
 
@@ -112,20 +94,20 @@ class PodVisit {
   }
 
   /// The namespace of a process that was listed in the container's cgroup, if it still is that one.
-  Result<OpenNamespace> open_member(pid_t pid, std::string_view container_folder) {
+  Result<OpenNamespace> open_member(pid_t pid, std::string_view container_directory) {
     auto process = Process::open(proc_, pid);
     if (!process) return tl::unexpected(process.error());
     // Ourselves we cannot have mistaken, and in a cgroup namespace of our own our path is just "/".
     if (pid != ::getpid()) {
       const auto cgroup = process->cgroup();
       if (!cgroup) return tl::unexpected(cgroup.error());
-      if (!lists_folder(*cgroup, container_folder)) {
+      if (!lists_directory(*cgroup, container_directory)) {
         return fail(ErrorKind::kGone, "process " + std::to_string(pid) + " is another by now");
       }
     }
     const auto command_line = process->command_line();
     if (command_line && is_sandbox_command(*command_line)) found_.sandboxed = true;
-    auto space = opened(process->network_namespace(access_), access_);
+    auto space = open_namespace(*process, access_);
     if (space && node_ && space->id == *node_ && command_line &&
         is_runtime_command(*command_line)) {
       return fail(ErrorKind::kGone, "the container's runtime is only on its way into the pod");
@@ -150,31 +132,17 @@ Result<OpenNamespace> open_located(const NamespaceOpener& opener, const LocatedN
   return found;
 }
 
-Result<UniqueFd> open_proc(const std::string& proc) {
-  return open_at(kWorkingFolder, proc.c_str(), O_PATH | O_DIRECTORY);
-}
-
 }  // namespace
 
 Result<OpenNamespace> NamespaceOpener::open(const NamespaceLocator& locator) const {
-  if (const auto* const file = std::get_if<NamespaceFile>(&locator)) {
-    if (access_ == NamespaceAccess::kText) {
-      return fail(
-          ErrorKind::kGone,
-          "it has no process that may be looked at, by which the engine procfs could read it");
-    }
-    return opened(open_at(kWorkingFolder, file->path.c_str(), O_RDONLY), access_);
-  }
-  auto proc = open_proc(proc_);
-  if (!proc) return tl::unexpected(proc.error());
-  return open_process(proc->get(), std::get<ProcessRef>(locator), access_);
+  return open_namespace(proc_, locator, access_);
 }
 
 Result<PodNamespaces> NamespaceOpener::open(const Pod& pod,
                                             const std::optional<NamespaceId>& node) const {
   UniqueFd processes;
   if (!pod.containers.empty()) {
-    auto proc = open_proc(proc_);
+    auto proc = open_at(kWorkingDirectory, proc_.c_str(), O_PATH | O_DIRECTORY);
     if (!proc) return tl::unexpected(proc.error());
     processes = std::move(*proc);
   }

@@ -2,9 +2,10 @@
 
 #include <utility>
 
+#include "pods/cgroup_path.h"
+
 #include "closewatch/base/file.h"
-#include "closewatch/pods/cgroup_path.h"
-#include "closewatch/pods/object_name.h"
+#include "closewatch/kubernetes/object_name.h"
 
 namespace closewatch {
 namespace {
@@ -19,8 +20,8 @@ std::optional<std::pair<std::string_view, std::string_view>> split(std::string_v
 
 }  // namespace
 
-std::optional<PodLogName> parse_pod_log_name(std::string_view folder) {
-  const auto first = split(folder, '_');
+std::optional<PodLogName> parse_pod_log_name(std::string_view directory) {
+  const auto first = split(directory, '_');
   if (!first) return std::nullopt;
   const auto second = split(first->second, '_');
   if (!second) return std::nullopt;
@@ -50,18 +51,18 @@ PodLogs::PodLogs(std::string pod_logs, std::string container_logs)
     : pod_logs_(std::move(pod_logs)), container_logs_(std::move(container_logs)) {}
 
 Result<void> PodLogs::refresh() {
-  // Each folder on its own: pods have names even where those of containers are not to be had.
+  // Each directory on its own: pods have names even where those of containers are not to be had.
   const auto pods = refresh_pods();
   const auto containers = refresh_containers();
   return pods ? containers : pods;
 }
 
 Result<void> PodLogs::refresh_pods() {
-  auto folder = Folder::open(kWorkingFolder, pod_logs_.c_str());
-  if (!folder) return tl::unexpected(folder.error());
+  auto directory = Directory::open(kWorkingDirectory, pod_logs_.c_str());
+  if (!directory) return tl::unexpected(directory.error());
   pods_.clear();
-  FolderEntry entry{};
-  while (folder->next(entry)) {
+  DirectoryEntry entry{};
+  while (directory->next(entry)) {
     if (const auto name = parse_pod_log_name(entry.name)) {
       pods_.insert_or_assign(std::string(name->uid), PodMetadata{std::string(name->pod_namespace),
                                                                  std::string(name->name), "", ""});
@@ -71,11 +72,11 @@ Result<void> PodLogs::refresh_pods() {
 }
 
 Result<void> PodLogs::refresh_containers() {
-  auto folder = Folder::open(kWorkingFolder, container_logs_.c_str());
-  if (!folder) return tl::unexpected(folder.error());
+  auto directory = Directory::open(kWorkingDirectory, container_logs_.c_str());
+  if (!directory) return tl::unexpected(directory.error());
   containers_.clear();
-  FolderEntry entry{};
-  while (folder->next(entry)) {
+  DirectoryEntry entry{};
+  while (directory->next(entry)) {
     if (const auto name = parse_container_log_name(entry.name)) {
       containers_.insert_or_assign(std::string(name->id), std::string(name->container));
     }

@@ -7,8 +7,8 @@
 
 #include "closewatch/base/file.h"
 #include "closewatch/base/printable.h"
-#include "closewatch/pods/cgroup_members.h"
-#include "closewatch/pods/process.h"
+#include "closewatch/node/cgroup_members.h"
+#include "closewatch/node/process.h"
 
 namespace closewatch {
 namespace {
@@ -58,9 +58,9 @@ class Search {
 
 void search_containers(const Pod& pod, Search& search) {
   for (std::size_t i = 0; i < pod.containers.size(); ++i) {
-    for (const auto& folder : pod.containers[i].cgroup_folders) {
+    for (const auto& directory : pod.containers[i].cgroup_directories) {
       const auto errors =
-          visit_members(folder.path, [&](std::uint64_t /*cgroup_id*/, const auto& processes) {
+          visit_members(directory.path, [&](std::uint64_t /*cgroup_id*/, const auto& processes) {
             for (const auto pid : processes) search.process(pid, static_cast<ContainerIndex>(i));
           });
       for (const auto& error : errors) search.fail_with(error);
@@ -86,7 +86,7 @@ void search_namespace(int proc, const NamespaceId& id, Search& search) {
 }  // namespace
 
 SocketOwnerList SocketOwners::find(const Pod& pod, std::vector<std::uint32_t> inodes) const {
-  const auto proc = open_at(kWorkingFolder, proc_.c_str(), O_RDONLY | O_DIRECTORY);
+  const auto proc = open_at(kWorkingDirectory, proc_.c_str(), O_RDONLY | O_DIRECTORY);
   if (!proc) return {{}, proc.error()};
   Search search(proc->get(), std::move(inodes));
   search_containers(pod, search);

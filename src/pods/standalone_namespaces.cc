@@ -11,10 +11,11 @@
 #include <set>
 #include <utility>
 
+#include "pods/cgroup_path.h"
+
 #include "closewatch/base/file.h"
 #include "closewatch/base/printable.h"
-#include "closewatch/pods/cgroup_path.h"
-#include "closewatch/pods/process.h"
+#include "closewatch/node/process.h"
 
 namespace closewatch {
 namespace {
@@ -43,27 +44,28 @@ Result<dev_t> file_system_of_namespaces() {
 }
 
 /// nullopt for a file that no namespace is mounted on: `ip netns` is about to, or failed to.
-std::optional<NamespaceId> mounted_namespace(int folder, const char* name, dev_t file_system) {
+std::optional<NamespaceId> mounted_namespace(int directory, const char* name, dev_t file_system) {
   struct stat status {};
-  if (::fstatat(folder, name, &status, 0) < 0 || status.st_dev != file_system) return std::nullopt;
+  if (::fstatat(directory, name, &status, 0) < 0 || status.st_dev != file_system)
+    return std::nullopt;
   return NamespaceId{status.st_dev, status.st_ino};
 }
 
 void find_named(const std::string& netns, FoundNamespaces& found, std::vector<Error>& errors) {
-  auto folder = Folder::open(kWorkingFolder, netns.c_str());
-  if (!folder) {
-    if (folder.error().kind != ErrorKind::kGone) errors.push_back(folder.error());
-    return;  // a machine where `ip netns` was never used has no such folder
+  auto directory = Directory::open(kWorkingDirectory, netns.c_str());
+  if (!directory) {
+    if (directory.error().kind != ErrorKind::kGone) errors.push_back(directory.error());
+    return;  // a machine where `ip netns` was never used has no such directory
   }
   const auto file_system = file_system_of_namespaces();
   if (!file_system) {
     errors.push_back(file_system.error());
     return;
   }
-  FolderEntry entry{};
-  while (folder->next(entry)) {
+  DirectoryEntry entry{};
+  while (directory->next(entry)) {
     std::string name(entry.name);
-    const auto id = mounted_namespace(folder->fd(), name.c_str(), *file_system);
+    const auto id = mounted_namespace(directory->fd(), name.c_str(), *file_system);
     if (!id) continue;
     auto& file = (*found.try_emplace(*id).first).second.file;
     if (file.empty() || name < file) file = std::move(name);
@@ -88,11 +90,10 @@ Result<void> note_process(int proc, pid_t pid, NamespaceAccess access, const Nam
   if (!process) return tl::unexpected(process.error());
   auto stat = process->stat();
   if (!stat) return tl::unexpected(stat.error());
-  const auto id = process->network_namespace(access).and_then(
-      [&](const UniqueFd& fd) -> Result<NamespaceId> { return identify(fd, access); });
-  if (!id) return tl::unexpected(id.error());
-  if (*id == node) return {};
-  auto& oldest = (*found.try_emplace(*id).first).second.oldest;
+  const auto space = open_namespace(*process, access);
+  if (!space) return tl::unexpected(space.error());
+  if (space->id == node) return {};
+  auto& oldest = (*found.try_emplace(space->id).first).second.oldest;
   if (!oldest || is_older(*stat, pid, *oldest)) oldest = OldestProcess{pid, std::move(*stat)};
   return {};
 }
@@ -174,7 +175,7 @@ StandaloneNamespaces::StandaloneNamespaces(std::string proc, std::string netns,
     : proc_(std::move(proc)), netns_(std::move(netns)), access_(access) {}
 
 Result<PodList> StandaloneNamespaces::list() {
-  auto proc = open_at(kWorkingFolder, proc_.c_str(), O_RDONLY | O_DIRECTORY);
+  auto proc = open_at(kWorkingDirectory, proc_.c_str(), O_RDONLY | O_DIRECTORY);
   if (!proc) return tl::unexpected(proc.error());
   PodList list;
   FoundNamespaces files;

@@ -1,5 +1,5 @@
 // Reads a JSON list of Kubernetes objects from stdin and prints what the types of Kubernetes and of the Prometheus
-// Operator have against each. argv[2] is the folder with their node_modules.
+// Operator have against each. argv[2] is the directory with their node_modules.
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
 

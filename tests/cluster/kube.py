@@ -219,7 +219,7 @@ class Agent:
 
     def __init__(self, chart=ROOT / "helm" / "closewatch"):
         self._chart = chart
-        self._folder = tempfile.TemporaryDirectory(prefix="closewatch-helm-")
+        self._directory = tempfile.TemporaryDirectory(prefix="closewatch-helm-")
 
     def install(self, **values):
         """`helm upgrade --install`, as often as wanted; returns when the agent has scanned."""
@@ -228,20 +228,20 @@ class Agent:
         probe = {"periodSeconds": 1}
         values = {"image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
                   "config": self.CONFIG, "startupProbe": probe, "readinessProbe": probe, **values}
-        path = pathlib.Path(self._folder.name) / "values.json"
+        path = pathlib.Path(self._directory.name) / "values.json"
         path.write_text(json.dumps(values))
         self.helm("upgrade", "--install", "--create-namespace", self.RELEASE, self._chart, "--values", path)
         self.wait_until_rolled_out()
 
     def helm(self, *arguments, helm="HELM"):
         """Helm in the agent's namespace; `helm` names the variable with its path."""
-        home = self._folder.name
+        home = self._directory.name
         return run(os.environ[helm], "--namespace", self.NAMESPACE, *arguments,
                    environment={"HELM_CACHE_HOME": home, "HELM_CONFIG_HOME": home, "HELM_DATA_HOME": home})
 
     def close(self):
         """Removes what it wrote here; the cluster ends on its own."""
-        self._folder.cleanup()
+        self._directory.cleanup()
 
     def wait_until_rolled_out(self):
         """Until the one pod there is is of the present template and ready."""

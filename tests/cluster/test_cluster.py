@@ -319,7 +319,7 @@ class ApiServer(ClusterTest):
         metrics = agent.fresh_metrics()
         self.assertEqual(mistakes(metrics, found) + workload_mistakes(metrics, found), [])
 
-        # A pod that comes meanwhile has a name from the kubelet's folders.
+        # A pod that comes meanwhile has a name from the kubelet's directories.
         late = workload.Workload("", "shop", "static-late", 1, {"main": workload.Sockets(close_wait=2)})
         self.addCleanup(workload.remove_static_pod, late)
         workload.write_static_pod(late)
@@ -384,10 +384,10 @@ class KubectlPlugin(ClusterTest):
     def setUpClass(cls):
         cls.addClassCleanup(agent.install)
         cls.install()
-        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="closewatch-oncall-")))
+        cls.directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="closewatch-oncall-")))
         config = json.loads(kubectl("config", "view", "--raw", "-o", "json"))
         config["users"][0]["user"]["as"] = cls.USER
-        (cls.folder / "kubeconfig").write_text(json.dumps(config))
+        (cls.directory / "kubeconfig").write_text(json.dumps(config))
 
     @classmethod
     def install(cls, **plugin):
@@ -396,12 +396,12 @@ class KubectlPlugin(ClusterTest):
         agent.install(rbac={"kubectlPlugin": {"create": True, "exec": True, "subjects": [user], **plugin}})
 
     def closewait(self, *arguments, status=0, kubectl_in=None):
-        """Runs it with the cluster's kubectl, or with the one in that folder."""
+        """Runs it with the cluster's kubectl, or with the one in that directory."""
         path = f"{kubectl_in or ''}:{kube.ROOT / 'deploy'}:{os.environ['PATH']}".lstrip(":")
         done = subprocess.run(["/usr/bin/env", "kubectl", "closewait", *arguments], capture_output=True, text=True, check=False,
                               timeout=kube.DEADLINE_SECONDS, stdin=subprocess.DEVNULL,
-                              env={**os.environ, "PATH": path, "HOME": str(self.folder), "TMPDIR": str(self.folder),
-                                   "KUBECONFIG": str(self.folder / "kubeconfig")})
+                              env={**os.environ, "PATH": path, "HOME": str(self.directory), "TMPDIR": str(self.directory),
+                                   "KUBECONFIG": str(self.directory / "kubeconfig")})
         self.assertEqual(done.returncode, status, done.stdout + done.stderr)
         return done
 
@@ -604,21 +604,21 @@ class Prometheus(ClusterTest):
 
     @classmethod
     def setUpClass(cls):
-        cls.folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="closewatch-prometheus-")))
+        cls.directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(prefix="closewatch-prometheus-")))
         jobs = [cls.scrape_job("closewatch", cls.endpoint()),
                 cls.scrape_job("without-honor-labels", {**cls.endpoint(), "honorLabels": False})]
-        configuration = cls.folder / "prometheus.json"  # JSON is YAML
+        configuration = cls.directory / "prometheus.json"  # JSON is YAML
         configuration.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
-        with open(cls.folder / "log", "w", encoding="utf-8") as log:
+        with open(cls.directory / "log", "w", encoding="utf-8") as log:
             process = subprocess.Popen(
-                ["prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={cls.folder}/data",
+                ["prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={cls.directory}/data",
                  "--web.listen-address=127.0.0.1:9090"], stdout=log, stderr=log)
         cls.addClassCleanup(process.wait)
         cls.addClassCleanup(process.terminate)
 
         def scraped():
             if process.poll() is not None:
-                raise AssertionError("Prometheus has ended:\n" + (cls.folder / "log").read_text())
+                raise AssertionError("Prometheus has ended:\n" + (cls.directory / "log").read_text())
             return len(cls.query("up == 1")) == len(jobs)
         wait_for(scraped, "scrapes of the agent")
 

@@ -136,7 +136,7 @@ class Workload:
 
 
 def write_static_pod(workload):
-    """Gives the kubelet a pod; in one go, for it looks at the folder at any time."""
+    """Gives the kubelet a pod; in one go, for it looks at the directory at any time."""
     hidden = STATIC_PODS / f".{workload.name}.yaml"
     hidden.write_text(json.dumps(workload.pod()))
     os.rename(hidden, STATIC_PODS / f"{workload.name}.yaml")

@@ -4,7 +4,7 @@ Four services are called through Envoy by the application `web`, which needs 23 
 way through the month `checkout` leaks connections: every 27.5 hours CLOSE_WAIT grows for two hours, calls fail for half
 an hour, and a restart ends it. Other services fail for other reasons, and things happen that are no burst at all.
 
-    python3 tests/monitoring/month.py FOLDER       builds it in FOLDER, and says how to look at it
+    python3 tests/monitoring/month.py DIRECTORY       builds it in DIRECTORY, and says how to look at it
 """
 
 import collections
@@ -301,11 +301,11 @@ def promtool(*arguments, cwd=None):
         raise AssertionError(f"promtool {' '.join(map(str, arguments))}:\n{done.stdout}")
 
 
-def recording_rules(folder):
+def recording_rules(directory):
     """The shipped rules with the month's settings: those that record."""
-    (folder / "values.yaml").write_text(yaml.safe_dump({"prometheusRule": {"settings": SETTINGS}}))
-    subprocess.run([ROOT / "scripts/rules", "-f", folder / "values.yaml", "-o", folder / "rules"], check=True)
-    return [rule for path in sorted((folder / "rules").glob("*.yaml"))
+    (directory / "values.yaml").write_text(yaml.safe_dump({"prometheusRule": {"settings": SETTINGS}}))
+    subprocess.run([ROOT / "scripts/rules", "-f", directory / "values.yaml", "-o", directory / "rules"], check=True)
+    return [rule for path in sorted((directory / "rules").glob("*.yaml"))
             for group in yaml.safe_load(path.read_text())["groups"] for rule in group["rules"] if "record" in rule]
 
 
@@ -329,39 +329,39 @@ def layers(rules):
 LATE = re.compile(r":increase30d$|burst_attribution:|proxy:(best_)?correlation")
 
 
-def create_blocks(folder, *arguments):
-    """What promtool makes of it joins the folder's data."""
-    promtool("tsdb", "create-blocks-from", "--max-block-duration=720h", *arguments, cwd=folder)
-    for block in (folder / "new").glob("*/meta.json"):
-        block.parent.rename(folder / "data" / block.parent.name)
+def create_blocks(directory, *arguments):
+    """What promtool makes of it joins the directory's data."""
+    promtool("tsdb", "create-blocks-from", "--max-block-duration=720h", *arguments, cwd=directory)
+    for block in (directory / "new").glob("*/meta.json"):
+        block.parent.rename(directory / "data" / block.parent.name)
 
 
-def ingest(folder, name):
-    """The samples of folder/name, which is OpenMetrics and gone then, join the folder's data."""
-    (folder / "data").mkdir(exist_ok=True)
-    create_blocks(folder, "openmetrics", "-q", name, "new")
-    (folder / name).unlink()
+def ingest(directory, name):
+    """The samples of directory/name, which is OpenMetrics and gone then, join the directory's data."""
+    (directory / "data").mkdir(exist_ok=True)
+    create_blocks(directory, "openmetrics", "-q", name, "new")
+    (directory / name).unlink()
 
 
-def backfill(folder, rules, begin, last, interval=RULE_INTERVAL):
-    """What the rules record joins the folder's data, evaluated from `begin` to `last`."""
-    (folder / RULES_FILE).write_text(json.dumps({"groups": [{"name": GROUP, "interval": f"{interval}s", "rules": rules}]}))
-    with Prometheus("{}", *QUICK, folder=folder) as prometheus:
-        create_blocks(folder, "rules", "-q", f"--start={begin}", f"--end={last}", f"--url={prometheus.url}",
+def backfill(directory, rules, begin, last, interval=RULE_INTERVAL):
+    """What the rules record joins the directory's data, evaluated from `begin` to `last`."""
+    (directory / RULES_FILE).write_text(json.dumps({"groups": [{"name": GROUP, "interval": f"{interval}s", "rules": rules}]}))
+    with Prometheus("{}", *QUICK, directory=directory) as prometheus:
+        create_blocks(directory, "rules", "-q", f"--start={begin}", f"--end={last}", f"--url={prometheus.url}",
                       "--output-dir=new", RULES_FILE)
 
 
-def build(folder):
-    """Writes the month, and all that the rules make of it, into folder/data for a Prometheus."""
+def build(directory):
+    """Writes the month, and all that the rules make of it, into directory/data for a Prometheus."""
     month = Month()
-    month.write(folder / "month.txt")
-    ingest(folder, "month.txt")
-    for layer in layers(recording_rules(folder)):
+    month.write(directory / "month.txt")
+    ingest(directory, "month.txt")
+    for layer in layers(recording_rules(directory)):
         always = [rule for rule in layer if not LATE.search(rule["record"])]
         late = [rule for rule in layer if LATE.search(rule["record"])]
         for begin, end, rules in ((START, END, always), (START + FIX - 3600, START + FIX, late), (END - 3600, END, late)):
             if rules:
-                backfill(folder, rules, begin, end - SCRAPE)
+                backfill(directory, rules, begin, end - SCRAPE)
     return month
 
 

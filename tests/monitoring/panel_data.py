@@ -1,6 +1,6 @@
 """What dashboards show beyond what the rules read, for the invented month: six hours of it up to two moments.
 
-    python3 tests/monitoring/panel_data.py FOLDER       the month and this, in FOLDER/data, for tests/monitoring/preview
+    python3 tests/monitoring/panel_data.py DIRECTORY       the month and this, in DIRECTORY/data, for tests/monitoring/preview
 """
 
 import atexit
@@ -93,34 +93,34 @@ def write(path, moment, fleet):
         file.write("# EOF\n")
 
 
-def add(folder, fleet):
-    """To a month that has been built in the folder. Rules that look back over days have been asked for only at its end."""
+def add(directory, fleet):
+    """To a month that has been built in the directory. Rules that look back over days have been asked for only at its end."""
     for name, moment in MOMENTS.items():
-        write(folder / name, moment, fleet)
-        month.ingest(folder, name)
-    for layer in month.layers(month.recording_rules(folder)):
+        write(directory / name, moment, fleet)
+        month.ingest(directory, name)
+    for layer in month.layers(month.recording_rules(directory)):
         rules = [rule for rule in layer if month.LATE.search(rule["record"])]
         if rules:
-            month.backfill(folder, rules, LEAKING - 2 * month.RULE_INTERVAL, LEAKING)
+            month.backfill(directory, rules, LEAKING - 2 * month.RULE_INTERVAL, LEAKING)
 
 
 @functools.cache
 def built():
-    """The month and a folder with it and with all this; the same for all tests of a run.
+    """The month and a directory with it and with all this; the same for all tests of a run.
 
-    CLOSEWATCH_MONTH names a folder that an earlier run of this file has made.
+    CLOSEWATCH_MONTH names a directory that an earlier run of this file has made.
     """
     if "CLOSEWATCH_MONTH" in os.environ:
         return month.Month(), pathlib.Path(os.environ["CLOSEWATCH_MONTH"])
-    folder = tempfile.TemporaryDirectory(dir="/var/tmp")
-    atexit.register(folder.cleanup)
-    return build(pathlib.Path(folder.name))
+    directory = tempfile.TemporaryDirectory(dir="/var/tmp")
+    atexit.register(directory.cleanup)
+    return build(pathlib.Path(directory.name))
 
 
-def build(folder):
-    made = month.build(folder)
-    add(folder, made.pods)
-    return made, folder
+def build(directory):
+    made = month.build(directory)
+    add(directory, made.pods)
+    return made, directory
 
 
 if __name__ == "__main__":

@@ -160,8 +160,8 @@ class OverAMonth(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.month, folder = panel_data.built()
-        cls.prometheus = cls.enterClassContext(Prometheus("{}", *month.QUICK, folder=folder))
+        cls.month, directory = panel_data.built()
+        cls.prometheus = cls.enterClassContext(Prometheus("{}", *month.QUICK, directory=directory))
         cls.leaking = Asked(cls.prometheus, panel_data.LEAKING)
         cls.end = Asked(cls.prometheus, panel_data.MOMENTS["end"])
 
@@ -256,17 +256,17 @@ class WithoutExporters(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir="/var/tmp")))
+        directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir="/var/tmp")))
         fleet = Fleet(Shape(pods=4, leaking_share=0.5))
         ticks = cls.HOURS * 3600 // SCRAPE_SECONDS
         text = "".join(fleet.openmetrics(0, ticks, cls.END))
         cls.pod = re.search(r'closewatch_close_wait_peer_sockets{namespace="([^"]+)",pod="([^"]+)"', text).groups()
         scraped = "".join(f"scrape_samples_scraped 200 {at}\n" for at in range(START, cls.END, SCRAPE_SECONDS))
-        (folder / "text").write_text(text.replace("# EOF\n", f"{scraped}# EOF\n"), encoding="utf-8")
-        month.ingest(folder, "text")
-        for layer in month.layers(month.recording_rules(folder)):
-            month.backfill(folder, layer, START, cls.END - 60, interval=60)
-        cls.asked = Asked(cls.enterClassContext(Prometheus("{}", *month.QUICK, folder=folder)), cls.END - 60)
+        (directory / "text").write_text(text.replace("# EOF\n", f"{scraped}# EOF\n"), encoding="utf-8")
+        month.ingest(directory, "text")
+        for layer in month.layers(month.recording_rules(directory)):
+            month.backfill(directory, layer, START, cls.END - 60, interval=60)
+        cls.asked = Asked(cls.enterClassContext(Prometheus("{}", *month.QUICK, directory=directory)), cls.END - 60)
 
     def test_only_what_needs_an_exporter_is_empty(self):
         namespace, pod = self.pod

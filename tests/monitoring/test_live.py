@@ -129,15 +129,15 @@ def scraping(rules, agents, alertmanager):
 class LiveTest(unittest.TestCase):
 
     def test_a_leak_is_told_with_pod_container_and_peer_and_its_end_is_told_too(self):
-        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        (folder / "values.yaml").write_text(yaml.safe_dump({"prometheusRule": {"settings": SETTINGS}}))
-        subprocess.run([ROOT / "scripts/rules", "-f", folder / "values.yaml", "-o", folder / "rules"], check=True)
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (directory / "values.yaml").write_text(yaml.safe_dump({"prometheusRule": {"settings": SETTINGS}}))
+        subprocess.run([ROOT / "scripts/rules", "-f", directory / "values.yaml", "-o", directory / "rules"], check=True)
         pod = self.enterContext(Pod("shop", "cart-0", "app"))
         # Two agents, as in an upgrade, and two replicas of Prometheus: still one alert.
         agents = [self.enterContext(Agent(*pod.flags, "--diagnosis.stuck_after", "1s")) for _ in range(2)]
         webhook = self.enterContext(Webhook())
         alertmanager = self.enterContext(Alertmanager(routing(webhook.url)))
-        replicas = [self.enterContext(Prometheus(scraping(folder / "rules", agents, alertmanager))) for _ in range(2)]
+        replicas = [self.enterContext(Prometheus(scraping(directory / "rules", agents, alertmanager))) for _ in range(2)]
         stuck = 'closewatch_close_wait_stuck_sockets{pod="cart-0",container="app"}'
         for prometheus in replicas:
             wait_for(lambda prometheus=prometheus: [value for _, value in prometheus.query(stuck)] == [0, 0],

@@ -34,8 +34,8 @@ class MonthTest(unittest.TestCase):
 
     @classmethod
     def setUpClass(cls):
-        cls.month, folder = panel_data.built()
-        cls.prometheus = cls.enterClassContext(Prometheus("{}", *month.QUICK, folder=folder))
+        cls.month, directory = panel_data.built()
+        cls.prometheus = cls.enterClassContext(Prometheus("{}", *month.QUICK, directory=directory))
 
     def by(self, expression, *labels, at=LATEST):
         """Label values -> value."""

@@ -83,9 +83,9 @@ class RulesTest(unittest.TestCase):
 class SettingsTest(unittest.TestCase):
 
     def render(self, values):
-        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        (folder / "values.yaml").write_text(yaml.safe_dump({"prometheusRule": {"settings": values}}))
-        return *call(ROOT / "scripts/rules", "-f", folder / "values.yaml", "-o", folder / "out"), folder / "out"
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (directory / "values.yaml").write_text(yaml.safe_dump({"prometheusRule": {"settings": values}}))
+        return *call(ROOT / "scripts/rules", "-f", directory / "values.yaml", "-o", directory / "out"), directory / "out"
 
     def test_a_service_may_be_named_by_another_label_in_another_way(self):
         """One label for caller and callee, as proxies have it that run beside each application."""

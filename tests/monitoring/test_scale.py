@@ -24,7 +24,7 @@ def label_names(text):
 
 class Expositions(unittest.TestCase):
     def test_they_have_the_names_and_labels_of_real_ones(self):
-        golden = (ROOT / "tests/unit/export/golden/metrics.txt").read_text(encoding="utf-8")
+        golden = (ROOT / "tests/unit/metrics/golden/metrics.txt").read_text(encoding="utf-8")
         invented = Fleet(Shape(leaking_share=1)).exposition(3, 20).decode()
         self.assertEqual(label_names(invented), label_names(golden))
         self.assertEqual(set(label_names(invented)), set(documented()))

@@ -145,10 +145,10 @@ class FakeKubernetesPod {
   [[nodiscard]] bool is_forgotten(std::size_t scans) const { return scans >= left_at_ + 2; }
 
  private:
-  void move_to(const std::string& folder) const {
-    std::ofstream procs(folder + "/cgroup.procs");
+  void move_to(const std::string& directory) const {
+    std::ofstream procs(directory + "/cgroup.procs");
     procs << process_.pid() << std::flush;
-    if (!procs.good()) throw std::runtime_error("cannot move a process to " + folder);
+    if (!procs.good()) throw std::runtime_error("cannot move a process to " + directory);
   }
 
   std::string uid_;

@@ -140,16 +140,16 @@ TEST_F(ContainersTest, BothLeak) {
   EXPECT_EQ(leaks_of(found, "sidecar"), 4U);
 }
 
-TEST_F(ContainersTest, AFolderBelowAContainersIsOfItToo) {
-  run_in(pod_.add_folder(app_ + "/below"), [] { return outbound_leaks(2); });
+TEST_F(ContainersTest, ADirectoryBelowAContainersIsOfItToo) {
+  run_in(pod_.add_directory(app_ + "/below"), [] { return outbound_leaks(2); });
   run_in(sidecar_, [] { return healthy(1); });
   AgentScanner scanner(config());
   EXPECT_EQ(leaks_of(scanner.diagnosis_of("web"), "app"), 2U);
 }
 
-// The kernel refuses to list the processes of a threaded folder; they are listed above it.
-TEST_F(ContainersTest, AThreadedFolderBelowAContainersIsNoError) {
-  const auto threads = pod_.add_folder(app_ + "/threads");
+// The kernel refuses to list the processes of a threaded directory; they are listed above it.
+TEST_F(ContainersTest, AThreadedDirectoryBelowAContainersIsNoError) {
+  const auto threads = pod_.add_directory(app_ + "/threads");
   std::ofstream(threads + "/cgroup.type") << "threaded" << std::flush;
   run_in(app_, [] { return outbound_leaks(2); });
   run_in(sidecar_, [] { return healthy(1); });

@@ -12,14 +12,14 @@ namespace closewatch::testing {
 std::string cgroup_root();
 
 /// Moves this process into a cgroup.
-void enter_cgroup(const std::string& folder);
+void enter_cgroup(const std::string& directory);
 
 /// A pod of the namespace "shop" as a kubelet and a runtime make it: real cgroups for it and its
-/// containers, whose names stand in made-up folders of logs. Its processes must have left before it
-/// goes.
+/// containers, whose names stand in made-up directories of logs. Its processes must have left
+/// before it goes.
 class CgroupPod {
  public:
-  /// `logs` holds the folders "pods" and "containers"; `root` is of a cgroup hierarchy.
+  /// `logs` holds the directories "pods" and "containers"; `root` is of a cgroup hierarchy.
   CgroupPod(const FakeTree& logs, const std::string& name, std::string root = cgroup_root());
   CgroupPod(const CgroupPod&) = delete;
   CgroupPod& operator=(const CgroupPod&) = delete;
@@ -27,18 +27,18 @@ class CgroupPod {
   CgroupPod& operator=(CgroupPod&&) = delete;
   ~CgroupPod();
 
-  /// Makes another container; returns its cgroup's folder.
+  /// Makes another container; returns its cgroup's directory.
   std::string add_container(const std::string& container);
-  /// Makes a folder, which goes with the pod.
-  std::string add_folder(const std::string& path);
+  /// Makes a directory, which goes with the pod.
+  std::string add_directory(const std::string& path);
 
  private:
   const FakeTree& logs_;
   std::string name_;
   std::string root_;
-  std::string pod_folder_;
+  std::string pod_directory_;
   std::size_t containers_ = 0;
-  std::vector<std::string> folders_;
+  std::vector<std::string> directories_;
 };
 
 }  // namespace closewatch::testing

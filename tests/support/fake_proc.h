@@ -18,28 +18,28 @@ class FakeProc {
 
   void process(pid_t pid, const std::string& command, const std::string& cgroup,
                const std::string& network_namespace) const {
-    const auto folder = "proc/" + std::to_string(pid) + "/";
-    tree_.add(folder + "cgroup", cgroup);
-    tree_.add(folder + "cmdline", command + '\0');
-    tree_.add(folder + "stat", std::to_string(pid) + " (" + command + ") S" + zeros() + "100 0");
+    const auto directory = "proc/" + std::to_string(pid) + "/";
+    tree_.add(directory + "cgroup", cgroup);
+    tree_.add(directory + "cmdline", command + '\0');
+    tree_.add(directory + "stat", std::to_string(pid) + " (" + command + ") S" + zeros() + "100 0");
     const auto file = "namespaces/" + network_namespace;
     if (!std::filesystem::exists(tree_.path(file))) tree_.add(file);
-    tree_.add_same(folder + "ns/net", file);
+    tree_.add_same(directory + "ns/net", file);
   }
 
-  /// A zombie: its folder is there, its namespace is not.
+  /// A zombie: its directory is there, its namespace is not.
   void zombie(pid_t pid, const std::string& cgroup) const {
-    const auto folder = "proc/" + std::to_string(pid) + "/";
-    tree_.add(folder + "cgroup", cgroup);
-    tree_.add(folder + "cmdline", "");
+    const auto directory = "proc/" + std::to_string(pid) + "/";
+    tree_.add(directory + "cgroup", cgroup);
+    tree_.add(directory + "cmdline", "");
   }
 
   /// Opens a socket as a descriptor of a process.
   void socket(pid_t pid, int descriptor, std::uint32_t inode) const {
-    const auto folder = tree_.path("proc/" + std::to_string(pid) + "/fd/");
-    std::filesystem::create_directories(folder);
+    const auto directory = tree_.path("proc/" + std::to_string(pid) + "/fd/");
+    std::filesystem::create_directories(directory);
     std::filesystem::create_symlink("socket:[" + std::to_string(inode) + "]",
-                                    folder + std::to_string(descriptor));
+                                    directory + std::to_string(descriptor));
   }
 
   [[nodiscard]] std::string path() const { return tree_.path("proc"); }

@@ -8,8 +8,8 @@
 
 namespace closewatch::testing {
 
-/// A folder of made-up files that stands in for /proc, /sys/fs/cgroup or /var/log, declared as
-/// (path, content) pairs; a path that ends with "/" is a folder. Gone with the object.
+/// A directory of made-up files that stands in for /proc, /sys/fs/cgroup or /var/log, declared as
+/// (path, content) pairs; a path that ends with "/" is a directory. Gone with the object.
 class FakeTree {
  public:
   using Entries = std::vector<std::pair<std::string, std::string>>;

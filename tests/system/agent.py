@@ -162,9 +162,9 @@ def remove_cgroup(path):
     """Removes the cgroup `path` in every hierarchy with all below; true when none is left."""
     for root in ROOT_CGROUPS:
         for top in glob.glob(root + path):
-            for folder, _, _ in os.walk(top, topdown=False):
+            for directory, _, _ in os.walk(top, topdown=False):
                 with contextlib.suppress(OSError):  # busy until its last process has been reaped
-                    os.rmdir(folder)
+                    os.rmdir(directory)
     return not any(glob.glob(root + path) for root in ROOT_CGROUPS)
 
 
@@ -180,7 +180,7 @@ def cleaned_up(close):
 
 
 class Holder(contextlib.ExitStack):
-    """One of the programs of this folder that hold sockets. Within the block it has them all.
+    """One of the programs of this directory that hold sockets. Within the block it has them all.
 
     `prefix` is a command that leads to where it shall run, and then becomes the program.
     """

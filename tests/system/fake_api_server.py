@@ -35,21 +35,21 @@ Certificate = collections.namedtuple("Certificate", "chain key")
 
 
 class Authority:
-    """A certificate authority in a folder."""
+    """A certificate authority in a directory."""
 
-    def __init__(self, folder, name):
-        self._folder = folder
+    def __init__(self, directory, name):
+        self._directory = directory
         self._name = name
-        self.certificate = folder / f"{name}.crt"
-        self._key = folder / f"{name}.key"
+        self.certificate = directory / f"{name}.crt"
+        self._key = directory / f"{name}.key"
         _openssl("req", "-x509", *_new_key(self._key), "-out", self.certificate, "-days", "2",
                  "-subj", f"/CN={name}")
 
     def issue(self, name, alternatives="IP:127.0.0.1,DNS:localhost"):
         """A server's certificate."""
-        chain, key, wish = (self._folder / f"{self._name}-{name}.{end}"
+        chain, key, wish = (self._directory / f"{self._name}-{name}.{end}"
                             for end in ("crt", "key", "csr"))
-        extensions = self._folder / f"{name}.extensions"
+        extensions = self._directory / f"{name}.extensions"
         extensions.write_text(f"subjectAltName={alternatives}\n", encoding="ascii")
         _openssl("req", *_new_key(key), "-out", wish, "-subj", f"/CN={name}")
         _openssl("x509", "-req", "-in", wish, "-CA", self.certificate, "-CAkey", self._key,

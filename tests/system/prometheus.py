@@ -12,14 +12,14 @@ from agent import DEADLINE_SECONDS, cleaned_up, free_port, require, wait_for
 
 
 class Server(contextlib.ExitStack):
-    """A program that says at /-/ready that it is. Unless it is given a folder it forgets everything at the end."""
+    """A program that says at /-/ready that it is. Unless it is given a directory it forgets everything at the end."""
 
     program = None
 
-    def __init__(self, configuration, folder=None):
+    def __init__(self, configuration, directory=None):
         super().__init__()
         self._configuration = configuration
-        self.folder = folder
+        self.directory = directory
         self._process = None
         self._log = None
         self.port = None
@@ -30,10 +30,10 @@ class Server(contextlib.ExitStack):
     def __enter__(self):
         super().__enter__()
         require(self.program)
-        self.folder = pathlib.Path(self.folder or self.enter_context(tempfile.TemporaryDirectory()))
-        configuration = self.folder / f"{self.program}.yml"
+        self.directory = pathlib.Path(self.directory or self.enter_context(tempfile.TemporaryDirectory()))
+        configuration = self.directory / f"{self.program}.yml"
         configuration.write_text(self._configuration, encoding="utf-8")
-        self._log = self.enter_context(open(self.folder / "log", "w+", encoding="utf-8"))
+        self._log = self.enter_context(open(self.directory / "log", "w+", encoding="utf-8"))
         self.enter_context(cleaned_up(self.stop))
         self.port = free_port()
         self._process = subprocess.Popen(self.command(configuration), stdin=subprocess.DEVNULL, stdout=self._log,
@@ -51,7 +51,7 @@ class Server(contextlib.ExitStack):
 
     def log(self):
         """What it has written so far."""
-        return (self.folder / "log").read_text(encoding="utf-8")
+        return (self.directory / "log").read_text(encoding="utf-8")
 
     def _is_ready(self):
         if self._process.poll() is not None:
@@ -81,12 +81,12 @@ class Prometheus(Server):
 
     program = "prometheus"
 
-    def __init__(self, configuration, *flags, folder=None):
-        super().__init__(configuration, folder)
+    def __init__(self, configuration, *flags, directory=None):
+        super().__init__(configuration, directory)
         self._flags = flags
 
     def command(self, configuration):
-        return ["prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={self.folder / 'data'}",
+        return ["prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={self.directory / 'data'}",
                 f"--web.listen-address=127.0.0.1:{self.port}", *self._flags]
 
     def query(self, expression, at=None, timeout=DEADLINE_SECONDS):
@@ -107,5 +107,5 @@ class Alertmanager(Server):
     program = "prometheus-alertmanager"
 
     def command(self, configuration):
-        return ["prometheus-alertmanager", f"--config.file={configuration}", f"--storage.path={self.folder / 'data'}",
+        return ["prometheus-alertmanager", f"--config.file={configuration}", f"--storage.path={self.directory / 'data'}",
                 f"--web.listen-address=127.0.0.1:{self.port}", "--cluster.listen-address="]

@@ -142,11 +142,11 @@ class ConfigurationTest(unittest.TestCase):
     """The YAML file."""
 
     def setUp(self):
-        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def write(self, text):
         """A configuration file; returns its name."""
-        file = self.folder / "closewatch.yml"
+        file = self.directory / "closewatch.yml"
         file.write_text(text, encoding="utf-8")
         return str(file)
 
@@ -212,7 +212,7 @@ class ConfigurationTest(unittest.TestCase):
         self.assertEqual(2, len(done.stderr.splitlines()), done.stderr)
 
     def test_a_missing_file_is_named(self):
-        missing = str(self.folder / "missing.yml")
+        missing = str(self.directory / "missing.yml")
         for command in ("check-config", "scan", "serve"):
             with self.subTest(command=command):
                 done = run_closewatch(command, "--config", missing)
@@ -253,9 +253,9 @@ class PrivilegesTest(unittest.TestCase):
 
     def setUp(self):
         # Where the binary was built may be closed to other users.
-        folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        folder.chmod(0o755)
-        self.program = str(shutil.copy(binary(), folder / "closewatch"))
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        directory.chmod(0o755)
+        self.program = str(shutil.copy(binary(), directory / "closewatch"))
         pathlib.Path(self.program).chmod(0o755)
 
     def serve(self, prefix):

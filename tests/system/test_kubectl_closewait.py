@@ -25,14 +25,14 @@ GENEROUS, OF_HANGING = ("--timeout", "120"), ("--timeout", "30")
 MANY = 200
 
 
-def kubectl_folder(name):
+def kubectl_directory(name):
     """Where a real kubectl is."""
     found = subprocess.run([ROOT / "scripts" / "helm", name], check=True, stdout=subprocess.PIPE, text=True).stdout
     return os.path.dirname(found.strip())
 
 
 class Oncall:
-    """Somebody with kubectl, the plugin and a folder for temporary files."""
+    """Somebody with kubectl, the plugin and a directory for temporary files."""
 
     def __init__(self, test, cluster, kubectl="kubectl35"):
         self.home = pathlib.Path(test.enterContext(tempfile.TemporaryDirectory(prefix="closewatch-oncall-")))
@@ -40,7 +40,7 @@ class Oncall:
         self.temporary.mkdir()
         config = self.home / "kubeconfig"
         config.write_text(cluster.kubeconfig(), encoding="utf-8")
-        path = f"{kubectl_folder(kubectl)}:{PLUGIN.parent}:{os.environ['PATH']}"
+        path = f"{kubectl_directory(kubectl)}:{PLUGIN.parent}:{os.environ['PATH']}"
         self.environment = {"PATH": path, "HOME": str(self.home), "KUBECONFIG": str(config), "TMPDIR": str(self.temporary)}
 
     def closewait(self, *arguments, command=("kubectl", "closewait")):

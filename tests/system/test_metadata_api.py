@@ -68,10 +68,10 @@ class RunningPods(contextlib.ExitStack):
 
     def start(self, uid):
         """Starts another."""
-        folder = f"{self.cgroup}/kubepods/besteffort/pod{uid}/{uuid.uuid4().hex * 2}"
-        os.makedirs(folder)
+        directory = f"{self.cgroup}/kubepods/besteffort/pod{uid}/{uuid.uuid4().hex * 2}"
+        os.makedirs(directory)
         process = subprocess.Popen(
-            ["sh", "-c", f"echo $$ >{folder}/cgroup.procs && exec unshare --net sleep 100000"])
+            ["sh", "-c", f"echo $$ >{directory}/cgroup.procs && exec unshare --net sleep 100000"])
 
         def end():
             process.kill()
@@ -81,10 +81,10 @@ class RunningPods(contextlib.ExitStack):
 
 def setUpModule():  # pylint: disable=invalid-name
     """The pods, and certificates."""
-    global pods, folder, authority, certificate  # pylint: disable=global-variable-undefined
+    global pods, directory, authority, certificate  # pylint: disable=global-variable-undefined
     pods = unittest.enterModuleContext(RunningPods(UIDS.values()))
-    folder = pathlib.Path(unittest.enterModuleContext(tempfile.TemporaryDirectory()))
-    authority = Authority(folder, "authority")
+    directory = pathlib.Path(unittest.enterModuleContext(tempfile.TemporaryDirectory()))
+    authority = Authority(directory, "authority")
     certificate = authority.issue("server")
 
 
@@ -117,12 +117,12 @@ def object_of(name, **other):
 
 
 class ApiTest(unittest.TestCase):
-    """An API server, and a service account's folder that fits."""
+    """An API server, and a service account's directory that fits."""
 
     def setUp(self):
-        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.account = self.folder / "account"
-        self.logs = self.folder / "logs"
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.account = self.directory / "account"
+        self.logs = self.directory / "logs"
         for one in (self.account, self.logs):
             one.mkdir()
         (self.account / "ca.crt").write_bytes(authority.certificate.read_bytes())
@@ -143,7 +143,7 @@ class ApiTest(unittest.TestCase):
         fresh.rename(self.account / "token")
 
     def make_log(self, namespace, name, uid):
-        """The kubelet's folder of a pod's logs."""
+        """The kubelet's directory of a pod's logs."""
         (self.logs / f"{namespace}_{name}_{uid}").mkdir()
 
     def flags(self, server=None, source="api"):
@@ -620,13 +620,13 @@ class AwayTest(ApiTest):
         self.wait_for_names(agent, {CART: (SHOP, "cart-0")})
 
     def test_a_certificate_of_another_authority_is_refused(self):
-        self.refused(Authority(self.folder, "stranger").issue("server"))
+        self.refused(Authority(self.directory, "stranger").issue("server"))
 
     def test_a_certificate_of_another_host_is_refused(self):
         self.refused(authority.issue("elsewhere", "IP:127.0.0.2,DNS:elsewhere.example"))
 
     def test_a_rotated_authority_is_read(self):
-        rotated = Authority(self.folder, "rotated")
+        rotated = Authority(self.directory, "rotated")
         self.server.use(rotated.issue("server"))
         agent = self.serve()
         self.assertEqual(0, follows(agent))

@@ -1,6 +1,6 @@
 """Real containers by podman and runc, on their own and in cgroups like the kubelet's.
 
-The containers come from a root file system of nothing but busybox, and podman works on folders of
+The containers come from a root file system of nothing but busybox, and podman works on directories of
 its own, so neither an image nor the machine's configuration matters.
 """
 
@@ -45,9 +45,9 @@ EXPECTED = {"listen": 2, "close_wait": 3, "fin_wait2": 3, "established": 4}
 def remove_if_empty(path):
     """Removes the cgroup `path` where nothing is below it: others may have pods there too."""
     for root in ROOT_CGROUPS:
-        for folder in glob.glob(root + path):
+        for directory in glob.glob(root + path):
             with contextlib.suppress(OSError):
-                os.rmdir(folder)
+                os.rmdir(directory)
 
 
 class Container:
@@ -70,14 +70,14 @@ class Podman(contextlib.ExitStack):
         require("podman", "nsenter", "ss", "busybox")
         if not os.access(RUNC, os.X_OK):
             raise AssertionError(f"these tests need {RUNC}: not found")
-        self._folder = pathlib.Path(self.enter_context(
+        self._directory = pathlib.Path(self.enter_context(
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        configuration = self._folder / "containers.conf"
+        configuration = self._directory / "containers.conf"
         configuration.write_text(CONTAINERS_CONF, encoding="ascii")
         self._command = [
             "env", f"CONTAINERS_CONF={configuration}", "podman",
-            "--root", f"{self._folder}/root", "--runroot", f"{self._folder}/runroot",
-            "--tmpdir", f"{self._folder}/tmp", "--storage-driver", "vfs",
+            "--root", f"{self._directory}/root", "--runroot", f"{self._directory}/runroot",
+            "--tmpdir", f"{self._directory}/tmp", "--storage-driver", "vfs",
             "--cgroup-manager", "cgroupfs", "--runtime", RUNC, "--events-backend", "file",
         ]
         self._rootfs = self._make_rootfs()
@@ -87,7 +87,7 @@ class Podman(contextlib.ExitStack):
         return self
 
     def _make_rootfs(self):
-        programs = self._folder / "rootfs" / "bin"
+        programs = self._directory / "rootfs" / "bin"
         programs.mkdir(parents=True)
         shutil.copy(shutil.which("busybox"), programs / "busybox")
         for name in ("sh", "sleep", "nc"):
@@ -203,15 +203,15 @@ class KubernetesTest(unittest.TestCase):
 
     @classmethod
     def make_logs(cls):
-        """The kubelet's folders of logs, which tell names; returns the flags that lead there."""
-        folder = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
+        """The kubelet's directories of logs, which tell names; returns the flags that lead there."""
+        directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory()))
         for name in (f"shop_cart-0_{cls.uid}", f"shop_monitor-0_{cls.host_uid}"):
-            (folder / "pods" / name).mkdir(parents=True)
-        containers = folder / "containers"
+            (directory / "pods" / name).mkdir(parents=True)
+        containers = directory / "containers"
         containers.mkdir()
         for name, container in (("server", cls.server), ("client", cls.client)):
             (containers / f"cart-0_shop_{name}-{container.id}.log").symlink_to("/dev/null")
-        return ("--pods.discovery", "kubernetes", "--paths.pod_logs", str(folder / "pods"),
+        return ("--pods.discovery", "kubernetes", "--paths.pod_logs", str(directory / "pods"),
                 "--paths.container_logs", str(containers))
 
     def scan(self, prefix=(), discovery=None):

@@ -5,13 +5,13 @@
 #include <string>
 #include <string_view>
 
+#include "closewatch/kubernetes/pod_directory.h"
 #include "closewatch/pods/metadata_source.h"
-#include "closewatch/pods/pod_directory.h"
 
 namespace closewatch {
 
-/// Names and workloads that the API server told of; what it did not, the kubelet's log folders fill
-/// in: pods that came while it was away, and the names of containers.
+/// Names and workloads that the API server told of; what it did not, the kubelet's log directories
+/// fill in: pods that came while it was away, and the names of containers.
 class ApiMetadata final : public MetadataSource {
  public:
   /// `directory` must outlive it.

@@ -17,16 +17,16 @@ struct PodCgroup {
 struct CgroupPods {
   bool kubepods = false;  ///< a kubelet has been here, even if there is no pod
   std::vector<PodCgroup> pods;
-  std::vector<Error> errors;  ///< folders that could not be looked into
+  std::vector<Error> errors;  ///< directories that could not be looked into
 };
 
-/// The folders of the hierarchies in which a kubelet's pods are to be looked for, below `root`
+/// The directories of the hierarchies in which a kubelet's pods are to be looked for, below `root`
 /// (/sys/fs/cgroup): the root itself for cgroup v2; for v1 one controller that the kubelet always
 /// fills; for the hybrid layout `unified` and that controller.
-std::vector<CgroupFolder> cgroup_hierarchies(const std::string& root);
+std::vector<CgroupDirectory> cgroup_hierarchies(const std::string& root);
 
-/// Finds the pods in the cgroup tree below `root`: O(folders outside containers). A folder that
-/// goes while it is walked is no error. An error means that there is no cgroup tree.
+/// Finds the pods in the cgroup tree below `root`: O(directories outside containers). A directory
+/// that goes while it is walked is no error. An error means that there is no cgroup tree.
 Result<CgroupPods> find_pods(const std::string& root);
 
 }  // namespace closewatch

@@ -3,10 +3,10 @@
 #include <memory>
 #include <string>
 
+#include "closewatch/node/process.h"
 #include "closewatch/pods/cgroup_tree.h"
 #include "closewatch/pods/metadata_source.h"
 #include "closewatch/pods/pod.h"
-#include "closewatch/pods/process.h"
 
 namespace closewatch {
 

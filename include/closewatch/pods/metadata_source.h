@@ -5,18 +5,9 @@
 #include <string_view>
 
 #include "closewatch/base/result.h"
+#include "closewatch/kubernetes/pod_metadata.h"
 
 namespace closewatch {
-
-/// What a pod is called, beyond what its cgroup tells.
-struct PodMetadata {
-  std::string pod_namespace;
-  std::string name;
-  std::string workload_kind;  ///< "Deployment" …; empty when not known
-  std::string workload;
-
-  bool operator==(const PodMetadata&) const = default;
-};
 
 /// Where names come from. Belongs to one thread.
 class MetadataSource {

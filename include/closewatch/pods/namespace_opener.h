@@ -5,24 +5,17 @@
 #include <vector>
 
 #include "closewatch/base/result.h"
-#include "closewatch/base/unique_fd.h"
+#include "closewatch/node/network_namespace.h"
 #include "closewatch/pods/pod.h"
-#include "closewatch/pods/process.h"
 
 namespace closewatch {
-
-/// An open network namespace. It lives as long as this descriptor is open, so read it and let it
-/// go.
-struct OpenNamespace {
-  UniqueFd fd;
-  NamespaceId id;
-};
 
 struct PodNamespaces {
   std::vector<OpenNamespace> own;  ///< each once, never the host's
   bool host_network = false;       ///< its processes share the host's namespace and have no other
   bool sandboxed = false;          ///< gVisor or Kata: `own` does not show the pod's sockets
-  std::vector<ContainerCgroup> cgroups;  ///< of all containers, those of folders below theirs too
+  std::vector<ContainerCgroup>
+      cgroups;  ///< of all containers, those of directories below theirs too
   /// Each container that has processes has some in one of `cgroups`, which their sockets carry
   /// then.
   bool cgroups_known = true;

@@ -1,68 +1,37 @@
 #pragma once
 
-#include <sys/types.h>
-
-#include <compare>
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <variant>
 #include <vector>
 
 #include "closewatch/base/result.h"
+#include "closewatch/node/network_namespace.h"
 
 namespace closewatch {
 
-/// Identifies a network namespace among those alive at one moment: the kernel reuses inode numbers
-/// at once, so never compare across scans.
-struct NamespaceId {
-  dev_t device = 0;
-  ino_t inode = 0;
-
-  auto operator<=>(const NamespaceId&) const = default;  // NOLINT(modernize-use-nullptr): not here
-};
-
-/// A folder of a cgroup hierarchy.
-struct CgroupFolder {
+/// A directory of a cgroup hierarchy.
+struct CgroupDirectory {
   std::string path;      ///< absolute
   bool unified = false;  ///< of cgroup v2, whose inode numbers are the ids that sockets carry
 
-  bool operator==(const CgroupFolder&) const = default;
+  bool operator==(const CgroupDirectory&) const = default;
 };
 
 struct Container {
-  std::string id;  ///< 64 hexadecimal digits; empty for a folder of the pod that names no container
+  std::string
+      id;  ///< 64 hexadecimal digits; empty for a directory of the pod that names no container
   std::string name;  ///< empty when unknown, as for the sandbox ("pause") container
-  std::vector<CgroupFolder> cgroup_folders;  ///< one for each cgroup hierarchy in use
+  std::vector<CgroupDirectory> cgroup_directories;  ///< one for each cgroup hierarchy in use
 };
 
 /// A container of a pod, by its place in Pod::containers.
 using ContainerIndex = std::uint16_t;
 
-/// A cgroup v2 folder, by the id that sockets carry, and the container whose it is.
+/// A cgroup v2 directory, by the id that sockets carry, and the container whose it is.
 struct ContainerCgroup {
   std::uint64_t id = 0;
   ContainerIndex container = 0;
-};
-
-/// A process, told apart from a later one of the same number by its start time.
-struct ProcessRef {
-  pid_t pid = 0;
-  std::optional<std::uint64_t> start_time;  ///< field 22 of /proc/PID/stat; nullopt: not checked
-};
-
-/// A file that a namespace is mounted on, as `ip netns add` makes them.
-struct NamespaceFile {
-  std::string path;
-};
-
-using NamespaceLocator = std::variant<ProcessRef, NamespaceFile>;
-
-/// A namespace that was seen somewhere a moment ago; `id` tells whether it still is what stands
-/// there.
-struct LocatedNamespace {
-  NamespaceLocator where;
-  NamespaceId id;
 };
 
 /// A pod of this node, or without Kubernetes a network namespace of this machine. A value: it holds

@@ -10,14 +10,14 @@
 
 namespace closewatch {
 
-/// What the name of a folder in /var/log/pods tells: "NAMESPACE_NAME_UID" (kubelet's
+/// What the name of a directory in /var/log/pods tells: "NAMESPACE_NAME_UID" (kubelet's
 /// pkg/kubelet/kuberuntime/helpers.go, BuildPodLogsDirectory). None of the three can hold a "_".
 struct PodLogName {
   std::string_view pod_namespace;
   std::string_view name;
   std::string_view uid;
 };
-std::optional<PodLogName> parse_pod_log_name(std::string_view folder);
+std::optional<PodLogName> parse_pod_log_name(std::string_view directory);
 
 /// What the name of a link in /var/log/containers tells: "POD_NAMESPACE_CONTAINER-ID.log"
 /// (kubelet's pkg/kubelet/kuberuntime/legacy.go). nullopt also for names that the kubelet had to
@@ -28,8 +28,8 @@ struct ContainerLogName {
 };
 std::optional<ContainerLogName> parse_container_log_name(std::string_view link);
 
-/// Names from the log folders that the kubelet keeps: no API server, no token, no network. Knows no
-/// workloads.
+/// Names from the log directories that the kubelet keeps: no API server, no token, no network.
+/// Knows no workloads.
 class PodLogs final : public MetadataSource {
  public:
   PodLogs(std::string pod_logs, std::string container_logs);

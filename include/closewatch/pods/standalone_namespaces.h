@@ -2,8 +2,8 @@
 
 #include <string>
 
+#include "closewatch/node/process.h"
 #include "closewatch/pods/pod.h"
-#include "closewatch/pods/process.h"
 
 namespace closewatch {
 
@@ -12,7 +12,7 @@ namespace closewatch {
 /// container's id, else "comm-pid" of its oldest process. O(processes).
 class StandaloneNamespaces final : public PodSource {
  public:
-  /// `netns` is the folder that `ip netns` mounts namespaces in; it may be missing. kText leads
+  /// `netns` is the directory that `ip netns` mounts namespaces in; it may be missing. kText leads
   /// through processes only: without CAP_SYS_PTRACE namespaces go by their oldest process, and
   /// those without a process are not seen.
   StandaloneNamespaces(std::string proc, std::string netns,

@@ -12,7 +12,7 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
-#include "closewatch/kernel/walk_layout.h"
+#include "kernel/walk_layout.h"
 
 char LICENSE[] SEC("license") = "GPL";
 

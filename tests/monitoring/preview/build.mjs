@@ -1,4 +1,4 @@
-// Bundles the page into the folder given.
+// Bundles the page into the directory given.
 import { createRequire } from 'node:module';
 import * as esbuild from 'esbuild';
 

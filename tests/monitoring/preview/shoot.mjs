@@ -1,9 +1,9 @@
-// Takes a picture of each dashboard: node shoot.mjs PROMETHEUS FROM TO SCRAPE FOLDER BUILT NAME[?var-x=y]…
+// Takes a picture of each dashboard: node shoot.mjs PROMETHEUS FROM TO SCRAPE DIRECTORY BUILT NAME[?var-x=y]…
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import puppeteer from 'puppeteer-core';
 
-const [prometheus, from, to, scrape, folder, built, ...wanted] = process.argv.slice(2);
+const [prometheus, from, to, scrape, directory, built, ...wanted] = process.argv.slice(2);
 const DASHBOARDS = `${import.meta.dirname}/../../../helm/closewatch/dashboards`;
 const TYPES = { html: 'text/html', js: 'text/javascript', css: 'text/css', json: 'application/json' };
 
@@ -39,7 +39,7 @@ for (const one of wanted) {
     console.error(`${name}: ${failed}`);
     broken += 1;
   }
-  await page.screenshot({ path: `${folder}/${name.replace('closewatch-', 'dashboard-')}.png`, captureBeyondViewport: false });
+  await page.screenshot({ path: `${directory}/${name.replace('closewatch-', 'dashboard-')}.png`, captureBeyondViewport: false });
   await page.close();
 }
 await browser.close();

@@ -21,14 +21,14 @@ SHOTS = {
 
 
 def main():
-    folder, *wanted = sys.argv[1:]
+    directory, *wanted = sys.argv[1:]
     _, data = panel_data.built()
-    with month.Prometheus("{}", *month.QUICK, folder=data) as prometheus:
+    with month.Prometheus("{}", *month.QUICK, directory=data) as prometheus:
         for name in SHOTS if wanted == ["all"] else wanted:
             moment, seconds, variables = SHOTS[name]
             to = panel_data.MOMENTS[moment]
-            subprocess.run(["node", HERE / "shoot.mjs", prometheus.url, str(to - seconds), str(to), str(month.SCRAPE), folder,
-                            f"{folder}/page", f"closewatch-{name}?{variables}"], check=True)
+            subprocess.run(["node", HERE / "shoot.mjs", prometheus.url, str(to - seconds), str(to), str(month.SCRAPE), directory,
+                            f"{directory}/page", f"closewatch-{name}?{variables}"], check=True)
 
 
 main()

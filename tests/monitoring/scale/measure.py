@@ -65,8 +65,8 @@ def on_disk(hours=6):
     """Bytes of a sample in blocks: one agent's scrapes, written by promtool."""
     ticks = hours * 3600 // SCRAPE_SECONDS
     end = int(time.time()) // 7200 * 7200
-    with tempfile.TemporaryDirectory(dir="/var/tmp") as folder:
-        text, blocks = pathlib.Path(folder) / "openmetrics", pathlib.Path(folder) / "blocks"
+    with tempfile.TemporaryDirectory(dir="/var/tmp") as directory:
+        text, blocks = pathlib.Path(directory) / "openmetrics", pathlib.Path(directory) / "blocks"
         with text.open("w", encoding="utf-8") as file:
             file.writelines(exposition.Fleet().openmetrics(0, ticks, end))
         subprocess.run(["promtool", "tsdb", "create-blocks-from", "openmetrics", text, blocks], check=True,

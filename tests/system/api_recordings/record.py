@@ -2,7 +2,7 @@
 
     unshare --net /usr/bin/python3 -B tests/system/api_recordings/record.py KUBERNETES
 
-where KUBERNETES is the folder with kube-apiserver and kube-controller-manager that
+where KUBERNETES is the directory with kube-apiserver and kube-controller-manager that
 tests/cluster/kubernetes-build makes; etcd is Debian's. Run it by hand, as root, when Kubernetes has
 changed: the tests read the files only. There is no kubelet, so nothing runs: the pods' node is a
 name.
@@ -70,7 +70,7 @@ def parsed(body, is_watch):
 
 
 class ControlPlane(contextlib.ExitStack):
-    """etcd, the API server and the controller manager, in a folder of their own."""
+    """etcd, the API server and the controller manager, in a directory of their own."""
 
     def __init__(self, programs):
         super().__init__()
@@ -79,13 +79,13 @@ class ControlPlane(contextlib.ExitStack):
     def __enter__(self):
         super().__enter__()
         subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
-        self._folder = pathlib.Path(self.enter_context(
+        self._directory = pathlib.Path(self.enter_context(
             tempfile.TemporaryDirectory(ignore_cleanup_errors=True)))
-        key = self._folder / "accounts.key"
+        key = self._directory / "accounts.key"
         subprocess.run(["openssl", "genrsa", "-out", key, "2048"], check=True, capture_output=True)
-        (self._folder / "tokens").write_text(
+        (self._directory / "tokens").write_text(
             f"{ADMINISTRATOR},administrator,1,system:masters\n{NOBODY},nobody,2\n")
-        (self._folder / "kubeconfig").write_text(json.dumps({
+        (self._directory / "kubeconfig").write_text(json.dumps({
             "apiVersion": "v1", "kind": "Config", "current-context": "it",
             "clusters": [{"name": "it", "cluster": {"server": f"https://{ADDRESS[0]}:{ADDRESS[1]}",
                                                     "insecure-skip-tls-verify": True}}],
@@ -105,7 +105,7 @@ class ControlPlane(contextlib.ExitStack):
             "--listen-client-urls", ETCD, "--advertise-client-urls", ETCD)
 
     def _start_api_server(self):
-        key = self._folder / "accounts.key"
+        key = self._directory / "accounts.key"
         # One request at a time, so that it can be made to answer 429.
         self._api_server = self._start(
             "apiserver", self._programs / "kube-apiserver", f"--etcd-servers={ETCD}",
@@ -123,8 +123,8 @@ class ControlPlane(contextlib.ExitStack):
         self._start_api_server()
 
     def _start(self, name, *command):
-        with open(self._folder / f"{name}.log", "wb") as log:
-            process = subprocess.Popen(command, cwd=self._folder, stdin=subprocess.DEVNULL,
+        with open(self._directory / f"{name}.log", "wb") as log:
+            process = subprocess.Popen(command, cwd=self._directory, stdin=subprocess.DEVNULL,
                                        stdout=log, stderr=log)
         self.callback(process.wait)
         self.callback(process.kill)

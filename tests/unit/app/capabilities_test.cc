@@ -1,4 +1,4 @@
-#include "closewatch/app/capabilities.h"
+#include "app/capabilities.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

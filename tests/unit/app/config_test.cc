@@ -1,8 +1,7 @@
+#include "app/config_file.h"
+#include "app/option_table.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include "closewatch/app/config_file.h"
-#include "closewatch/app/option_table.h"
 
 namespace closewatch {
 namespace {
@@ -114,7 +113,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "c.yaml:2: paths.proc: 'proc' is not an absolute path"},
         Mistake{"TakenPath", "web:\n  telemetry-path: /healthz\n",
                 "c.yaml:2: web.telemetry-path: '/healthz' is not an absolute path but"},
-        Mistake{"TakenFolder", "web:\n  telemetry-path: /page/x\n",
+        Mistake{"TakenDirectory", "web:\n  telemetry-path: /page/x\n",
                 "c.yaml:2: web.telemetry-path: '/page/x' is not an absolute path but"},
         Mistake{"Address", "web:\n  listen-address: localhost:80\n",
                 "c.yaml:2: web.listen-address: 'localhost:80' is no address"},

@@ -1,4 +1,4 @@
-#include "closewatch/app/engine_choice.h"
+#include "app/engine_choice.h"
 
 #include <map>
 #include <memory>

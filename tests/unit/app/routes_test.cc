@@ -1,4 +1,4 @@
-#include "closewatch/app/routes.h"
+#include "app/routes.h"
 
 #include <sstream>
 

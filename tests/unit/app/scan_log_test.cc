@@ -1,4 +1,4 @@
-#include "closewatch/app/scan_log.h"
+#include "app/scan_log.h"
 
 #include "tests/support/sample_snapshot.h"
 #include <gmock/gmock.h>
@@ -23,10 +23,10 @@ auto line(LogLevel level, const char* text) {
 
 TEST(ScanLog, TellsEverythingAtFirst) {
   auto snapshot = sample_snapshot();
-  snapshot.complaints = {"metadata: no folder"};
+  snapshot.complaints = {"metadata: no directory"};
   EXPECT_THAT(changes(nullptr, snapshot),
               ElementsAre(line(LogLevel::kInfo, "first scan done: 5 pods"),
-                          line(LogLevel::kWarn, "metadata: no folder"),
+                          line(LogLevel::kWarn, "metadata: no directory"),
                           line(LogLevel::kInfo, "kube-system/proxy is not visible (host_network)"),
                           line(LogLevel::kDebug, "shop/web-0 is not visible (no_process)"),
                           line(LogLevel::kWarn, "uid-nameless is not visible (denied): CAP_SYS_AD"),
@@ -35,7 +35,7 @@ TEST(ScanLog, TellsEverythingAtFirst) {
 
 TEST(ScanLog, IsSilentWhileNothingChanges) {
   auto snapshot = sample_snapshot();
-  snapshot.complaints = {"metadata: no folder"};
+  snapshot.complaints = {"metadata: no directory"};
   EXPECT_THAT(changes(&snapshot, snapshot), IsEmpty());
 }
 

@@ -1,4 +1,4 @@
-#include "closewatch/kernel/bpf_source.h"
+#include "kernel/bpf_source.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -141,7 +141,7 @@ class BpfSourceTest : public ::testing::Test {
   int space(std::uint64_t net, std::uint64_t connections = kConnections) {
     const auto* const paths = net == 100 ? "/proc/self/status" : "/proc/self/stat";
     auto& fd = descriptors_[net];
-    fd = *open_at(kWorkingFolder, paths, O_RDONLY);
+    fd = *open_at(kWorkingDirectory, paths, O_RDONLY);
     struct stat status {};
     ::fstat(fd.get(), &status);
     auto& found = state_.namespaces[status.st_ino];

@@ -1,4 +1,4 @@
-#include "closewatch/kernel/inet_diag_codec.h"
+#include "kernel/inet_diag_codec.h"
 
 #include <linux/tcp.h>
 
@@ -6,7 +6,7 @@
 #include <random>
 
 #include "tests/support/collecting_sink.h"
-#include "tests/support/netlink_messages.h"
+#include "tests/unit/kernel/netlink_messages.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

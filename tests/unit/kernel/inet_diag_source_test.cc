@@ -1,11 +1,11 @@
-#include "closewatch/kernel/inet_diag_source.h"
+#include "kernel/inet_diag_source.h"
 
 #include <deque>
 #include <memory>
 #include <utility>
 
 #include "tests/support/collecting_sink.h"
-#include "tests/support/netlink_messages.h"
+#include "tests/unit/kernel/netlink_messages.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

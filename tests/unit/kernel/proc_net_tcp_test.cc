@@ -1,4 +1,4 @@
-#include "closewatch/kernel/proc_net_tcp.h"
+#include "kernel/proc_net_tcp.h"
 
 #include <string>
 

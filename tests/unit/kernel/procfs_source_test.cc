@@ -1,4 +1,4 @@
-#include "closewatch/kernel/procfs_source.h"
+#include "kernel/procfs_source.h"
 
 #include <fcntl.h>
 
@@ -27,8 +27,8 @@ std::string line(unsigned number, const std::string& state) {
 class ProcfsSourceTest : public ::testing::Test {
  protected:
   Result<SocketReading> read(const SocketQuery& query = {}) {
-    const auto folder = open_at(kWorkingFolder, tree_.path().c_str(), O_PATH | O_DIRECTORY);
-    return source_.read(folder->get(), query, sink_);
+    const auto directory = open_at(kWorkingDirectory, tree_.path().c_str(), O_PATH | O_DIRECTORY);
+    return source_.read(directory->get(), query, sink_);
   }
 
   FakeTree tree_;

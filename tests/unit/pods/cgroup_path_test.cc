@@ -1,4 +1,4 @@
-#include "closewatch/pods/cgroup_path.h"
+#include "pods/cgroup_path.h"
 
 #include <gtest/gtest.h>
 
@@ -45,8 +45,8 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"CgroupfsBestEffort", "/kubepods/besteffort/pod" UID "/" ID_A, UID, ID_A, ""},
         Case{"CgroupfsStaticPod", "/kubepods/burstable/pod" STATIC_UID "/" ID_A, STATIC_UID, ID_A,
              ""},
-        Case{"CgroupfsPodFolder", "/kubepods/burstable/pod" UID, UID, "", ""},
-        Case{"CgroupfsQosFolder", "/kubepods/burstable", "", "", ""},
+        Case{"CgroupfsPodDirectory", "/kubepods/burstable/pod" UID, UID, "", ""},
+        Case{"CgroupfsQosDirectory", "/kubepods/burstable", "", "", ""},
         Case{"CgroupfsCrio", "/kubepods/burstable/pod" UID "/crio-" ID_A, UID, ID_A, "crio"},
         // systemd driver
         Case{"SystemdGuaranteed",
@@ -73,9 +73,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"SystemdNerdctl",
              "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/nerdctl-" ID_A ".scope", UID,
              ID_A, "nerdctl"},
-        Case{"SystemdPodFolder", "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice", UID, "",
-             ""},
-        Case{"SystemdQosFolder", "/kubepods.slice/kubepods-burstable.slice", "", "", ""},
+        Case{"SystemdPodDirectory", "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice", UID,
+             "", ""},
+        Case{"SystemdQosDirectory", "/kubepods.slice/kubepods-burstable.slice", "", "", ""},
         // one driver in the kubelet, the other in the runtime
         Case{"MismatchContainerd",
              "/system.slice/containerd.service/kubepods-burstable-pod" UID_UNDERSCORED
@@ -118,9 +118,9 @@ INSTANTIATE_TEST_SUITE_P(
         Case{"PlainDockerSystemd", "/system.slice/docker-" ID_A ".scope", "", ID_A, "docker"},
         Case{"Podman", "/machine.slice/libpod-" ID_A ".scope/container", "", ID_A, "libpod"},
         Case{"DockerInDocker", "/docker/" ID_A "/docker/" ID_B, "", ID_B, ""},
-        Case{"ServiceFolder", "/system.slice/sshd.service", "", "", ""},
+        Case{"ServiceDirectory", "/system.slice/sshd.service", "", "", ""},
         Case{"Root", "/", "", "", ""}, Case{"Nothing", "", "", "", ""},
-        Case{"PodFolderOutsideKubepods", "/system.slice/pod" UID "/" ID_A, "", ID_A, ""},
+        Case{"PodDirectoryOutsideKubepods", "/system.slice/pod" UID "/" ID_A, "", ID_A, ""},
         Case{"UppercaseIsNoId", "/kubepods/pod" UID "/A" DIGITS_63, UID, "", ""},
         Case{"ShortIdIsNoId", "/kubepods/pod" UID "/" DIGITS_63, UID, "", ""},
         Case{"SliceWithoutUid", "/kubepods.slice/kubepods-pod.slice", "", "", ""},
@@ -128,20 +128,20 @@ INSTANTIATE_TEST_SUITE_P(
              "", ""}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
-TEST(ListsFolder, FindsAFolderOfAnyLine) {
+TEST(ListsDirectory, FindsADirectoryOfAnyLine) {
   constexpr const char* kCgroup =
       "12:pids:/kubepods/burstable/pod" UID "/" ID_A "\n0::/unified/" ID_B "/init.scope\n";
-  EXPECT_TRUE(lists_folder(kCgroup, ID_A));
-  EXPECT_TRUE(lists_folder(kCgroup, ID_B));
-  EXPECT_TRUE(lists_folder(kCgroup, "init.scope"));
-  EXPECT_FALSE(lists_folder(kCgroup, DIGITS_63));  // not a part of a name
-  EXPECT_FALSE(lists_folder(kCgroup, "pids"));
-  EXPECT_FALSE(lists_folder("", ID_A));
+  EXPECT_TRUE(lists_directory(kCgroup, ID_A));
+  EXPECT_TRUE(lists_directory(kCgroup, ID_B));
+  EXPECT_TRUE(lists_directory(kCgroup, "init.scope"));
+  EXPECT_FALSE(lists_directory(kCgroup, DIGITS_63));  // not a part of a name
+  EXPECT_FALSE(lists_directory(kCgroup, "pids"));
+  EXPECT_FALSE(lists_directory("", ID_A));
 }
 
-TEST(ListsFolder, WorksFromInsideAnotherCgroupNamespace) {
+TEST(ListsDirectory, WorksFromInsideAnotherCgroupNamespace) {
   EXPECT_TRUE(
-      lists_folder("0::/../cri-containerd-" ID_A ".scope\n", "cri-containerd-" ID_A ".scope"));
+      lists_directory("0::/../cri-containerd-" ID_A ".scope\n", "cri-containerd-" ID_A ".scope"));
 }
 
 TEST(ContainerOf, TakesTheFirstLineThatNamesOne) {

@@ -96,17 +96,17 @@ TEST_P(CgroupTree, ShowsThePodsContainers) {
 INSTANTIATE_TEST_SUITE_P(EachRuntime, CgroupTree, ::testing::ValuesIn(runtime_trees()),
                          [](const auto& tested) { return tested.param.name; });
 
-TEST(FindPods, KeepsAContainersFoldersInBothHierarchiesOfAHybridTree) {
+TEST(FindPods, KeepsAContainersDirectoriesInBothHierarchiesOfAHybridTree) {
   const FakeTree tree({{"unified/cgroup.controllers", ""},
                        {"unified/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
                        {"memory/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""}});
   const auto found = find_pods(tree.path());
   ASSERT_TRUE(found);
   EXPECT_THAT(
-      found->pods.at(0).containers.at(0).cgroup_folders,
+      found->pods.at(0).containers.at(0).cgroup_directories,
       ElementsAre(
-          CgroupFolder{tree.path("unified/kubepods/pod" + kPodUid + "/" + kContainerA), true},
-          CgroupFolder{tree.path("memory/kubepods/pod" + kPodUid + "/" + kContainerA), false}));
+          CgroupDirectory{tree.path("unified/kubepods/pod" + kPodUid + "/" + kContainerA), true},
+          CgroupDirectory{tree.path("memory/kubepods/pod" + kPodUid + "/" + kContainerA), false}));
 }
 
 TEST(FindPods, LeavesOutWhatAKubeletOfV1HasLeftInV2) {
@@ -141,7 +141,7 @@ TEST(FindPods, ListsAPodThatHasNoContainerYet) {
   EXPECT_THAT(found->pods.front().containers, IsEmpty());
 }
 
-TEST(FindPods, TakesAFolderWithoutAnIdForAnUnnamedContainer) {
+TEST(FindPods, TakesADirectoryWithoutAnIdForAnUnnamedContainer) {
   const FakeTree tree(
       {{"cgroup.controllers", ""}, {"kubepods/pod" + kPodUid + "/kata_sandbox/", ""}});
   const auto found = find_pods(tree.path());
@@ -149,8 +149,8 @@ TEST(FindPods, TakesAFolderWithoutAnIdForAnUnnamedContainer) {
   ASSERT_EQ(found->pods.at(0).containers.size(), 1U);
   EXPECT_EQ(found->pods[0].containers[0].id, "");
   EXPECT_THAT(
-      found->pods[0].containers[0].cgroup_folders,
-      ElementsAre(CgroupFolder{tree.path("kubepods/pod" + kPodUid + "/kata_sandbox"), true}));
+      found->pods[0].containers[0].cgroup_directories,
+      ElementsAre(CgroupDirectory{tree.path("kubepods/pod" + kPodUid + "/kata_sandbox"), true}));
 }
 
 TEST(FindPods, TellsPodsApart) {

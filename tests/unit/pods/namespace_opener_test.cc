@@ -22,19 +22,19 @@ using testing::kContainerB;
 /// A pod of two containers in a made-up cgroup tree, over a made-up /proc.
 class NamespaceOpenerTest : public ::testing::Test {
  protected:
-  void procs(const std::string& folder, const std::string& pids) const {
-    cgroups_.add("pod/" + folder + "/cgroup.procs", pids);
+  void procs(const std::string& directory, const std::string& pids) const {
+    cgroups_.add("pod/" + directory + "/cgroup.procs", pids);
   }
 
-  static std::string cgroup_of(const std::string& folder) {
-    return "0::/kubepods/pod/" + folder + "\n";
+  static std::string cgroup_of(const std::string& directory) {
+    return "0::/kubepods/pod/" + directory + "\n";
   }
 
   [[nodiscard]] Pod pod() const {
     Pod pod;
     pod.containers.resize(2);
-    pod.containers[0].cgroup_folders = {{cgroups_.path("pod/" + kContainerA), false}};
-    pod.containers[1].cgroup_folders = {{cgroups_.path("pod/" + kContainerB), false}};
+    pod.containers[0].cgroup_directories = {{cgroups_.path("pod/" + kContainerA), false}};
+    pod.containers[1].cgroup_directories = {{cgroups_.path("pod/" + kContainerB), false}};
     return pod;
   }
 
@@ -77,7 +77,7 @@ TEST_F(NamespaceOpenerTest, OpensEachDistinctNamespaceBelowAContainerToo) {
   EXPECT_EQ(opened->own[1].id, id("inner"));
 }
 
-TEST_F(NamespaceOpenerTest, OpensEachDistinctNamespaceOfOneFolder) {
+TEST_F(NamespaceOpenerTest, OpensEachDistinctNamespaceOfOneDirectory) {
   procs(kContainerA, "10\n11\n12\n");
   procs(kContainerB, "");
   proc_.process(10, "app", cgroup_of(kContainerA), "pod");
@@ -95,19 +95,20 @@ TEST_F(NamespaceOpenerTest, TellsTheCgroupsOfEachContainer) {
   proc_.process(10, "app", cgroup_of(kContainerA), "pod");
   proc_.process(20, "worker", cgroup_of(kContainerB + "/below"), "pod");
   auto on_v2 = pod();
-  for (auto& container : on_v2.containers) container.cgroup_folders[0].unified = true;
+  for (auto& container : on_v2.containers) container.cgroup_directories[0].unified = true;
   const auto opened = NamespaceOpener(proc_.path()).open(on_v2, id("host"));
   ASSERT_TRUE(opened) << opened.error().what;
   EXPECT_TRUE(opened->cgroups_known);
   std::map<std::uint64_t, ContainerIndex> containers;
   for (const auto& cgroup : opened->cgroups) containers.emplace(cgroup.id, cgroup.container);
-  const auto folder = [&](const std::string& path) {
+  const auto directory = [&](const std::string& path) {
     struct stat status {};
     EXPECT_EQ(::stat(cgroups_.path("pod/" + path).c_str(), &status), 0);
     return status.st_ino;
   };
-  const std::map<std::uint64_t, ContainerIndex> expected = {
-      {folder(kContainerA), 0}, {folder(kContainerB), 1}, {folder(kContainerB + "/below"), 1}};
+  const std::map<std::uint64_t, ContainerIndex> expected = {{directory(kContainerA), 0},
+                                                            {directory(kContainerB), 1},
+                                                            {directory(kContainerB + "/below"), 1}};
   EXPECT_EQ(containers, expected);
 }
 
@@ -116,12 +117,12 @@ TEST_F(NamespaceOpenerTest, KnowsWhenAProcessIsInNoCgroupOfVersion2) {
   procs(kContainerB, "20\n");
   proc_.process(10, "app", cgroup_of(kContainerA), "pod");
   proc_.process(20, "app", cgroup_of(kContainerB), "pod");
-  // In the hybrid layout some runtimes make the folder and put nobody into it.
+  // In the hybrid layout some runtimes make the directory and put nobody into it.
   cgroups_.add("unified/" + kContainerB + "/cgroup.procs", "");
   auto hybrid = pod();
-  hybrid.containers[0].cgroup_folders[0].unified = true;
-  hybrid.containers[1].cgroup_folders.insert(hybrid.containers[1].cgroup_folders.begin(),
-                                             {cgroups_.path("unified/" + kContainerB), true});
+  hybrid.containers[0].cgroup_directories[0].unified = true;
+  hybrid.containers[1].cgroup_directories.insert(hybrid.containers[1].cgroup_directories.begin(),
+                                                 {cgroups_.path("unified/" + kContainerB), true});
   const auto opened = NamespaceOpener(proc_.path()).open(hybrid, id("host"));
   ASSERT_TRUE(opened) << opened.error().what;
   EXPECT_FALSE(opened->cgroups_known);
@@ -251,8 +252,8 @@ TEST_F(NamespaceOpenerTest, KnowsTheCgroupsOfAProcessThatIsInBothVersions) {
   proc_.process(10, "app", cgroup_of(kContainerA), "pod");
   cgroups_.add("unified/" + kContainerA + "/cgroup.procs", "10\n");
   auto hybrid = pod();
-  hybrid.containers[0].cgroup_folders.insert(hybrid.containers[0].cgroup_folders.begin(),
-                                             {cgroups_.path("unified/" + kContainerA), true});
+  hybrid.containers[0].cgroup_directories.insert(hybrid.containers[0].cgroup_directories.begin(),
+                                                 {cgroups_.path("unified/" + kContainerA), true});
   const auto opened = NamespaceOpener(proc_.path()).open(hybrid, id("host"));
   ASSERT_TRUE(opened) << opened.error().what;
   EXPECT_TRUE(opened->cgroups_known);

@@ -59,7 +59,7 @@ TEST(PodLogs, NamesPodsAndContainers) {
   EXPECT_EQ(logs.container_name("x"), std::nullopt);
 }
 
-TEST(PodLogs, ForgetsAPodWhoseFolderHasGone) {
+TEST(PodLogs, ForgetsAPodWhoseDirectoryHasGone) {
   const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""}, {"containers/", ""}});
   PodLogs logs(tree.path("pods"), tree.path("containers"));
   ASSERT_TRUE(logs.refresh());
@@ -68,14 +68,14 @@ TEST(PodLogs, ForgetsAPodWhoseFolderHasGone) {
   EXPECT_FALSE(logs.pod("uid-1"));
 }
 
-TEST(PodLogs, NamesPodsWithoutTheFolderOfContainers) {
+TEST(PodLogs, NamesPodsWithoutTheDirectoryOfContainers) {
   const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""}, {"elsewhere/", ""}});
   PodLogs logs(tree.path("pods"), tree.path("containers"));
   EXPECT_FALSE(logs.refresh());
   EXPECT_TRUE(logs.pod("uid-1"));
 }
 
-TEST(PodLogs, KeepsTheLastNamesWhenTheFolderCannotBeRead) {
+TEST(PodLogs, KeepsTheLastNamesWhenTheDirectoryCannotBeRead) {
   const FakeTree tree({{"pods/shop_cart-0_uid-1/", ""}, {"containers/", ""}});
   PodLogs logs(tree.path("pods"), tree.path("containers"));
   ASSERT_TRUE(logs.refresh());

@@ -37,8 +37,8 @@ class SocketOwnersTest : public ::testing::Test {
   [[nodiscard]] Pod pod() const {
     Pod pod;
     pod.containers.resize(2);
-    pod.containers[0].cgroup_folders = {{proc_.tree().path("cgroup/a"), true}};
-    pod.containers[1].cgroup_folders = {{proc_.tree().path("cgroup/b"), true}};
+    pod.containers[0].cgroup_directories = {{proc_.tree().path("cgroup/a"), true}};
+    pod.containers[1].cgroup_directories = {{proc_.tree().path("cgroup/b"), true}};
     return pod;
   }
 
@@ -70,7 +70,7 @@ TEST_F(SocketOwnersTest, FindsThoseOfANamespaceWithoutContainers) {
 }
 
 TEST_F(SocketOwnersTest, AProcessThatCannotBeLookedIntoIsAnError) {
-  proc_.tree().add("proc/10/fd");  // a file, so that it opens as no folder
+  proc_.tree().add("proc/10/fd");  // a file, so that it opens as no directory
   const auto found = find(pod(), {100, 7});
   EXPECT_TRUE(found.error);
   EXPECT_EQ(found.by_inode.size(), 1U);

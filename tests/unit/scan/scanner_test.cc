@@ -231,7 +231,7 @@ TEST_F(ScannerTest, ASandboxedPodShowsNoFalseZeros) {
   sandboxed.pod_namespace = "shop";
   sandboxed.name = "boxed";
   sandboxed.containers.resize(1);
-  sandboxed.containers[0].cgroup_folders = {{proc_.tree().path("cgroup/sandbox"), false}};
+  sandboxed.containers[0].cgroup_directories = {{proc_.tree().path("cgroup/sandbox"), false}};
   pods_.pods.push_back(sandboxed);
   EXPECT_EQ(pod(*scan(), "boxed").visibility, Visibility::kSandboxed);
 }
@@ -263,7 +263,7 @@ TEST_F(ScannerTest, OutsideTheHostsPidNamespaceThereIsNoNodeEither) {
   outside.pod_namespace = "shop";
   outside.name = "outside";
   outside.containers.resize(1);
-  outside.containers[0].cgroup_folders = {{proc_.tree().path("cgroup/outside"), false}};
+  outside.containers[0].cgroup_directories = {{proc_.tree().path("cgroup/outside"), false}};
   pods_.pods.push_back(outside);
   const auto snapshot = scan();
   EXPECT_EQ(snapshot->node, std::nullopt);
@@ -280,8 +280,8 @@ TEST_F(ScannerTest, APodWithOneUnreadableNamespaceHasNoPartialSum) {
   both.pod_namespace = "shop";
   both.name = "both";
   both.containers.resize(1);
-  both.containers[0].cgroup_folders = {{proc_.tree().path("cgroup/one"), false},
-                                       {proc_.tree().path("cgroup/two"), false}};
+  both.containers[0].cgroup_directories = {{proc_.tree().path("cgroup/one"), false},
+                                           {proc_.tree().path("cgroup/two"), false}};
   pods_.pods.push_back(both);
   sockets_.rows[inode("one-ns")] = {TcpState::kCloseWait};
   sockets_.rows[inode("two-ns")] = {TcpState::kCloseWait};
@@ -329,13 +329,13 @@ TEST_F(ScannerTest, WhenPodsCannotBeListedTheLastOnesAreNotVisible) {
 }
 
 TEST_F(ScannerTest, CountsTroubleWithDiscoveryAndNames) {
-  pods_.errors = {Error{ErrorKind::kDenied, "a folder"}};
+  pods_.errors = {Error{ErrorKind::kDenied, "a directory"}};
   pods_.name_errors = {Error{ErrorKind::kGone, "the logs"}};
   const auto snapshot = scan();
   EXPECT_EQ(errors(*snapshot, ScanStage::kDiscovery), 1U);
   EXPECT_EQ(errors(*snapshot, ScanStage::kMetadata), 1U);
   EXPECT_THAT(snapshot->complaints,
-              ::testing::ElementsAre("discovery: a folder", "metadata: the logs"));
+              ::testing::ElementsAre("discovery: a directory", "metadata: the logs"));
 }
 
 SocketRow close_wait_row(std::uint64_t cookie, std::uint32_t inode = 1) {
@@ -384,7 +384,7 @@ TEST_F(ScannerTest, APodThatIsOutOfAListWithErrorsIsNotForgotten) {
   scan();
   const auto hidden = pods_.pods.back();
   pods_.pods.pop_back();
-  pods_.errors = {Error{ErrorKind::kDenied, "a folder"}};
+  pods_.errors = {Error{ErrorKind::kDenied, "a directory"}};
   scan();
   pods_.pods.push_back(hidden);
   EXPECT_EQ(pod(*scan(), "api").diagnosis.entered, 0U);
@@ -426,7 +426,7 @@ TEST_F(ScannerTest, LearnsWhatTheKernelGives) {
   EXPECT_FALSE(snapshot->features.socket_inode);
 }
 
-/// Pods with containers in cgroups that are plain folders.
+/// Pods with containers in cgroups that are plain directories.
 class ContainersTest : public ScannerTest {
  protected:
   /// A pod in the namespace of that name with a process in each of its two containers, "app" and
@@ -438,20 +438,20 @@ class ContainersTest : public ScannerTest {
     added.name = name;
     added.uid = "uid-" + name;
     for (const auto* const container : {"app", "sidecar"}) {
-      const auto folder = name + "-" + container;
-      proc_.tree().add("cgroup/" + folder + "/cgroup.procs", std::to_string(pid) + "\n");
-      proc_.process(pid, container, "0::/" + folder + "\n", network_namespace);
+      const auto directory = name + "-" + container;
+      proc_.tree().add("cgroup/" + directory + "/cgroup.procs", std::to_string(pid) + "\n");
+      proc_.process(pid, container, "0::/" + directory + "\n", network_namespace);
       added.containers.push_back(
-          {"id", container, {{proc_.tree().path("cgroup/" + folder), unified}}});
+          {"id", container, {{proc_.tree().path("cgroup/" + directory), unified}}});
       ++pid;
     }
     pods_.pods.push_back(std::move(added));
   }
 
   /// The id of a container's cgroup.
-  [[nodiscard]] std::uint64_t cgroup(const std::string& folder) const {
+  [[nodiscard]] std::uint64_t cgroup(const std::string& directory) const {
     struct stat status {};
-    EXPECT_EQ(::stat(proc_.tree().path("cgroup/" + folder).c_str(), &status), 0) << folder;
+    EXPECT_EQ(::stat(proc_.tree().path("cgroup/" + directory).c_str(), &status), 0) << directory;
     return status.st_ino;
   }
 
@@ -606,7 +606,7 @@ TEST_F(ContainersTest, AreNotSearchedForWhatNobodyHasAccepted) {
 
 TEST_F(ContainersTest, ThatCannotBeLookedIntoAreAComplaint) {
   add_kubernetes_pod("web", 30, "web-ns", false);
-  proc_.tree().add("proc/30/fd");  // a file, so that it opens as no folder
+  proc_.tree().add("proc/30/fd");  // a file, so that it opens as no directory
   sockets_.detailed[inode("web-ns")] = {close_wait_row(1, 4711)};
   const auto snapshot = scan();
   EXPECT_EQ(errors(*snapshot, ScanStage::kNamespace), 1U);
@@ -655,7 +655,7 @@ TEST_F(ScannerTest, APodMayBeOutOfListsWithErrorsFor60Scans) {
   sockets_.detailed[inode("api-ns")] = {close_wait_row(1)};
   scan();
   const auto hidden = pods_.pods.back();
-  pods_.errors = {Error{ErrorKind::kDenied, "a folder"}};
+  pods_.errors = {Error{ErrorKind::kDenied, "a directory"}};
   for (const auto& [absences, entered] : {std::pair(60, 0U), std::pair(61, 1U)}) {
     pods_.pods.pop_back();
     for (int i = 0; i < absences; ++i) scan();
@@ -737,7 +737,7 @@ TEST_F(ScannerTest, AFirstListWithErrorsMakesNoLaterPodNewborn) {
   sockets_.detailed[inode("api-ns")] = {close_wait_row(1), close_wait_row(2)};
   const auto hidden = pods_.pods.back();
   pods_.pods.pop_back();
-  pods_.errors = {Error{ErrorKind::kDenied, "a folder"}};
+  pods_.errors = {Error{ErrorKind::kDenied, "a directory"}};
   scan();
   pods_.errors.clear();
   pods_.pods.push_back(hidden);

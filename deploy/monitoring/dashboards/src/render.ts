@@ -1,4 +1,4 @@
-// Writes the dashboards into the folder given, and which of their panels need what into the page given; with --check it only
+// Writes the dashboards into the directory given, and which of their panels need what into the page given; with --check it only
 // says whether they are up to date.
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 
@@ -15,7 +15,7 @@ const BEGIN = '<!-- generated:exporters (scripts/dashboards) -->\n';
 const END = '<!-- end -->';
 const ALL = [fleet, pod, fix, impact, agent];
 
-const [folder, page, check] = process.argv.slice(2);
+const [directory, page, check] = process.argv.slice(2);
 const drifted: string[] = [];
 const wanted = new Map(ALL.map((made) => {
   let id = 1;
@@ -24,14 +24,14 @@ const wanted = new Map(ALL.map((made) => {
 }));
 
 for (const [name, text] of wanted) {
-  const path = `${folder}/${name}`;
+  const path = `${directory}/${name}`;
   if (existsSync(path) && readFileSync(path, 'utf8') === text) continue;
   if (check) drifted.push(name);
   else writeFileSync(path, text);
 }
-for (const name of readdirSync(folder).filter((one) => one.endsWith('.json') && !wanted.has(one))) {
+for (const name of readdirSync(directory).filter((one) => one.endsWith('.json') && !wanted.has(one))) {
   if (check) drifted.push(name);
-  else rmSync(`${folder}/${name}`);
+  else rmSync(`${directory}/${name}`);
 }
 
 function exporters() {

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "closewatch/kubernetes/pod_metadata.h"
+#include "closewatch/kubernetes/pod_objects.h"
+
+namespace closewatch {
+
+/// The pods that the API server has told of, by the uid that their cgroups carry. Written by the
+/// thread that watches, read by the one that scans: thread-safe.
+class PodDirectory {
+ public:
+  /// In place of all that was known.
+  void replace(std::vector<PodObject> pods);
+  void put(PodObject pod);
+  void erase(const PodObject& pod);
+
+  /// Whether it follows the API server; if not, why, and what is known stays.
+  void set_state(Result<void> state);
+  [[nodiscard]] Result<void> state() const;
+  /// Whether a state has been set at all.
+  [[nodiscard]] bool settled() const;
+
+  [[nodiscard]] std::optional<PodMetadata> find(std::string_view uid) const;
+
+ private:
+  mutable std::mutex mutex_;
+  std::map<std::string, PodMetadata, std::less<>> pods_;
+  std::optional<Result<void>> state_;
+};
+
+}  // namespace closewatch

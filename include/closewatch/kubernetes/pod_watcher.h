@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include "closewatch/base/backoff.h"
+#include "closewatch/kubernetes/api_transport.h"
+#include "closewatch/kubernetes/line_splitter.h"
+#include "closewatch/kubernetes/pod_directory.h"
+
+namespace closewatch {
+
+/// Keeps a PodDirectory equal to what the API server knows of one node's pods: lists them page by
+/// page, then watches from there; lists again when the server has forgotten where the watch was
+/// (410). A watch that is cut goes on where it was. Whatever goes wrong is tried again, with
+/// jittered exponential backoff; what is known stays. Needs get, list and watch of pods, nothing
+/// else.
+///
+/// Everything happens on the thread of the io_context.
+class PodWatcher final : private ApiReceiver {
+ public:
+  struct Settings {
+    std::string node;  ///< spec.nodeName of the pods
+    std::chrono::milliseconds first_retry{1000};
+    std::chrono::milliseconds slowest_retry{30'000};
+    std::chrono::milliseconds proof{5000};  ///< that a watch which lasts is good
+    std::uint32_t seed = 0;                 ///< of the jitter
+  };
+
+  /// Both must live until the io_context runs no more.
+  PodWatcher(boost::asio::io_context& context, ApiTransport& transport, PodDirectory& directory,
+             Settings settings);
+
+  void start() { list(); }
+
+ private:
+  enum class Doing : std::uint8_t { kList, kWatch };
+
+  void list();
+  void request_page();
+  void watch();
+  void on_answer(const ApiAnswer& answer) override;
+  void begin_watch();
+  void prove_watch();
+  bool on_body(std::string_view piece) override;
+  void on_end(const Result<void>& result) override;
+  void end_list(const Result<void>& result);
+  void end_watch(const Result<void>& result);
+  Result<void> take(const WatchEvent& event);
+  [[nodiscard]] Error refusal() const;
+  void retry(Error why);
+  void again(std::chrono::milliseconds wait);
+
+  boost::asio::steady_timer timer_;
+  ApiTransport& transport_;
+  PodDirectory& directory_;
+  Settings settings_;
+  Backoff backoff_;
+
+  Doing doing_ = Doing::kList;
+  ApiAnswer answer_;               // of the request under way
+  std::string body_;               // of a list, or of a refusal
+  std::vector<PodObject> listed_;  // by the pages so far
+  std::string next_page_;
+  LineSplitter lines_;
+  Result<void> trouble_;        // with the watch under way
+  bool trusts_watches_ = true;  // else a 200 does not show that all is well
+  std::string resource_version_;
+  bool must_be_fresh_ = false;  // the server's cache has led astray
+};
+
+}  // namespace closewatch

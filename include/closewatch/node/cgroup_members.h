@@ -1,0 +1,25 @@
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "closewatch/base/result.h"
+
+namespace closewatch {
+
+/// Called for each directory: with its cgroup id, which is its inode number in cgroup v2
+/// (cgroup_id() of include/linux/cgroup.h), and its processes, the lowest number first. A process
+/// outside our PID namespace has the number 0. Valid during the call only.
+using MembersVisitor =
+    std::function<void(std::uint64_t cgroup_id, const std::vector<pid_t>& processes)>;
+
+/// Visits a container's cgroup directory and all below it, as containers may have cgroups of their
+/// own. Returns what could not be looked at; a threaded directory has no processes of its own
+/// (they are listed above it).
+std::vector<Error> visit_members(const std::string& directory, const MembersVisitor& visitor);
+
+}  // namespace closewatch

@@ -1,0 +1,162 @@
+#include "closewatch/api/snapshot_json.h"
+
+#include <string_view>
+#include <utility>
+
+#include <boost/json.hpp>
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include "closewatch/base/seconds.h"
+
+namespace closewatch {
+namespace {
+
+namespace json = boost::json;
+
+json::object scan_json(const Snapshot& snapshot) {
+  const auto taken_at = std::chrono::floor<std::chrono::milliseconds>(snapshot.taken_at);
+  return {{"taken_at", fmt::format("{:%Y-%m-%dT%H:%M:}{:06.3f}Z",
+                                   fmt::gmtime(std::chrono::system_clock::to_time_t(taken_at)),
+                                   seconds(taken_at.time_since_epoch() % std::chrono::minutes(1)))},
+          {"duration_seconds", seconds(snapshot.duration)},
+          {"interval_seconds", seconds(snapshot.interval)},
+          {"stuck_after_seconds", seconds(snapshot.settings.stuck_after)}};
+}
+
+json::object node_json(const Snapshot& snapshot, const PodFilter& filter, bool stale) {
+  const bool visible = snapshot.node && !stale;
+  json::object node{{"visible", visible}};
+  if (!visible) return node;
+  json::object states;
+  for (const auto state : filter.states()) states[name_of(state)] = snapshot.node->of(state);
+  node["states"] = std::move(states);
+  return node;
+}
+
+json::object states_json(const PodSnapshot& pod, const PodFilter& filter) {
+  json::object states;
+  for (const auto state : filter.states()) {
+    if (pod.knows(state)) states[name_of(state)] = pod.sums.states.of(state);
+  }
+  return states;
+}
+
+json::array listeners_json(const std::vector<ListenBacklog>& backlogs) {
+  json::array listeners;
+  for (const auto& backlog : backlogs) {
+    listeners.push_back(
+        {{"port", backlog.port},
+         {"backlog", backlog.sockets},
+         {"limit", backlog.limit ? json::value(*backlog.limit) : json::value(nullptr)}});
+  }
+  return listeners;
+}
+
+json::object container_json(const ContainerDiagnosis& container) {
+  json::object object{{"container", container.container}, {"stuck", container.stuck}};
+  for (const auto direction : kDirections) {
+    json::object owed;
+    for (const auto awaiting : kAwaitings) {
+      owed[name_of(awaiting)] = container.of(direction, awaiting);
+    }
+    object[name_of(direction)] = std::move(owed);
+  }
+  return object;
+}
+
+json::object close_wait_json(const PodSnapshot& pod) {
+  json::array containers;
+  for (const auto& container : pod.diagnosis.containers) {
+    containers.push_back(container_json(container));
+  }
+  json::array peers;
+  for (const auto& peer : pod.diagnosis.peers) {
+    peers.push_back({{"direction", name_of(peer.direction)},
+                     {"peer", peer.peer},
+                     {"sockets", peer.sockets},
+                     {"stuck", peer.stuck}});
+  }
+  return {{"sockets", pod.sums.states.of(TcpState::kCloseWait)},
+          {"stuck", pod.diagnosis.stuck()},
+          {"oldest_seconds", seconds(pod.diagnosis.oldest)},
+          {"unread_bytes", pod.diagnosis.unread_bytes},
+          {"entered_total", pod.diagnosis.entered},
+          {"left_total", pod.diagnosis.left},
+          {"containers", std::move(containers)},
+          {"peers", std::move(peers)}};
+}
+
+json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, bool stale) {
+  const auto visibility = stale ? Visibility::kStale : pod.visibility;
+  const bool visible = visibility == Visibility::kVisible;
+  json::object object{{"namespace", pod.pod_namespace},
+                      {"pod", pod.name},
+                      {"uid", pod.uid},
+                      {"workload_kind", pod.workload_kind},
+                      {"workload", pod.workload},
+                      {"host_network", pod.host_network},
+                      {"visible", visible}};
+  if (visible) {
+    object["states"] = states_json(pod, filter);
+    object["listeners"] = listeners_json(pod.sums.listeners);
+    object["close_wait"] = close_wait_json(pod);
+  } else {
+    object["reason"] = reason_of(visibility);
+    object["detail"] = stale ? "the last scan is too long ago" : pod.detail;
+  }
+  return object;
+}
+
+json::object socket_json(const ListedSocket& listed) {
+  const auto& socket = listed.socket;
+  json::object object{
+      {"local", text_of(socket.local)},
+      {"remote", text_of(socket.remote)},
+      {"direction", name_of(socket.direction)},
+      {"awaiting", name_of(socket.awaiting)},
+      {"age_seconds", seconds(std::chrono::floor<std::chrono::milliseconds>(socket.age))},
+      {"unread_bytes", socket.unread_bytes()},
+      {"container", listed.container},
+      {"inode", socket.inode},
+      {"process", nullptr}};
+  if (listed.process) {
+    object["process"] = {{"pid", listed.process->pid}, {"comm", listed.process->comm}};
+  }
+  return object;
+}
+
+}  // namespace
+
+std::string snapshot_json(const Snapshot& snapshot, const PodFilter& filter,
+                          std::chrono::steady_clock::time_point now) {
+  const bool stale = snapshot.stale_at(now);
+  json::array pods;
+  for (const auto& pod : snapshot.pods) {
+    if (filter.matches(pod)) pods.push_back(pod_json(pod, filter, stale));
+  }
+  const json::object whole{{"scan", scan_json(snapshot)},
+                           {"node", node_json(snapshot, filter, stale)},
+                           {"pods", std::move(pods)}};
+  return json::serialize(whole) + "\n";
+}
+
+std::string listing_json(const Snapshot& snapshot, const SocketListing& listing) {
+  json::object whole{{"scan", scan_json(snapshot)},
+                     {"namespace", listing.pod_namespace},
+                     {"pod", listing.pod},
+                     {"visible", listing.visibility == Visibility::kVisible}};
+  if (listing.visibility == Visibility::kVisible) {
+    json::array sockets;
+    for (const auto& listed : listing.sockets) sockets.push_back(socket_json(listed));
+    whole["total"] = listing.total;
+    whole["cut"] = listing.cut();
+    whole["sockets"] = std::move(sockets);
+  } else {
+    whole["reason"] = reason_of(listing.visibility);
+    whole["detail"] = listing.detail;
+  }
+  return json::serialize(whole) + "\n";
+}
+
+}  // namespace closewatch

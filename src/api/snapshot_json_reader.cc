@@ -1,0 +1,227 @@
+#include "closewatch/api/snapshot_json_reader.h"
+
+#include <arpa/inet.h>
+
+#include <algorithm>
+#include <charconv>
+#include <ctime>
+#include <exception>
+#include <iomanip>
+#include <sstream>
+#include <stdexcept>
+#include <string>
+
+#include <boost/json.hpp>
+
+namespace closewatch {
+namespace {
+
+namespace json = boost::json;
+
+// These throw what Boost.JSON throws, too; read() makes an Error of it.
+
+std::string text_at(const json::object& object, std::string_view key) {
+  return std::string(object.at(key).as_string());
+}
+
+std::uint64_t count_at(const json::object& object, std::string_view key) {
+  return object.at(key).to_number<std::uint64_t>();
+}
+
+template <typename Duration>
+Duration duration_at(const json::object& object, std::string_view key) {
+  const std::chrono::duration<double> seconds(object.at(key).to_number<double>());
+  return std::chrono::round<Duration>(seconds);
+}
+
+template <typename Kinds>
+auto kind_at(const json::object& object, std::string_view key, const Kinds& kinds) {
+  const auto name = text_at(object, key);
+  const auto found =
+      std::find_if(kinds.begin(), kinds.end(), [&](auto kind) { return name_of(kind) == name; });
+  if (found == kinds.end()) throw std::invalid_argument("'" + name + "' is none of its kind");
+  return *found;
+}
+
+Visibility visibility_of(const json::object& object) {
+  if (object.at("visible").as_bool()) return Visibility::kVisible;
+  const auto reason = text_at(object, "reason");
+  for (const auto visibility :
+       {Visibility::kSandboxed, Visibility::kNoProcess, Visibility::kDenied,
+        Visibility::kIncomplete, Visibility::kHostNetwork, Visibility::kStale}) {
+    if (reason_of(visibility) == reason) return visibility;
+  }
+  throw std::invalid_argument("'" + reason + "' is no reason");
+}
+
+StateCounts read_states(const json::object& object) {
+  StateCounts states;
+  for (const auto& [name, count] : object) {
+    const auto state = tcp_state_named(name);
+    if (!state) throw std::invalid_argument("'" + std::string(name) + "' is no state");
+    states.add(*state, count.to_number<std::uint64_t>());
+  }
+  return states;
+}
+
+ContainerDiagnosis read_container(const json::object& object) {
+  ContainerDiagnosis container{text_at(object, "container"), {}, count_at(object, "stuck")};
+  for (const auto direction : kDirections) {
+    const auto& owed = object.at(name_of(direction)).as_object();
+    for (const auto awaiting : kAwaitings) {
+      container.sockets.at(static_cast<std::size_t>(direction))
+          .at(static_cast<std::size_t>(awaiting)) = count_at(owed, name_of(awaiting));
+    }
+  }
+  return container;
+}
+
+Diagnosis read_diagnosis(const json::object& object) {
+  Diagnosis diagnosis;
+  diagnosis.oldest = duration_at<std::chrono::milliseconds>(object, "oldest_seconds");
+  diagnosis.unread_bytes = count_at(object, "unread_bytes");
+  diagnosis.entered = count_at(object, "entered_total");
+  diagnosis.left = count_at(object, "left_total");
+  for (const auto& container : object.at("containers").as_array()) {
+    diagnosis.containers.push_back(read_container(container.as_object()));
+  }
+  for (const auto& entry : object.at("peers").as_array()) {
+    const auto& peer = entry.as_object();
+    diagnosis.peers.push_back({kind_at(peer, "direction", kDirections), text_at(peer, "peer"),
+                               count_at(peer, "sockets"), count_at(peer, "stuck")});
+  }
+  return diagnosis;
+}
+
+PodSnapshot read_pod(const json::object& object) {
+  PodSnapshot pod;
+  pod.pod_namespace = text_at(object, "namespace");
+  pod.name = text_at(object, "pod");
+  pod.uid = text_at(object, "uid");
+  pod.workload_kind = text_at(object, "workload_kind");
+  pod.workload = text_at(object, "workload");
+  pod.host_network = object.at("host_network").as_bool();
+  pod.visibility = visibility_of(object);
+  if (pod.visibility != Visibility::kVisible) {
+    pod.detail = text_at(object, "detail");
+    return pod;
+  }
+  pod.sums.states = read_states(object.at("states").as_object());
+  for (const auto& entry : object.at("listeners").as_array()) {
+    const auto& listener = entry.as_object();
+    const bool limited = !listener.at("limit").is_null();
+    pod.sums.listeners.push_back(
+        {listener.at("port").to_number<std::uint16_t>(), count_at(listener, "backlog"),
+         limited ? std::optional(count_at(listener, "limit")) : std::nullopt});
+  }
+  pod.diagnosis = read_diagnosis(object.at("close_wait").as_object());
+  return pod;
+}
+
+/// "2026-11-22T18:27:34.453Z"
+std::chrono::system_clock::time_point read_time(const std::string& text) {
+  std::istringstream stream(text);
+  std::tm parts{};
+  char point = 0;
+  int milliseconds = 0;
+  stream >> std::get_time(&parts, "%Y-%m-%dT%H:%M:%S") >> point >> milliseconds;
+  if (!stream || point != '.') throw std::invalid_argument("'" + text + "' is no time");
+  return std::chrono::system_clock::from_time_t(::timegm(&parts)) +
+         std::chrono::milliseconds(milliseconds);
+}
+
+void read_scan(const json::object& object, const Clock& clock, Snapshot& snapshot) {
+  snapshot.taken_at = read_time(text_at(object, "taken_at"));
+  snapshot.taken_at_steady = clock.steady_now() - (clock.wall_now() - snapshot.taken_at);
+  snapshot.duration = duration_at<std::chrono::nanoseconds>(object, "duration_seconds");
+  snapshot.interval = duration_at<std::chrono::nanoseconds>(object, "interval_seconds");
+  snapshot.settings.stuck_after =
+      duration_at<std::chrono::milliseconds>(object, "stuck_after_seconds");
+}
+
+Snapshot read_snapshot(const json::object& object, const Clock& clock) {
+  Snapshot snapshot;
+  read_scan(object.at("scan").as_object(), clock, snapshot);
+  const auto& node = object.at("node").as_object();
+  if (node.at("visible").as_bool()) snapshot.node = read_states(node.at("states").as_object());
+  for (const auto& pod : object.at("pods").as_array()) {
+    snapshot.pods.push_back(read_pod(pod.as_object()));
+  }
+  return snapshot;
+}
+
+/// "10.0.0.1:443", "[fd00::1]:443"
+Endpoint read_endpoint(std::string text) {
+  Endpoint endpoint;
+  const auto colon = text.rfind(':');
+  if (colon == std::string::npos) throw std::invalid_argument("'" + text + "' is no endpoint");
+  const auto* const end = text.data() + text.size();
+  const auto port = std::from_chars(text.data() + colon + 1, end, endpoint.port);
+  auto host = text.substr(0, colon);
+  const bool bracketed = host.starts_with('[') && host.ends_with(']');
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  endpoint.address.family = bracketed ? AddressFamily::kIpv6 : AddressFamily::kIpv4;
+  const int parsed =
+      ::inet_pton(bracketed ? AF_INET6 : AF_INET, host.c_str(), endpoint.address.bytes.data());
+  if (parsed != 1 || port.ec != std::errc() || port.ptr != end) {
+    throw std::invalid_argument("'" + text + "' is no endpoint");
+  }
+  return endpoint;
+}
+
+ListedSocket read_socket(const json::object& object) {
+  ListedSocket listed;
+  auto& socket = listed.socket;
+  socket.local = read_endpoint(text_at(object, "local"));
+  socket.remote = read_endpoint(text_at(object, "remote"));
+  socket.direction = kind_at(object, "direction", kDirections);
+  socket.awaiting = kind_at(object, "awaiting", kAwaitings);
+  socket.age = duration_at<std::chrono::milliseconds>(object, "age_seconds");
+  socket.inode = object.at("inode").to_number<std::uint32_t>();
+  const auto unread = object.at("unread_bytes").to_number<std::uint32_t>();
+  socket.receive_queue = unread > 0 ? unread + 1 : 0;  // the FIN
+  listed.container = text_at(object, "container");
+  if (const auto& process = object.at("process"); !process.is_null()) {
+    listed.process = SocketOwner{process.as_object().at("pid").to_number<pid_t>(),
+                                 text_at(process.as_object(), "comm"), 0};
+  }
+  return listed;
+}
+
+SocketListing read_listing(const json::object& object) {
+  SocketListing listing;
+  listing.pod_namespace = text_at(object, "namespace");
+  listing.pod = text_at(object, "pod");
+  listing.visibility = visibility_of(object);
+  if (listing.visibility != Visibility::kVisible) {
+    listing.detail = text_at(object, "detail");
+    return listing;
+  }
+  listing.total = count_at(object, "total");
+  for (const auto& socket : object.at("sockets").as_array()) {
+    listing.sockets.push_back(read_socket(socket.as_object()));
+  }
+  return listing;
+}
+
+/// The document through `understand`; whatever is wrong with it is one error.
+template <typename Understand>
+auto read(std::string_view text, Understand understand)
+    -> Result<decltype(understand(json::object()))> {
+  try {
+    return understand(json::parse(text).as_object());
+  } catch (const std::exception& mistake) {
+    return fail(ErrorKind::kMalformed,
+                std::string("this is not what a closewatch agent tells: ") + mistake.what());
+  }
+}
+
+}  // namespace
+
+Result<Snapshot> read_snapshot_json(std::string_view text, const Clock& clock) {
+  return read(text, [&](const json::object& object) { return read_snapshot(object, clock); });
+}
+
+Result<SocketListing> read_listing_json(std::string_view text) { return read(text, read_listing); }
+
+}  // namespace closewatch

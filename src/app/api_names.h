@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <memory>
+
+#include "app/config.h"
+#include <boost/asio/io_context.hpp>
+
+#include "closewatch/base/result.h"
+#include "closewatch/kubernetes/api_transport.h"
+#include "closewatch/kubernetes/pod_directory.h"
+#include "closewatch/kubernetes/pod_watcher.h"
+
+namespace closewatch {
+
+/// The pods' names as the API server tells them, kept up to date while the io_context runs.
+class ApiNames {
+ public:
+  /// nullptr when the configuration, and with metadata.source=auto the environment, want the names
+  /// out of the log directories alone. An error names what metadata.source=api lacks. Starts
+  /// asking.
+  static Result<std::unique_ptr<ApiNames>> make(const Config& config,
+                                                boost::asio::io_context& context);
+
+  ApiNames(boost::asio::io_context& context, ApiAccess access, PodWatcher::Settings settings);
+
+  /// Runs the io_context until the first answer or failure, at most so long, so that the first scan
+  /// has names.
+  void wait(std::chrono::milliseconds most);
+  [[nodiscard]] const PodDirectory& directory() const { return directory_; }
+
+ private:
+  boost::asio::io_context& context_;
+  PodDirectory directory_;
+  std::unique_ptr<ApiTransport> transport_;
+  PodWatcher watcher_;
+};
+
+}  // namespace closewatch

@@ -1,9 +1,0 @@
-#include "closewatch/app/build_info.h"
-
-namespace closewatch {
-
-const char* build_version() { return CLOSEWATCH_VERSION; }
-
-const char* build_compiler() { return CLOSEWATCH_COMPILER; }
-
-}  // namespace closewatch

@@ -1,0 +1,36 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "app/config.h"
+
+#include "closewatch/base/result.h"
+#include "closewatch/kernel/engine.h"
+#include "closewatch/kernel/socket_source.h"
+#include "closewatch/scan/snapshot.h"
+
+namespace closewatch {
+
+struct ChosenEngine {
+  std::unique_ptr<SocketSource> source;
+  Engine engine = Engine::kInetDiag;
+  std::vector<EngineStatus> engines;  ///< all there are, and why the others are not in use
+  std::vector<std::string> remarks;   ///< a sentence for each that did not work, with the remedy
+  std::vector<std::string> details;   ///< all that was said of it, in many lines, for debugging
+};
+
+/// Makes an engine: the one that is asked for, or the first that works of bpf, inet_diag (which
+/// takes CAP_SYS_ADMIN and CAP_SYS_PTRACE) and procfs, for kAuto and where kBpf does not work.
+/// inet_diag and procfs that are asked for are not replaced: they work for a part of the pods, at
+/// least.
+Result<ChosenEngine> choose_engine(EngineChoice choice);
+
+/// How an engine is made; an error says why it cannot be.
+using EngineMaker = std::function<Result<std::unique_ptr<SocketSource>>(Engine)>;
+/// The same with makers of one's own.
+Result<ChosenEngine> choose_engine(EngineChoice choice, const EngineMaker& make);
+
+}  // namespace closewatch

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "app/config.h"
+
+#include "closewatch/base/result.h"
+
+namespace closewatch {
+
+/// One setting: the key in the YAML file ("scan: {interval: 10s}") and the flag (--scan.interval)
+/// have the same name and take the same text.
+struct Option {
+  std::string_view name;
+  std::string_view takes;  ///< what may be given: "a duration from 1s to 1h"
+  std::string_view initial;
+  std::string_view help;
+  /// Sets it in a Config; the error completes the sentence "NAME: …".
+  Result<void> (*set)(Config&, std::string_view text);
+};
+
+/// Every option there is.
+std::span<const Option> option_table();
+
+/// A Config with every option at its default.
+Config default_config();
+
+/// docs/configuration.md's table, so that it cannot tell anything else than the code.
+std::string option_table_markdown();
+
+}  // namespace closewatch

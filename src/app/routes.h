@@ -1,0 +1,13 @@
+#pragma once
+
+#include "closewatch/http/message.h"
+#include "closewatch/present/route_sources.h"
+
+namespace closewatch {
+
+/// Answers every route: metrics, /healthz, /readyz, the API and the live page. Nothing here scans:
+/// a scrape only writes down the last snapshot. A list of sockets looks up their processes as well,
+/// which is O(descriptors of the pod).
+http::Handler make_routes(RouteSources sources);
+
+}  // namespace closewatch

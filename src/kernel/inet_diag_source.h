@@ -1,0 +1,46 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "kernel/inet_diag_codec.h"
+#include "kernel/netlink_channel.h"
+
+#include "closewatch/kernel/socket_source.h"
+
+namespace closewatch {
+
+/// Reads sockets by inet_diag dumps, namespace by namespace. Each read walks the kernel's table of
+/// all namespaces once: O(hash buckets + all sockets of the machine). A netlink socket lives for
+/// one dump only, as it would keep a deleted pod's namespace alive.
+///
+/// Where the kernel refuses the dump of both families, it asks for each family alone, from then on.
+class InetDiagSource final : public SocketSource {
+ public:
+  /// How often an interrupted dump is asked for again before the pod counts as incomplete.
+  static constexpr unsigned kMaxRepeats = 3;
+
+  explicit InetDiagSource(std::unique_ptr<NetlinkOpener> opener);
+
+  void begin_scan(std::optional<int> /*split*/) override {}  // it keeps nothing
+  Result<SocketReading> read(int network_namespace, const SocketQuery& query,
+                             RowSink& sink) override;
+
+ private:
+  Result<SocketReading> read_once(int network_namespace, const SocketQuery& query, RowSink& sink);
+  Result<SocketReading> dump_each_family(int network_namespace, const SocketQuery& query,
+                                         RowSink& sink);
+  Result<SocketReading> dump(int network_namespace, inet_diag::Dump kind, const SocketQuery& query,
+                             RowSink& sink);
+  Result<void> receive_all(NetlinkChannel& channel, const inet_diag::Exchange& exchange,
+                           RowSink& sink);
+
+  std::unique_ptr<NetlinkOpener> opener_;
+  std::vector<std::byte> buffer_;
+  std::uint32_t sequence_ = 0;
+  bool both_families_refused_ = false;
+};
+
+}  // namespace closewatch

@@ -1,0 +1,98 @@
+#include "closewatch/metrics/metric_table.h"
+
+namespace closewatch {
+namespace {
+
+constexpr std::array<MetricDescription, kMetricCount> kTable = {{
+    {"closewatch_pod_sockets", MetricKind::kGauge, "namespace, pod, state",
+     "TCP sockets in the pod's network namespaces by state. Every state is there, zeros included, "
+     "for every visible pod; but hostNetwork pods have no syn_recv, fin_wait2 and time_wait, whose "
+     "owner nobody can tell."},
+    {"closewatch_close_wait_sockets", MetricKind::kGauge,
+     "namespace, pod, container, direction, awaiting",
+     "TCP sockets in CLOSE_WAIT by the container that made them, by who began the connection "
+     "(inbound: the peer; outbound: the pod) and by the call that the application still owes "
+     "(accept, read, close). container=\"unknown\" where nobody can tell."},
+    {"closewatch_close_wait_stuck_sockets", MetricKind::kGauge, "namespace, pod, container",
+     "TCP sockets that have been in CLOSE_WAIT for diagnosis.stuck_after or longer."},
+    {"closewatch_close_wait_oldest_seconds", MetricKind::kGauge, "namespace, pod",
+     "For how long the oldest socket in CLOSE_WAIT has been there; 0 when there is none."},
+    {"closewatch_close_wait_unread_bytes", MetricKind::kGauge, "namespace, pod",
+     "Data that sockets in CLOSE_WAIT hold for the application to read: kernel memory."},
+    {"closewatch_close_wait_entered_total", MetricKind::kCounter, "namespace, pod",
+     "Sockets that were in CLOSE_WAIT in a scan and not in the one before, since the agent's start "
+     "or the pod's, whichever came later."},
+    {"closewatch_close_wait_left_total", MetricKind::kCounter, "namespace, pod",
+     "Sockets that were in CLOSE_WAIT in a scan and no more in the next."},
+    {"closewatch_close_wait_peer_sockets", MetricKind::kGauge, "namespace, pod, direction, peer",
+     "Stuck sockets by peer: the diagnosis.peers worst of the pod, the rest as peer=\"other\". "
+     "Outbound peers are ip:port, inbound ones ip."},
+    {"closewatch_pod_visible", MetricKind::kGauge, "namespace, pod, reason",
+     "1 when the pod's sockets were counted in the last scan; 0 when not, for the reason given, "
+     "and then it has no counts."},
+    {"closewatch_pod_info", MetricKind::kGauge,
+     "namespace, pod, uid, workload_kind, workload, host_network",
+     "1 for each pod on the node. What is not known of it is empty."},
+    {"closewatch_unnamed_pods", MetricKind::kGauge, "",
+     "Pods whose uid has no name in any source of metadata. They have namespace=\"unknown\" and "
+     "their "
+     "uid for a name."},
+    {"closewatch_listen_backlog_sockets", MetricKind::kGauge, "namespace, pod, port",
+     "Connections that wait in the accept queues of a port for the application to accept them. The "
+     "32 "
+     "fullest ports of a pod, the rest together as port=\"other\"."},
+    {"closewatch_listen_backlog_limit", MetricKind::kGauge, "namespace, pod, port",
+     "How many connections may wait in the accept queues of a port."},
+    {"closewatch_node_sockets", MetricKind::kGauge, "state",
+     "TCP sockets in the host's network namespace by state, but for those of visible hostNetwork "
+     "pods. Missing when it cannot be read."},
+    {"closewatch_scan_duration_seconds", MetricKind::kGauge, "", "How long the last scan took."},
+    {"closewatch_scan_cpu_seconds_total", MetricKind::kCounter, "",
+     "CPU time that scans have cost, user and kernel."},
+    {"closewatch_scan_interval_seconds", MetricKind::kGauge, "",
+     "Time between scans in force: scan.interval, or more to stay under scan.cpu_budget."},
+    {"closewatch_scan_timestamp_seconds", MetricKind::kGauge, "",
+     "When the last scan ended, as Unix time."},
+    {"closewatch_scan_errors_total", MetricKind::kCounter, "stage",
+     "Errors in scans by stage: discovery of pods, metadata, namespace (getting to it), sockets "
+     "(reading them), decode (understanding the kernel)."},
+    {"closewatch_feature_enabled", MetricKind::kGauge, "feature",
+     "1 when the kernel gives it and it is in use: cgroup_id (containers by the cgroup of a "
+     "socket), tcp_info (ages at the first scan), netns_cookie (namespaces told apart for ever); "
+     "metadata_api is 1 while the API server tells of pods, and 0 while it is away; "
+     "socket_inode is 1 while containers are found through /proc/PID/fd instead."},
+    {"closewatch_engine_in_use", MetricKind::kGauge, "engine, reason",
+     "1 for the engine that reads the sockets, 0 for the others, with the reason: not_tried (nobody asked for "
+     "it), denied (a privilege is missing), unsupported (by this kernel), failed."},
+    {"closewatch_build_info", MetricKind::kGauge, "version, compiler",
+     "1, with what this agent was built from."},
+    {"process_cpu_seconds_total", MetricKind::kCounter, "",
+     "CPU time that the agent has used, user and kernel."},
+    {"process_open_fds", MetricKind::kGauge, "", "File descriptors that the agent has open."},
+    {"process_max_fds", MetricKind::kGauge, "", "How many file descriptors it may have open."},
+    {"process_virtual_memory_bytes", MetricKind::kGauge, "", "Size of the agent's address space."},
+    {"process_resident_memory_bytes", MetricKind::kGauge, "", "Memory that the agent occupies."},
+    {"process_start_time_seconds", MetricKind::kGauge, "", "When the agent started, as Unix time."},
+}};
+
+}  // namespace
+
+const MetricDescription& describe(Metric metric) {
+  return kTable.at(static_cast<std::size_t>(metric));
+}
+
+std::string metric_table_markdown() {
+  std::string table = "| metric | type | labels | what it says |\n|---|---|---|---|\n";
+  for (const auto& row : kTable) {
+    table += "| `";
+    table += row.name;
+    table += row.kind == MetricKind::kCounter ? "` | counter | " : "` | gauge | ";
+    table += row.labels.empty() ? "–" : row.labels;
+    table += " | ";
+    table += row.help;
+    table += " |\n";
+  }
+  return table;
+}
+
+}  // namespace closewatch

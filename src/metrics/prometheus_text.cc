@@ -1,0 +1,275 @@
+#include "closewatch/metrics/prometheus_text.h"
+
+#include <algorithm>
+#include <optional>
+#include <set>
+#include <span>
+#include <sstream>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <prometheus/metric_family.h>
+#include <prometheus/text_serializer.h>
+
+#include "closewatch/base/seconds.h"
+#include "closewatch/metrics/metric_table.h"
+#include "closewatch/scan/namesakes.h"
+
+namespace closewatch {
+namespace {
+
+// Bounds the series of a pod that listens on thousands of ports.
+constexpr std::size_t kMaxListenPorts = 32;
+
+constexpr std::size_t kUsualSampleLength = 128;
+
+using Labels = std::vector<prometheus::ClientMetric::Label>;
+
+prometheus::ClientMetric::Label label(const char* name, std::string_view value) {
+  return {name, std::string(value)};
+}
+
+template <typename Clock>
+double unix_seconds(std::chrono::time_point<Clock> time) {
+  return std::chrono::duration<double>(time.time_since_epoch()).count();
+}
+
+/// All families of the table, filled sample by sample.
+class Exposition {
+ public:
+  Exposition() : families_(kMetricCount) {
+    for (std::size_t i = 0; i < kMetricCount; ++i) {
+      const auto& description = describe(static_cast<Metric>(i));
+      families_[i].name = description.name;
+      families_[i].help = description.help;
+      families_[i].type = description.kind == MetricKind::kCounter ? prometheus::MetricType::Counter
+                                                                   : prometheus::MetricType::Gauge;
+    }
+  }
+
+  template <typename Number>
+  void add(Metric metric, Labels labels, Number value) {
+    auto& family = families_.at(static_cast<std::size_t>(metric));
+    auto& sample = family.metric.emplace_back();
+    sample.label = std::move(labels);
+    const auto number = static_cast<double>(value);
+    if (family.type == prometheus::MetricType::Counter) {
+      sample.counter.value = number;
+    } else {
+      sample.gauge.value = number;
+    }
+  }
+
+  [[nodiscard]] std::string text() && {
+    std::erase_if(families_, [](const auto& family) { return family.metric.empty(); });
+    std::size_t samples = 0;
+    for (const auto& family : families_) samples += family.metric.size();
+    // Neither grown nor copied: the text is what a scrape costs most.
+    std::string room;
+    room.reserve(samples * kUsualSampleLength);
+    std::ostringstream text(std::move(room));
+    prometheus::TextSerializer().Serialize(text, families_);
+    return std::move(text).str();
+  }
+
+ private:
+  std::vector<prometheus::MetricFamily> families_;
+};
+
+Labels pod_labels(const PodSnapshot& pod) {
+  return {label("namespace", pod.pod_namespace), label("pod", pod.name)};
+}
+
+template <typename... More>
+Labels with(const Labels& labels, More... more) {
+  Labels all;
+  all.reserve(labels.size() + sizeof...(more));
+  all.assign(labels.begin(), labels.end());
+  (all.push_back(std::move(more)), ...);
+  return all;
+}
+
+/// What namesakes come to together.
+struct Together {
+  SocketSums sums;
+  Diagnosis diagnosis;
+};
+
+Together sum_of(Namesakes pods, std::size_t peers) {
+  Together together;
+  for (const auto& pod : pods) {
+    if (pod.visibility != Visibility::kVisible) continue;
+    together.sums.add(pod.sums);
+    together.diagnosis.add(pod.diagnosis, peers);
+  }
+  return together;
+}
+
+/// A state that is not known of one of the pods has no sum.
+bool know(Namesakes pods, TcpState state) {
+  return std::all_of(pods.begin(), pods.end(), [&](const PodSnapshot& pod) {
+    return pod.visibility != Visibility::kVisible || pod.knows(state);
+  });
+}
+
+void add_containers(Exposition& exposition, const Labels& pod, const Diagnosis& diagnosis) {
+  for (const auto& container : diagnosis.containers) {
+    const auto labels = with(pod, label("container", container.container));
+    for (const auto direction : kDirections) {
+      for (const auto awaiting : kAwaitings) {
+        // The application accepts what others began.
+        if (direction == Direction::kOutbound && awaiting == Awaiting::kAccept) continue;
+        exposition.add(Metric::kCloseWait,
+                       with(labels, label("direction", name_of(direction)),
+                            label("awaiting", name_of(awaiting))),
+                       container.of(direction, awaiting));
+      }
+    }
+    exposition.add(Metric::kCloseWaitStuck, labels, container.stuck);
+  }
+}
+
+void add_diagnosis(Exposition& exposition, const Labels& pod, const Diagnosis& diagnosis) {
+  add_containers(exposition, pod, diagnosis);
+  exposition.add(Metric::kCloseWaitOldest, pod, seconds(diagnosis.oldest));
+  exposition.add(Metric::kCloseWaitUnread, pod, diagnosis.unread_bytes);
+  exposition.add(Metric::kCloseWaitEntered, pod, diagnosis.entered);
+  exposition.add(Metric::kCloseWaitLeft, pod, diagnosis.left);
+  for (const auto& peer : diagnosis.peers) {
+    if (peer.stuck == 0) continue;
+    exposition.add(Metric::kCloseWaitPeer,
+                   with(pod, label("direction", name_of(peer.direction)), label("peer", peer.peer)),
+                   peer.stuck);
+  }
+}
+
+void add_backlog(Exposition& exposition, const Labels& pod, std::string_view port,
+                 const ListenBacklog& backlog) {
+  const auto labels = with(pod, label("port", port));
+  exposition.add(Metric::kListenBacklogSockets, labels, backlog.sockets);
+  if (backlog.limit) exposition.add(Metric::kListenBacklogLimit, labels, *backlog.limit);
+}
+
+void add_listeners(Exposition& exposition, const Labels& pod,
+                   std::vector<ListenBacklog> listeners) {
+  if (listeners.size() > kMaxListenPorts) {
+    std::stable_sort(
+        listeners.begin(), listeners.end(),
+        [](const ListenBacklog& a, const ListenBacklog& b) { return a.sockets > b.sockets; });
+    ListenBacklog other;
+    for (const auto& backlog : std::span(listeners).subspan(kMaxListenPorts)) {
+      other.add(backlog);
+    }
+    listeners.resize(kMaxListenPorts);
+    add_backlog(exposition, pod, "other", other);
+  }
+  for (const auto& backlog : listeners) {
+    add_backlog(exposition, pod, std::to_string(backlog.port), backlog);
+  }
+}
+
+void add_pod_info(Exposition& exposition, Namesakes pods) {
+  std::set<std::string_view> told;  // one container can hold several namespaces of one uid
+  for (const auto& pod : pods) {
+    if (!told.insert(pod.uid).second) continue;
+    exposition.add(Metric::kPodInfo,
+                   with(pod_labels(pod), label("uid", pod.uid),
+                        label("workload_kind", pod.workload_kind), label("workload", pod.workload),
+                        label("host_network", pod.host_network ? "true" : "false")),
+                   1);
+  }
+}
+
+void add_pod(Exposition& exposition, Namesakes pods, bool stale, std::size_t peers) {
+  const auto labels = pod_labels(pods.front());
+  const auto visibility = stale ? Visibility::kStale : visibility_of(pods);
+  const bool visible = visibility == Visibility::kVisible;
+  exposition.add(Metric::kPodVisible, with(labels, label("reason", reason_of(visibility))),
+                 visible ? 1 : 0);
+  add_pod_info(exposition, pods);
+  if (!visible) return;
+  auto together = sum_of(pods, peers);
+  for (const auto state : kTcpStates) {
+    if (!know(pods, state)) continue;
+    exposition.add(Metric::kPodSockets, with(labels, label("state", name_of(state))),
+                   together.sums.states.of(state));
+  }
+  add_listeners(exposition, labels, std::move(together.sums.listeners));
+  add_diagnosis(exposition, labels, together.diagnosis);
+}
+
+void add_pods(Exposition& exposition, const Snapshot& snapshot, bool stale) {
+  std::span pods(snapshot.pods);
+  while (!pods.empty()) {
+    const auto& first = pods.front();
+    const auto next = std::find_if(pods.begin(), pods.end(), [&](const PodSnapshot& pod) {
+      return pod.pod_namespace != first.pod_namespace || pod.name != first.name;
+    });
+    const auto count = static_cast<std::size_t>(next - pods.begin());
+    add_pod(exposition, pods.first(count), stale, snapshot.settings.peers);
+    pods = pods.subspan(count);
+  }
+}
+
+void add_features(Exposition& exposition, const Features& features) {
+  const auto add = [&](std::string_view name, std::optional<bool> enabled) {
+    if (!enabled) return;  // nobody knows yet
+    exposition.add(Metric::kFeatureEnabled, {label("feature", name)}, *enabled ? 1 : 0);
+  };
+  add("cgroup_id", features.cgroup_id);
+  add("tcp_info", features.tcp_info);
+  add("netns_cookie", features.netns_cookie);
+  add("metadata_api", features.metadata_api);
+  add("socket_inode", features.socket_inode);
+}
+
+void add_snapshot(Exposition& exposition, const Snapshot& snapshot, bool stale) {
+  add_pods(exposition, snapshot, stale);
+  exposition.add(Metric::kUnnamedPods, {},
+                 std::count_if(snapshot.pods.begin(), snapshot.pods.end(),
+                               [](const PodSnapshot& pod) { return !pod.named; }));
+  if (snapshot.node && !stale) {
+    for (const auto state : kTcpStates) {
+      exposition.add(Metric::kNodeSockets, {label("state", name_of(state))},
+                     snapshot.node->of(state));
+    }
+  }
+  exposition.add(Metric::kScanDuration, {}, seconds(snapshot.duration));
+  exposition.add(Metric::kScanCpu, {}, seconds(snapshot.cpu_total));
+  exposition.add(Metric::kScanInterval, {}, seconds(snapshot.interval));
+  exposition.add(Metric::kScanTimestamp, {}, unix_seconds(snapshot.taken_at));
+  for (const auto stage : kScanStages) {
+    exposition.add(Metric::kScanErrors, {label("stage", name_of(stage))},
+                   snapshot.errors.at(static_cast<std::size_t>(stage)));
+  }
+  add_features(exposition, snapshot.features);
+  for (const auto& [engine, reason] : snapshot.engines) {
+    exposition.add(Metric::kEngineInUse,
+                   {label("engine", name_of(engine)), label("reason", reason)},
+                   reason.empty() ? 1 : 0);
+  }
+}
+
+void add_agent(Exposition& exposition, const AgentFacts& agent) {
+  exposition.add(Metric::kBuildInfo,
+                 {label("version", agent.version), label("compiler", agent.compiler)}, 1);
+  exposition.add(Metric::kProcessCpu, {}, agent.process.cpu_seconds);
+  exposition.add(Metric::kProcessOpenFds, {}, agent.process.open_fds);
+  exposition.add(Metric::kProcessMaxFds, {}, agent.process.max_fds);
+  exposition.add(Metric::kProcessVirtualMemory, {}, agent.process.virtual_bytes);
+  exposition.add(Metric::kProcessResidentMemory, {}, agent.process.resident_bytes);
+  exposition.add(Metric::kProcessStartTime, {}, unix_seconds(agent.started_at));
+}
+
+}  // namespace
+
+std::string prometheus_text(const Snapshot* snapshot, std::chrono::steady_clock::time_point now,
+                            const AgentFacts& agent) {
+  Exposition exposition;
+  if (snapshot != nullptr) add_snapshot(exposition, *snapshot, snapshot->stale_at(now));
+  add_agent(exposition, agent);
+  return std::move(exposition).text();
+}
+
+}  // namespace closewatch

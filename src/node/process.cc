@@ -1,0 +1,131 @@
+#include "closewatch/node/process.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "closewatch/base/file.h"
+
+namespace closewatch {
+namespace {
+
+/// The number in "socket:[4711]", as sockfs_dname() of net/socket.c names sockets.
+std::optional<std::uint32_t> socket_inode(std::string_view link) {
+  constexpr std::string_view kPrefix = "socket:[";
+  if (!link.starts_with(kPrefix)) return std::nullopt;
+  std::uint32_t inode = 0;
+  const auto parsed =
+      std::from_chars(link.data() + kPrefix.size(), link.data() + link.size(), inode);
+  if (parsed.ec != std::errc() || parsed.ptr == link.data() + link.size() || *parsed.ptr != ']') {
+    return std::nullopt;
+  }
+  return inode;
+}
+
+std::optional<pid_t> pid_from(std::string_view name) {
+  pid_t pid = 0;
+  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
+  if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size()) return std::nullopt;
+  return pid;
+}
+
+}  // namespace
+
+Result<ProcessStat> parse_process_stat(std::string_view text) {
+  const auto malformed = [] { return fail(ErrorKind::kMalformed, "/proc/PID/stat is malformed"); };
+  // "PID (comm) state ppid …": comm may hold anything, parentheses and spaces too.
+  const auto open = text.find('(');
+  const auto close = text.rfind(')');
+  if (open == std::string_view::npos || close == std::string_view::npos || close < open) {
+    return malformed();
+  }
+  ProcessStat stat;
+  stat.comm = text.substr(open + 1, close - open - 1);
+  constexpr int kFieldsToStartTime = 20;  // from state (3) to starttime (22), a space before each
+  auto rest = text.substr(close + 1);
+  for (int field = 0; field < kFieldsToStartTime; ++field) {
+    const auto space = rest.find(' ');
+    if (space == std::string_view::npos) return malformed();
+    rest.remove_prefix(space + 1);
+  }
+  const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), stat.start_time);
+  if (parsed.ec != std::errc()) return malformed();
+  return stat;
+}
+
+namespace {
+
+std::string_view program_name(std::string_view command_line) {
+  const auto program = command_line.substr(0, command_line.find('\0'));
+  return program.substr(program.rfind('/') + 1);  // npos + 1 is 0
+}
+
+}  // namespace
+
+bool is_sandbox_command(std::string_view command_line) {
+  const auto name = program_name(command_line);
+  if (name.starts_with("runsc") || name.starts_with("containerd-shim-kata")) return true;
+  // Kata's hypervisors and virtiofsd all have their sockets and shares in one of these directories.
+  return command_line.find("/run/vc/") != std::string_view::npos ||
+         command_line.find("/run/kata-containers/") != std::string_view::npos;
+}
+
+bool is_runtime_command(std::string_view command_line) {
+  using namespace std::string_view_literals;
+  const auto name = program_name(command_line);
+  return name == "crun" || (name == "runc" && command_line.ends_with("\0init\0"sv));
+}
+
+Result<Process> Process::open(int proc, pid_t pid) {
+  auto directory = open_at(proc, std::to_string(pid).c_str(), O_PATH | O_DIRECTORY);
+  if (!directory) return tl::unexpected(directory.error());
+  return Process(std::move(*directory));
+}
+
+Result<std::string> Process::read(const char* file) const {
+  std::string text;
+  if (auto done = read_file_at(directory_.get(), file, text); !done) {
+    return tl::unexpected(done.error());
+  }
+  return text;
+}
+
+Result<ProcessStat> Process::stat() const { return read("stat").and_then(parse_process_stat); }
+
+Result<std::string> Process::cgroup() const { return read("cgroup"); }
+
+Result<std::string> Process::command_line() const { return read("cmdline"); }
+
+Result<void> Process::visit_sockets(const std::function<void(std::uint32_t inode)>& visitor) const {
+  auto descriptors = Directory::open(directory_.get(), "fd");
+  if (!descriptors) return tl::unexpected(descriptors.error());
+  DirectoryEntry entry{};
+  std::array<char, 64> target{};  // longer links are no sockets
+  while (descriptors->next(entry)) {
+    const auto size =
+        ::readlinkat(descriptors->fd(), entry.name.data(), target.data(), target.size());
+    if (size < 0) continue;  // closed meanwhile
+    if (const auto inode = socket_inode({target.data(), static_cast<std::size_t>(size)})) {
+      visitor(*inode);
+    }
+  }
+  return {};
+}
+
+Result<std::vector<pid_t>> list_processes(int proc) {
+  auto directory = Directory::open(proc, ".");
+  if (!directory) return tl::unexpected(directory.error());
+  std::vector<pid_t> processes;
+  DirectoryEntry entry{};
+  while (directory->next(entry)) {
+    if (const auto pid = pid_from(entry.name)) processes.push_back(*pid);
+  }
+  return processes;
+}
+
+}  // namespace closewatch

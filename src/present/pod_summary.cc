@@ -1,0 +1,90 @@
+#include "closewatch/present/pod_summary.h"
+
+#include <algorithm>
+#include <numeric>
+#include <string_view>
+#include <tuple>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace closewatch {
+namespace {
+
+template <typename Kinds>
+std::string split(const Diagnosis& diagnosis, const Kinds& kinds) {
+  std::vector<std::pair<std::uint64_t, std::string_view>> counts;
+  for (const auto kind : kinds) {
+    if (const auto count = diagnosis.of(kind); count > 0) counts.emplace_back(count, name_of(kind));
+  }
+  std::stable_sort(counts.begin(), counts.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  if (counts.size() == 1) return std::string(counts.front().second);
+  std::string text;
+  for (const auto& [count, name] : counts) {
+    text += fmt::format("{}{}:{}", text.empty() ? "" : " ", name, count);
+  }
+  return text;
+}
+
+std::uint64_t sockets_of(const ContainerDiagnosis& container) {
+  std::uint64_t sockets = 0;
+  for (const auto& row : container.sockets) {
+    sockets += std::accumulate(row.begin(), row.end(), std::uint64_t{0});
+  }
+  return sockets;
+}
+
+}  // namespace
+
+std::vector<const PodSnapshot*> worst_first(const Snapshot& snapshot, const PodFilter& filter) {
+  std::vector<const PodSnapshot*> pods;
+  for (const auto& pod : snapshot.pods) {
+    if (filter.matches(pod)) pods.push_back(&pod);
+  }
+  const auto harm = [](const PodSnapshot* pod) {
+    return std::tuple(pod->diagnosis.stuck(), pod->sums.states.of(TcpState::kCloseWait),
+                      pod->diagnosis.oldest);
+  };
+  std::stable_sort(pods.begin(), pods.end(),
+                   [&](const PodSnapshot* a, const PodSnapshot* b) { return harm(a) > harm(b); });
+  return pods;
+}
+
+std::string awaiting_text(const Diagnosis& diagnosis) { return split(diagnosis, kAwaitings); }
+
+std::string direction_text(const Diagnosis& diagnosis) { return split(diagnosis, kDirections); }
+
+std::string top_peer_text(const Diagnosis& diagnosis) {
+  if (diagnosis.peers.empty()) return "";
+  const auto& worst = diagnosis.peers.front();
+  return fmt::format("{} ({})", worst.peer, worst.sockets);
+}
+
+std::string container_text(const Diagnosis& diagnosis) {
+  const ContainerDiagnosis* worst = nullptr;
+  std::size_t leaking = 0;
+  for (const auto& container : diagnosis.containers) {
+    if (sockets_of(container) == 0) continue;
+    ++leaking;
+    if (worst == nullptr || sockets_of(container) > sockets_of(*worst)) worst = &container;
+  }
+  if (worst == nullptr) return "";
+  return leaking == 1 ? worst->container : fmt::format("{} +{}", worst->container, leaking - 1);
+}
+
+std::string limit_text(const ListenBacklog& queue) {
+  return queue.limit ? std::to_string(*queue.limit) : "?";
+}
+
+const ListenBacklog* fullest_queue(const SocketSums& sums) {
+  const auto fullest =
+      std::max_element(sums.listeners.begin(), sums.listeners.end(),
+                       [](const ListenBacklog& a, const ListenBacklog& b) {
+                         // Without limits the longest.
+                         return a.sockets * b.limit.value_or(1) < b.sockets * a.limit.value_or(1);
+                       });
+  return fullest == sums.listeners.end() ? nullptr : &*fullest;
+}
+
+}  // namespace closewatch

@@ -1,0 +1,11 @@
+#include "closewatch/present/route_sources.h"
+
+#include "closewatch/base/build_info.h"
+
+namespace closewatch {
+
+AgentFacts agent_facts(const RouteSources& sources) {
+  return {build_version(), build_compiler(), sources.started_at, read_process_stats()};
+}
+
+}  // namespace closewatch

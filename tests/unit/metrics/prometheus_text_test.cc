@@ -1,0 +1,198 @@
+#include "closewatch/metrics/prometheus_text.h"
+
+#include <fstream>
+#include <sstream>
+
+#include "tests/support/sample_snapshot.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "closewatch/metrics/metric_table.h"
+
+namespace closewatch {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::HasSubstr;
+using ::testing::Not;
+using testing::sample_snapshot;
+
+AgentFacts agent() {
+  AgentFacts facts;
+  facts.version = "1.2.3";
+  facts.compiler = "GNU 12";
+  facts.started_at = std::chrono::system_clock::time_point(1'700'000'000s);
+  facts.process = {.cpu_seconds = 1.5,
+                   .open_fds = 12,
+                   .max_fds = 1024,
+                   .virtual_bytes = 100'000'000,
+                   .resident_bytes = 12'000'000};
+  return facts;
+}
+
+std::string text_of(const Snapshot& snapshot) {
+  return prometheus_text(&snapshot, snapshot.taken_at_steady, agent());
+}
+
+// The whole exposition for one made-up snapshot. When a change is meant, regenerate the file from
+// what this test prints.
+TEST(PrometheusText, EqualsTheGoldenFile) {
+  std::ifstream file(CLOSEWATCH_GOLDEN_DIRECTORY "/metrics.txt", std::ios::binary);
+  std::stringstream golden;
+  golden << file.rdbuf();
+  EXPECT_EQ(text_of(sample_snapshot()), golden.str());
+}
+
+TEST(PrometheusText, HasEveryStateOfAVisiblePodZerosIncluded) {
+  const auto text = text_of(sample_snapshot());
+  for (const auto state : kTcpStates) {
+    EXPECT_THAT(text,
+                HasSubstr("closewatch_pod_sockets{namespace=\"shop\",pod=\"cart-0\",state=\"" +
+                          std::string(name_of(state)) + "\"} "));
+  }
+}
+
+TEST(PrometheusText, HasNoCountsOfAPodThatWasNotCounted) {
+  const auto text = text_of(sample_snapshot());
+  EXPECT_THAT(text, Not(HasSubstr("closewatch_pod_sockets{namespace=\"unknown\"")));
+  EXPECT_THAT(text, HasSubstr("closewatch_pod_visible{namespace=\"unknown\",pod=\"uid-nameless\","
+                              "reason=\"denied\"} 0"));
+  EXPECT_THAT(text, Not(HasSubstr("closewatch_pod_sockets{namespace=\"kube-system\"")));
+}
+
+TEST(PrometheusText, APredecessorWithoutProcessCostsItsSuccessorNothing) {
+  const auto text = text_of(sample_snapshot());
+  EXPECT_THAT(text,
+              HasSubstr("closewatch_pod_visible{namespace=\"shop\",pod=\"web-0\",reason=\"\"} 1"));
+  EXPECT_THAT(text, HasSubstr("pod=\"web-0\",state=\"established\"} 5"));
+}
+
+TEST(PrometheusText, NamesakesAreOneSeriesAndTheirSum) {
+  auto snapshot = sample_snapshot();
+  for (auto& pod : snapshot.pods) {
+    if (pod.uid == "uid-old") {
+      pod.visibility = Visibility::kVisible;
+      pod.sums.states.add(TcpState::kEstablished, 2);
+    }
+  }
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr("pod=\"web-0\",state=\"established\"} 7"));
+}
+
+TEST(PrometheusText, OneNamesakeThatIsNotWholeMakesTheSumUnknown) {
+  auto snapshot = sample_snapshot();
+  for (auto& pod : snapshot.pods) {
+    if (pod.uid == "uid-old") pod.visibility = Visibility::kIncomplete;
+  }
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr("pod=\"web-0\",reason=\"incomplete\"} 0"));
+  EXPECT_THAT(text, Not(HasSubstr("pod=\"web-0\",state=")));
+}
+
+TEST(PrometheusText, AStaleSnapshotDoesNotPretend) {
+  const auto snapshot = sample_snapshot();
+  const auto fresh = prometheus_text(&snapshot, snapshot.taken_at_steady + 30s, agent());
+  EXPECT_THAT(fresh, HasSubstr("closewatch_pod_sockets"));
+  const auto stale = prometheus_text(&snapshot, snapshot.taken_at_steady + 30s + 1ns, agent());
+  EXPECT_THAT(stale, Not(HasSubstr("closewatch_pod_sockets")));
+  EXPECT_THAT(stale, Not(HasSubstr("closewatch_node_sockets")));
+  EXPECT_THAT(stale, Not(HasSubstr("closewatch_listen_backlog")));
+  EXPECT_THAT(stale, HasSubstr("pod=\"cart-0\",reason=\"stale\"} 0"));
+  EXPECT_THAT(stale, HasSubstr("closewatch_scan_timestamp_seconds"));
+}
+
+TEST(PrometheusText, BeforeTheFirstScanOnlyTheAgentIsThere) {
+  const auto text = prometheus_text(nullptr, {}, agent());
+  EXPECT_THAT(text, HasSubstr("closewatch_build_info{version=\"1.2.3\",compiler=\"GNU 12\"} 1"));
+  EXPECT_THAT(text, Not(HasSubstr("closewatch_scan")));
+  EXPECT_THAT(text, Not(HasSubstr("closewatch_pod")));
+}
+
+TEST(PrometheusText, AnUnseenNodeHasNoZeros) {
+  auto snapshot = sample_snapshot();
+  snapshot.node.reset();
+  EXPECT_THAT(text_of(snapshot), Not(HasSubstr("closewatch_node_sockets")));
+}
+
+TEST(PrometheusText, BoundsTheListenersOfAPodAndKeepsTheFullest) {
+  auto snapshot = sample_snapshot();
+  auto& pod = snapshot.pods[1];
+  pod.sums.listeners.clear();
+  for (std::uint16_t port = 1; port <= 1000; ++port) pod.sums.listeners.push_back({port, 0, 10});
+  pod.sums.listeners[499].sockets = 7;
+  pod.sums.listeners.push_back({1001, 1, 10});
+  const auto text = text_of(snapshot);
+  const std::string prefix = "closewatch_listen_backlog_sockets{namespace=\"shop\",pod=\"cart-0\"";
+  std::size_t series = 0;
+  for (auto at = text.find(prefix); at != std::string::npos; at = text.find(prefix, at + 1)) {
+    ++series;
+  }
+  EXPECT_EQ(series, 33U);
+  EXPECT_THAT(text, HasSubstr(prefix + ",port=\"500\"} 7"));
+  EXPECT_THAT(text, HasSubstr(prefix + ",port=\"1001\"} 1"));
+  EXPECT_THAT(text, HasSubstr("_limit{namespace=\"shop\",pod=\"cart-0\",port=\"other\"} 9690"));
+}
+
+TEST(PrometheusText, AHostNetworkPodHasNoZerosForWhatNobodyCanTell) {
+  auto snapshot = sample_snapshot();
+  snapshot.pods[0].visibility = Visibility::kVisible;
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr("pod=\"proxy\",state=\"close_wait\"} 0"));
+  for (const auto* const state : {"syn_recv", "fin_wait2", "time_wait"}) {
+    EXPECT_THAT(text, Not(HasSubstr("pod=\"proxy\",state=\"" + std::string(state))));
+  }
+}
+
+TEST(PrometheusText, NamesakesHaveOneDiagnosis) {
+  auto snapshot = sample_snapshot();
+  for (auto& pod : snapshot.pods) {
+    if (pod.name != "web-0") continue;
+    pod.visibility = Visibility::kVisible;
+    pod.diagnosis = testing::sample_diagnosis();
+  }
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr("closewatch_close_wait_stuck_sockets{namespace=\"shop\","
+                              "pod=\"web-0\",container=\"app\"} 2000"));
+  EXPECT_THAT(text, HasSubstr("pod=\"web-0\",direction=\"outbound\",peer=\"10.0.0.9:443\"} 1900"));
+  EXPECT_THAT(text, HasSubstr("closewatch_close_wait_entered_total{namespace=\"shop\","
+                              "pod=\"web-0\"} 2600"));
+}
+
+TEST(PrometheusText, AFeatureThatIsNotKnownYetHasNoValue) {
+  auto snapshot = sample_snapshot();
+  snapshot.features.tcp_info.reset();
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr("closewatch_feature_enabled{feature=\"cgroup_id\"} 1"));
+  EXPECT_THAT(text, Not(HasSubstr("feature=\"tcp_info\"")));
+}
+
+TEST(PrometheusText, EscapesWhatANameMayHold) {
+  auto snapshot = sample_snapshot();
+  snapshot.pods[1].name = "a\"b\\c\nd";
+  EXPECT_THAT(text_of(snapshot), HasSubstr(R"(pod="a\"b\\c\nd")"));
+}
+
+TEST(MetricTable, NamesEveryMetricOnce) {
+  std::set<std::string_view> names;
+  for (std::size_t i = 0; i < kMetricCount; ++i) {
+    EXPECT_TRUE(names.insert(describe(static_cast<Metric>(i)).name).second);
+  }
+}
+
+TEST(PrometheusText, NamesakesHaveAsManyPeersAsOnePod) {
+  auto snapshot = sample_snapshot();
+  snapshot.settings.peers = 1;
+  for (auto& pod : snapshot.pods) {
+    if (pod.name != "web-0") continue;
+    pod.visibility = Visibility::kVisible;
+    pod.diagnosis = testing::sample_diagnosis();
+    pod.diagnosis.peers = {{Direction::kOutbound, pod.uid + ":443", 10, 10}};
+  }
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr("direction=\"outbound\",peer=\"uid-old:443\"} 10"));
+  EXPECT_THAT(text, HasSubstr("pod=\"web-0\",direction=\"outbound\",peer=\"other\"} 10"));
+  EXPECT_THAT(text, Not(HasSubstr("uid-new:443")));
+}
+
+}  // namespace
+}  // namespace closewatch

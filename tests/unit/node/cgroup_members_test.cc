@@ -1,0 +1,66 @@
+#include "closewatch/node/cgroup_members.h"
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "tests/support/fake_tree.h"
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace closewatch {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::FakeTree;
+using ::testing::IsEmpty;
+
+using Pids = std::vector<pid_t>;
+
+std::vector<Pids> members(const FakeTree& tree, const std::string& directory,
+                          std::vector<Error>* errors = nullptr) {
+  std::vector<Pids> found;
+  auto failed =
+      visit_members(tree.path(directory),
+                    [&](std::uint64_t /*cgroup_id*/, const Pids& pids) { found.push_back(pids); });
+  if (errors != nullptr) *errors = std::move(failed);
+  return found;
+}
+
+TEST(VisitMembers, TellsEachDirectoriesOwnTheLowestNumberFirst) {
+  const FakeTree tree({{"c/cgroup.procs", "30\n4\n100\n"},
+                       {"c/empty/cgroup.procs", ""},
+                       {"c/empty/below/cgroup.procs", "7\n"}});
+  EXPECT_THAT(members(tree, "c"), ElementsAre(Pids{4, 30, 100}, Pids{}, Pids{7}));
+}
+
+TEST(VisitMembers, PassesOverWhatIsNoNumber) {
+  const FakeTree tree(FakeTree::Entries{{"c/cgroup.procs", "x\n5\n\n99999999999999\n6"}});
+  EXPECT_THAT(members(tree, "c"), ElementsAre(Pids{5, 6}));
+}
+
+TEST(VisitMembers, GoesSoDeepAndNoDeeper) {
+  std::string path = "c";
+  FakeTree tree;
+  tree.add(path + "/cgroup.procs");
+  for (int depth = 1; depth <= 33; ++depth) {
+    path += "/d";
+    tree.add(path + "/cgroup.procs", std::to_string(depth) + "\n");
+  }
+  std::vector<Error> errors;
+  const auto found = members(tree, "c", &errors);
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].kind, ErrorKind::kMalformed);
+  ASSERT_EQ(found.size(), 33U);
+  EXPECT_EQ(found.back(), Pids{32});
+}
+
+TEST(VisitMembers, SaysThatADirectoryHasGone) {
+  std::vector<Error> errors;
+  EXPECT_THAT(members(FakeTree(), "gone", &errors), IsEmpty());
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].kind, ErrorKind::kGone);
+}
+
+}  // namespace
+}  // namespace closewatch
