@@ -57,8 +57,8 @@ json::object container_json(const ContainerDiagnosis& container) {
   json::object object{{"container", container.container}, {"stuck", container.stuck}};
   for (const auto direction : kDirections) {
     json::object owed;
-    for (const auto awaiting : kAwaitings) {
-      owed[name_of(awaiting)] = container.of(direction, awaiting);
+    for (const auto owes : kOwedCalls) {
+      owed[name_of(owes)] = container.of(direction, owes);
     }
     object[name_of(direction)] = std::move(owed);
   }
@@ -114,7 +114,7 @@ json::object socket_json(const ListedSocket& listed) {
       {"local", text_of(socket.local)},
       {"remote", text_of(socket.remote)},
       {"direction", name_of(socket.direction)},
-      {"awaiting", name_of(socket.awaiting)},
+      {"owes", name_of(socket.owes)},
       {"age_seconds", seconds(std::chrono::floor<std::chrono::milliseconds>(socket.age))},
       {"unread_bytes", socket.unread_bytes()},
       {"container", listed.container},

@@ -68,9 +68,9 @@ ContainerDiagnosis read_container(const json::object& object) {
   ContainerDiagnosis container{text_at(object, "container"), {}, count_at(object, "stuck")};
   for (const auto direction : kDirections) {
     const auto& owed = object.at(name_of(direction)).as_object();
-    for (const auto awaiting : kAwaitings) {
-      container.sockets.at(static_cast<std::size_t>(direction))
-          .at(static_cast<std::size_t>(awaiting)) = count_at(owed, name_of(awaiting));
+    for (const auto owes : kOwedCalls) {
+      container.sockets.at(static_cast<std::size_t>(direction)).at(static_cast<std::size_t>(owes)) =
+          count_at(owed, name_of(owes));
     }
   }
   return container;
@@ -175,7 +175,7 @@ ListedSocket read_socket(const json::object& object) {
   socket.local = read_endpoint(text_at(object, "local"));
   socket.remote = read_endpoint(text_at(object, "remote"));
   socket.direction = kind_at(object, "direction", kDirections);
-  socket.awaiting = kind_at(object, "awaiting", kAwaitings);
+  socket.owes = kind_at(object, "owes", kOwedCalls);
   socket.age = duration_at<std::chrono::milliseconds>(object, "age_seconds");
   socket.inode = object.at("inode").to_number<std::uint32_t>();
   const auto unread = object.at("unread_bytes").to_number<std::uint32_t>();

@@ -59,12 +59,12 @@ const Columns<PodSnapshot>& counts() {
   static const Columns<PodSnapshot> columns = {
       {"stuck", [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.stuck()); }},
       {"oldest_seconds", [](const PodSnapshot& pod) { return seconds_text(pod.diagnosis.oldest); }},
-      {"awaiting_accept",
-       [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.of(Awaiting::kAccept)); }},
-      {"awaiting_read",
-       [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.of(Awaiting::kRead)); }},
-      {"awaiting_close",
-       [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.of(Awaiting::kClose)); }},
+      {"owes_accept",
+       [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.of(OwedCall::kAccept)); }},
+      {"owes_read",
+       [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.of(OwedCall::kRead)); }},
+      {"owes_close",
+       [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.of(OwedCall::kClose)); }},
       {"inbound",
        [](const PodSnapshot& pod) {
          return std::to_string(pod.diagnosis.of(Direction::kInbound));
@@ -177,7 +177,7 @@ std::string pods_tsv(const Snapshot& snapshot, std::chrono::steady_clock::time_p
 }
 
 std::string sockets_tsv(const SocketListing& listing) {
-  TsvTable table({"local", "remote", "direction", "awaiting", "age_seconds", "unread_bytes",
+  TsvTable table({"local", "remote", "direction", "owes", "age_seconds", "unread_bytes",
                   "container", "inode", "pid", "process"});
   if (listing.visibility != Visibility::kVisible) {
     table.add_remark("hidden", {std::string(reason_of(listing.visibility)), listing.detail});
@@ -185,7 +185,7 @@ std::string sockets_tsv(const SocketListing& listing) {
   }
   for (const auto& [socket, container, process] : listing.sockets) {
     table.add_row({text_of(socket.local), text_of(socket.remote),
-                   std::string(name_of(socket.direction)), std::string(name_of(socket.awaiting)),
+                   std::string(name_of(socket.direction)), std::string(name_of(socket.owes)),
                    seconds_text(socket.age), std::to_string(socket.unread_bytes()), container,
                    std::to_string(socket.inode), process ? std::to_string(process->pid) : "",
                    process ? process->comm : ""});

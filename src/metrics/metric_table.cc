@@ -9,7 +9,7 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "for every visible pod; but hostNetwork pods have no syn_recv, fin_wait2 and time_wait, whose "
      "owner nobody can tell."},
     {"closewatch_close_wait_sockets", MetricKind::kGauge,
-     "namespace, pod, container, direction, awaiting",
+     "namespace, pod, container, direction, owes",
      "TCP sockets in CLOSE_WAIT by the container that made them, by who began the connection "
      "(inbound: the peer; outbound: the pod) and by the call that the application still owes "
      "(accept, read, close). container=\"unknown\" where nobody can tell."},

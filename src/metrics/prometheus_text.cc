@@ -117,13 +117,13 @@ void add_containers(Exposition& exposition, const Labels& pod, const Diagnosis& 
   for (const auto& container : diagnosis.containers) {
     const auto labels = with(pod, label("container", container.container));
     for (const auto direction : kDirections) {
-      for (const auto awaiting : kAwaitings) {
+      for (const auto owes : kOwedCalls) {
         // The application accepts what others began.
-        if (direction == Direction::kOutbound && awaiting == Awaiting::kAccept) continue;
-        exposition.add(Metric::kCloseWait,
-                       with(labels, label("direction", name_of(direction)),
-                            label("awaiting", name_of(awaiting))),
-                       container.of(direction, awaiting));
+        if (direction == Direction::kOutbound && owes == OwedCall::kAccept) continue;
+        exposition.add(
+            Metric::kCloseWait,
+            with(labels, label("direction", name_of(direction)), label("owes", name_of(owes))),
+            container.of(direction, owes));
       }
     }
     exposition.add(Metric::kCloseWaitStuck, labels, container.stuck);

@@ -191,7 +191,7 @@ std::vector<Cell> counted_cells(const PodSnapshot& pod) {
           std::move(stuck_cell),
           trend_cell(pod.trend),
           oldest_cell(pod),
-          finding(awaiting_text(diagnosis)),
+          finding(owes_text(diagnosis)),
           finding(direction_text(diagnosis)),
           finding(top_peer_text(diagnosis)),
           finding(container_text(diagnosis)),
@@ -396,8 +396,8 @@ std::string containers_table(const Diagnosis& diagnosis) {
     row.push_back(text(container.container));
     row.push_back(number(container.stuck));
     for (const auto direction : kDirections) {
-      for (const auto awaiting : kAwaitings) {
-        row.push_back(number(container.of(direction, awaiting)));
+      for (const auto owes : kOwedCalls) {
+        row.push_back(number(container.of(direction, owes)));
       }
     }
   }
@@ -437,7 +437,7 @@ std::string counted_facts(const PodSnapshot& pod) {
   append_fact(html, "In CLOSE_WAIT", std::to_string(pod.sums.states.of(TcpState::kCloseWait)));
   append_fact(html, "Stuck", std::to_string(diagnosis.stuck()));
   append_fact(html, "Oldest", human(diagnosis.oldest));
-  append_fact(html, "Owes", awaiting_text(diagnosis));
+  append_fact(html, "Owes", owes_text(diagnosis));
   append_fact(html, "Direction", direction_text(diagnosis));
   append_fact(html, "Unread bytes", std::to_string(diagnosis.unread_bytes));
   append_fact(html, "Entered and left",
@@ -477,7 +477,7 @@ std::string sockets_section(const SocketListing* listing) {
         {text(text_of(socket.remote)),
          text(text_of(socket.local)),
          text(name_of(socket.direction)),
-         text(name_of(socket.awaiting)),
+         text(name_of(socket.owes)),
          {human(std::chrono::floor<std::chrono::milliseconds>(socket.age)), "number"},
          number(socket.unread_bytes()),
          text(container),

@@ -51,7 +51,7 @@ std::vector<const PodSnapshot*> worst_first(const Snapshot& snapshot, const PodF
   return pods;
 }
 
-std::string awaiting_text(const Diagnosis& diagnosis) { return split(diagnosis, kAwaitings); }
+std::string owes_text(const Diagnosis& diagnosis) { return split(diagnosis, kOwedCalls); }
 
 std::string direction_text(const Diagnosis& diagnosis) { return split(diagnosis, kDirections); }
 

@@ -56,8 +56,7 @@ std::vector<TableColumn> diagnosis_columns() {
          return leaks(pod) ? human(pod.diagnosis.oldest) : std::string();
        },
        nothing},
-      {"AWAITING", left, [](const PodSnapshot& pod) { return awaiting_text(pod.diagnosis); },
-       nothing},
+      {"OWES", left, [](const PodSnapshot& pod) { return owes_text(pod.diagnosis); }, nothing},
       {"DIRECTION", left, [](const PodSnapshot& pod) { return direction_text(pod.diagnosis); },
        nothing},
       {"TOP PEER", left, [](const PodSnapshot& pod) { return top_peer_text(pod.diagnosis); },
@@ -133,7 +132,7 @@ std::string snapshot_table(const Snapshot& snapshot, const PodFilter& filter) {
 
 std::string listing_table(const SocketListing& listing) {
   TextTable table;
-  for (const auto* const head : {"LOCAL", "REMOTE", "DIRECTION", "AWAITING"}) {
+  for (const auto* const head : {"LOCAL", "REMOTE", "DIRECTION", "OWES"}) {
     table.add_column(head, TextTable::Align::kLeft);
   }
   for (const auto* const head : {"AGE", "UNREAD"}) table.add_column(head, TextTable::Align::kRight);
@@ -142,7 +141,7 @@ std::string listing_table(const SocketListing& listing) {
   }
   for (const auto& [socket, container, process] : listing.sockets) {
     table.add_row({text_of(socket.local), text_of(socket.remote),
-                   std::string(name_of(socket.direction)), std::string(name_of(socket.awaiting)),
+                   std::string(name_of(socket.direction)), std::string(name_of(socket.owes)),
                    human(std::chrono::floor<std::chrono::milliseconds>(socket.age)),
                    std::to_string(socket.unread_bytes()), container,
                    process ? fmt::format("{}/{}", process->pid, process->comm) : kUnknown});

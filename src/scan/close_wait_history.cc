@@ -17,7 +17,7 @@ void CloseWaitHistory::observe(const NamespaceIdentity& space, steady_clock::tim
   const auto sockets = tally.close_wait();
   for (auto& socket : sockets) {
     const bool inbound =
-        socket.awaiting == Awaiting::kAccept ||
+        socket.owes == OwedCall::kAccept ||
         std::binary_search(known.ports.begin(), known.ports.end(), socket.local.port);
     socket.direction = inbound ? Direction::kInbound : Direction::kOutbound;
   }

@@ -5,9 +5,9 @@
 namespace closewatch {
 namespace {
 
-Awaiting awaiting_of(const SocketRow& row) {
-  if (row.inode == 0) return Awaiting::kAccept;
-  return row.receive_queue > 0 ? Awaiting::kRead : Awaiting::kClose;
+OwedCall owed_call_of(const SocketRow& row) {
+  if (row.inode == 0) return OwedCall::kAccept;
+  return row.receive_queue > 0 ? OwedCall::kRead : OwedCall::kClose;
 }
 
 /// ::ffff:10.0.0.1 as 10.0.0.1, all else as it is.
@@ -30,9 +30,9 @@ std::string_view name_of(Direction direction) {
   return direction == Direction::kInbound ? "inbound" : "outbound";
 }
 
-std::string_view name_of(Awaiting awaiting) {
-  constexpr std::array<std::string_view, kAwaitings.size()> kNames = {"accept", "read", "close"};
-  return kNames.at(static_cast<std::size_t>(awaiting));
+std::string_view name_of(OwedCall owes) {
+  constexpr std::array<std::string_view, kOwedCalls.size()> kNames = {"accept", "read", "close"};
+  return kNames.at(static_cast<std::size_t>(owes));
 }
 
 CloseWaitSocket close_wait_socket(const SocketRow& row) {
@@ -44,7 +44,7 @@ CloseWaitSocket close_wait_socket(const SocketRow& row) {
   socket.inode = row.inode;
   socket.receive_queue = row.receive_queue;
   socket.cgroup_known = row.cgroup_id && *row.cgroup_id != kUnknownCgroup;
-  socket.awaiting = awaiting_of(row);
+  socket.owes = owed_call_of(row);
   return socket;
 }
 

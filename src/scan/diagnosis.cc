@@ -27,7 +27,7 @@ std::vector<ContainerDiagnosis> sums_by_index(std::span<const CloseWaitSocket> s
   for (const auto& socket : sockets) {
     auto& container = sums[std::min<std::size_t>(socket.container, containers)];
     ++container.sockets.at(static_cast<std::size_t>(socket.direction))
-          .at(static_cast<std::size_t>(socket.awaiting));
+          .at(static_cast<std::size_t>(socket.owes));
     if (socket.age >= stuck_after) ++container.stuck;
   }
   return sums;
@@ -35,8 +35,8 @@ std::vector<ContainerDiagnosis> sums_by_index(std::span<const CloseWaitSocket> s
 
 void add_sums(ContainerDiagnosis& to, const ContainerDiagnosis& from) {
   for (std::size_t direction = 0; direction < kDirections.size(); ++direction) {
-    for (std::size_t awaiting = 0; awaiting < kAwaitings.size(); ++awaiting) {
-      to.sockets.at(direction).at(awaiting) += from.sockets.at(direction).at(awaiting);
+    for (std::size_t owes = 0; owes < kOwedCalls.size(); ++owes) {
+      to.sockets.at(direction).at(owes) += from.sockets.at(direction).at(owes);
     }
   }
   to.stuck += from.stuck;
@@ -94,10 +94,9 @@ std::uint64_t Diagnosis::of(Direction direction) const {
   });
 }
 
-std::uint64_t Diagnosis::of(Awaiting awaiting) const {
+std::uint64_t Diagnosis::of(OwedCall owes) const {
   return total(containers, [&](const ContainerDiagnosis& container) {
-    return container.of(Direction::kInbound, awaiting) +
-           container.of(Direction::kOutbound, awaiting);
+    return container.of(Direction::kInbound, owes) + container.of(Direction::kOutbound, owes);
   });
 }
 

@@ -82,7 +82,7 @@ std::vector<std::string> heads(const std::array<ScreenColumn, N>& columns) {
 
 /// "close", or "close+" when other calls are owed, too: there is no room for all.
 std::string owed_text(const Diagnosis& diagnosis) {
-  const auto text = awaiting_text(diagnosis);
+  const auto text = owes_text(diagnosis);
   const auto colon = text.find(':');
   return colon == std::string::npos ? text : text.substr(0, colon) + "+";
 }
@@ -118,7 +118,7 @@ std::vector<std::string> socket_cells(const ListedSocket& listed) {
       listed.process ? fmt::format("{}/{}", listed.process->pid, listed.process->comm) : "-";
   return {text_of(socket.remote),
           text_of(socket.local),
-          std::string(name_of(socket.awaiting)),
+          std::string(name_of(socket.owes)),
           human(std::chrono::floor<std::chrono::milliseconds>(socket.age)),
           printable(process),
           std::to_string(socket.unread_bytes()),
@@ -130,7 +130,7 @@ std::vector<std::string> socket_cells(const ListedSocket& listed) {
 std::string searched_text(const PodSnapshot& pod) {
   std::string text = pod.pod_namespace + "/" + pod.name + " " + pod.workload_kind + " " +
                      pod.workload + " " + std::string(reason_of(pod.visibility)) + " " +
-                     awaiting_text(pod.diagnosis) + " " + direction_text(pod.diagnosis);
+                     owes_text(pod.diagnosis) + " " + direction_text(pod.diagnosis);
   for (const auto& peer : pod.diagnosis.peers) text += " " + peer.peer;
   for (const auto& container : pod.diagnosis.containers) text += " " + container.container;
   return text;

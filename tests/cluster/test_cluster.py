@@ -54,7 +54,7 @@ def mistakes(metrics, found):
     for labels, number in metrics["closewatch_close_wait_sockets"]:
         if number:
             entry = close_wait.setdefault(Key(labels["namespace"], labels["pod"]), {})
-            place = labels["container"], labels["awaiting"]
+            place = labels["container"], labels["owes"]
             entry[place] = entry.get(place, 0) + number
     wrong = []
     for key, (pod, known) in found.items():
@@ -418,8 +418,8 @@ class KubectlPlugin(ClusterTest):
         self.assertEqual(len(said), len(document["pods"]))
         wrong = [key for key, (_, known) in found.items()
                  if (said[key]["workload_kind"], said[key]["workload"]) != (known.kind, known.name if known.kind else "")
-                 or {call: said[key][f"awaiting_{call}"] for call in ("close", "read", "accept")} !=
-                 {call: sum(sockets.awaiting()[call] for sockets in known.containers.values())
+                 or {call: said[key][f"owes_{call}"] for call in ("close", "read", "accept")} !=
+                 {call: sum(sockets.owes()[call] for sockets in known.containers.values())
                   for call in ("close", "read", "accept")}]
         self.assertEqual(wrong, [])
         nodes = json.loads(self.closewait("nodes", "-o", "json", *arguments, **more).stdout)["nodes"]

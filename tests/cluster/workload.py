@@ -27,7 +27,7 @@ class Sockets:
         """As the holder wants them."""
         return [f"{name}={value}" for name, value in dataclasses.asdict(self).items()]
 
-    def awaiting(self):
+    def owes(self):
         """Which call the holder owes -> sockets in CLOSE_WAIT."""
         return {"close": self.close_wait, "read": self.unread, "accept": self.unaccepted}
 
@@ -61,9 +61,9 @@ class Workload:
                             left_out=OWNERLESS if self.host_network else ())
 
     def close_wait(self):
-        """(container, awaiting) -> sockets in CLOSE_WAIT of one of its pods, without zeros."""
-        return {(container, awaiting): count for container, sockets in self.containers.items()
-                for awaiting, count in sockets.awaiting().items() if count}
+        """(container, owes) -> sockets in CLOSE_WAIT of one of its pods, without zeros."""
+        return {(container, owes): count for container, sockets in self.containers.items()
+                for owes, count in sockets.owes().items() if count}
 
     def leaks(self):
         """Whether anything is in CLOSE_WAIT."""

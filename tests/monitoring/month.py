@@ -230,9 +230,9 @@ class Month:
                 "uid": f"uid-{pod.name}", "workload_kind": "Deployment", "workload": pod.workload,
                 "host_network": "false"}, 1, seen)
             to.constant("closewatch_pod_visible", agent | name | {"reason": ""}, 1, seen)
-            to.series("closewatch_close_wait_sockets", agent | app | {"direction": "outbound", "awaiting": "close"},
+            to.series("closewatch_close_wait_sockets", agent | app | {"direction": "outbound", "owes": "close"},
                       [count if stuck[step] else 0 for step, count in enumerate(sockets)], seen)
-            to.series("closewatch_close_wait_sockets", agent | app | {"direction": "outbound", "awaiting": "read"},
+            to.series("closewatch_close_wait_sockets", agent | app | {"direction": "outbound", "owes": "read"},
                       [0 if stuck[step] else count for step, count in enumerate(sockets)], seen)
             to.series("closewatch_pod_sockets", agent | name | {"state": "close_wait"}, sockets, seen)
             to.constant("closewatch_pod_sockets", agent | name | {"state": "established"}, 40, seen)

@@ -101,7 +101,7 @@ class SettingsTest(unittest.TestCase):
             "tests": [{"interval": "1m", "input_series": [
                 {"series": 'closewatch_pod_info{namespace="web-production",pod="w-0",workload="web"}', "values": "1x20"},
                 {"series": 'closewatch_close_wait_sockets{namespace="web-production",pod="w-0",container="app",'
-                           'direction="outbound",awaiting="close"}', "values": "7x20"},
+                           'direction="outbound",owes="close"}', "values": "7x20"},
                 {"series": 'envoy_cluster_upstream_rq_xx{mesh="blue",source="mesh.ns.web-production",'
                            'envoy_cluster_name="x.y",envoy_response_code_class="5"}', "values": "0+60x20"},
                 {"series": 'envoy_cluster_upstream_rq_xx{mesh="red",source="mesh.ns.web-production",'

@@ -92,7 +92,7 @@ class ContainersTest : public ::testing::Test {
       if (known.container != container) continue;
       std::uint64_t sum = 0;
       for (const auto direction : kDirections) {
-        for (const auto awaiting : kAwaitings) sum += known.of(direction, awaiting);
+        for (const auto owes : kOwedCalls) sum += known.of(direction, owes);
       }
       return sum;
     }
@@ -177,7 +177,7 @@ TEST_F(ContainersTest, WhatIsAcceptedIsOfTheListenersContainerAndWhatIsNotAlso) 
   const auto& found = scanner.diagnosis_of("web");
   EXPECT_EQ(leaks_of(found, "app"), 2U);
   EXPECT_EQ(leaks_of(found, "sidecar"), 0U);
-  EXPECT_EQ(found.of(Awaiting::kAccept), 1U);
+  EXPECT_EQ(found.of(OwedCall::kAccept), 1U);
 }
 
 TEST_F(ContainersTest, WhoseCgroupHasGoneIsUnknown) {

@@ -73,9 +73,9 @@ struct Link {
 
   [[nodiscard]] bool leaks() const { return ended_by != End::kNone; }
   [[nodiscard]] bool leaks_inbound() const { return ended_by == End::kClient; }
-  [[nodiscard]] Awaiting awaiting() const {
-    if (leaks_inbound() && !accepted) return Awaiting::kAccept;
-    return read_to_end ? Awaiting::kClose : Awaiting::kRead;
+  [[nodiscard]] OwedCall owes() const {
+    if (leaks_inbound() && !accepted) return OwedCall::kAccept;
+    return read_to_end ? OwedCall::kClose : OwedCall::kRead;
   }
   [[nodiscard]] UniqueFd& leaking() { return leaks_inbound() ? sockets.server : sockets.client; }
 };
@@ -127,12 +127,12 @@ class Household {
     check_against_ss(pod.sums);
     ASSERT_EQ(found.containers.size(), 1U);
     for (const auto direction : kDirections) {
-      for (const auto awaiting : kAwaitings) {
+      for (const auto owes : kOwedCalls) {
         const auto expected = count([&](const Link& link) {
-          return direction_of(link) == direction && link.awaiting() == awaiting;
+          return direction_of(link) == direction && link.owes() == owes;
         });
-        EXPECT_EQ(found.containers[0].of(direction, awaiting), expected)
-            << name_of(direction) << " " << name_of(awaiting);
+        EXPECT_EQ(found.containers[0].of(direction, owes), expected)
+            << name_of(direction) << " " << name_of(owes);
       }
     }
     EXPECT_EQ(found.stuck(), count([](const Link& link) { return is_stuck(link); }));
@@ -175,7 +175,7 @@ class Household {
   }
   [[nodiscard]] Direction direction_of(const Link& link) const {
     const bool known = link.leaks_inbound() &&
-                       (known_ports_.contains(link.port) || link.awaiting() == Awaiting::kAccept);
+                       (known_ports_.contains(link.port) || link.owes() == OwedCall::kAccept);
     return known ? Direction::kInbound : Direction::kOutbound;
   }
 
@@ -317,8 +317,8 @@ class Household {
   }
 
   void read(Random& random) {
-    auto* const link = any(
-        random, [](const Link& one) { return one.leaks() && one.awaiting() == Awaiting::kRead; });
+    auto* const link =
+        any(random, [](const Link& one) { return one.leaks() && one.owes() == OwedCall::kRead; });
     if (link == nullptr) return;
     testing::read_to_end(link->leaking());
     link->unread = 0;
@@ -327,8 +327,8 @@ class Household {
 
   /// The application closes at last; unread data would make that a reset, which is as good.
   void close(Random& random) {
-    auto* const link = any(
-        random, [](const Link& one) { return one.leaks() && one.awaiting() != Awaiting::kAccept; });
+    auto* const link =
+        any(random, [](const Link& one) { return one.leaks() && one.owes() != OwedCall::kAccept; });
     if (link == nullptr) return;
     seen_dead(link);
     link->leaking() = UniqueFd();

@@ -37,8 +37,8 @@ class Leaks {
   }
 
   [[nodiscard]] const Diagnosis& diagnosis() const { return diagnosis_; }
-  [[nodiscard]] std::uint64_t of(Direction direction, Awaiting awaiting) const {
-    return diagnosis_.containers.at(0).of(direction, awaiting);
+  [[nodiscard]] std::uint64_t of(Direction direction, OwedCall owes) const {
+    return diagnosis_.containers.at(0).of(direction, owes);
   }
   [[nodiscard]] std::uint64_t total() const {
     return std::accumulate(
@@ -90,8 +90,8 @@ TEST_P(DiagnosisTest, EndOfFileReadButNotClosed) {
     testing::read_to_end(connections_.back().client);
   });
   const auto found = leaks(3);
-  EXPECT_EQ(found.of(Direction::kInbound, Awaiting::kClose), 1U);
-  EXPECT_EQ(found.of(Direction::kOutbound, Awaiting::kClose), 2U);
+  EXPECT_EQ(found.of(Direction::kInbound, OwedCall::kClose), 1U);
+  EXPECT_EQ(found.of(Direction::kOutbound, OwedCall::kClose), 2U);
   EXPECT_EQ(found.total(), 3U);
   EXPECT_EQ(found.diagnosis().unread_bytes, 0U);
 }
@@ -103,8 +103,8 @@ TEST_P(DiagnosisTest, EndOfFileNotRead) {
     ended_by_server();
   });
   const auto found = leaks(3);
-  EXPECT_EQ(found.of(Direction::kInbound, Awaiting::kRead), 1U);
-  EXPECT_EQ(found.of(Direction::kOutbound, Awaiting::kRead), 2U);
+  EXPECT_EQ(found.of(Direction::kInbound, OwedCall::kRead), 1U);
+  EXPECT_EQ(found.of(Direction::kOutbound, OwedCall::kRead), 2U);
   EXPECT_EQ(found.total(), 3U);
   EXPECT_EQ(found.diagnosis().unread_bytes, 0U);
 }
@@ -119,7 +119,7 @@ TEST_P(DiagnosisTest, AllDataReadAfterTheFinCame) {
     testing::half_close(ends.server);  // in the segment that was held back for more
     EXPECT_EQ(::recv(ends.client.get(), bytes.data(), bytes.size(), 0), 100);
   });
-  EXPECT_EQ(leaks(1).of(Direction::kOutbound, Awaiting::kClose), 1U);
+  EXPECT_EQ(leaks(1).of(Direction::kOutbound, OwedCall::kClose), 1U);
 }
 
 TEST_P(DiagnosisTest, DataUnread) {
@@ -129,8 +129,8 @@ TEST_P(DiagnosisTest, DataUnread) {
     ended_by_server(777);
   });
   const auto found = leaks(3);
-  EXPECT_EQ(found.of(Direction::kInbound, Awaiting::kRead), 2U);
-  EXPECT_EQ(found.of(Direction::kOutbound, Awaiting::kRead), 1U);
+  EXPECT_EQ(found.of(Direction::kInbound, OwedCall::kRead), 2U);
+  EXPECT_EQ(found.of(Direction::kOutbound, OwedCall::kRead), 1U);
   EXPECT_EQ(found.diagnosis().unread_bytes, 1778U);
 }
 
@@ -144,7 +144,7 @@ TEST_P(DiagnosisTest, NeverAccepted) {
     }
   });
   const auto found = leaks(2);
-  EXPECT_EQ(found.of(Direction::kInbound, Awaiting::kAccept), 2U);
+  EXPECT_EQ(found.of(Direction::kInbound, OwedCall::kAccept), 2U);
   EXPECT_EQ(found.total(), 2U);
   EXPECT_EQ(found.diagnosis().unread_bytes, 50U);
 }
@@ -162,7 +162,7 @@ TEST_P(DiagnosisTest, APeerThatIsAliveAndStillReceives) {
     });
   });
   const auto found = leaks(1);
-  EXPECT_EQ(found.of(Direction::kInbound, Awaiting::kClose), 1U);
+  EXPECT_EQ(found.of(Direction::kInbound, OwedCall::kClose), 1U);
   EXPECT_EQ(found.diagnosis().unread_bytes, 0U);
 }
 

@@ -34,7 +34,7 @@ inline Diagnosis sample_diagnosis() {
   unaccepted.receive_queue = 101;
   unaccepted.container = kNoContainer;
   unaccepted.direction = Direction::kInbound;
-  unaccepted.awaiting = Awaiting::kAccept;
+  unaccepted.owes = OwedCall::kAccept;
   diagnosis.sockets = {oldest, unaccepted};
   return diagnosis;
 }

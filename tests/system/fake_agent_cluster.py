@@ -24,12 +24,12 @@ WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 
 POD_COLUMNS = (
     "namespace pod uid workload_kind workload host_network visible reason established syn_sent syn_recv fin_wait1 fin_wait2 "
-    "time_wait close close_wait last_ack listen closing stuck oldest_seconds awaiting_accept awaiting_read awaiting_close "
+    "time_wait close close_wait last_ack listen closing stuck oldest_seconds owes_accept owes_read owes_close "
     "inbound outbound unread_bytes entered_total left_total containers peers").split()
 AGENT_COLUMNS = (
     "version uptime_seconds cpu_seconds resident_bytes scan_age_seconds scan_stale scan_duration_seconds scan_cpu_seconds "
     "scan_interval_seconds scan_errors_total stuck_after_seconds pods pods_visible not_visible node_close_wait").split()
-SOCKET_COLUMNS = "local remote direction awaiting age_seconds unread_bytes container inode pid process".split()
+SOCKET_COLUMNS = "local remote direction owes age_seconds unread_bytes container inode pid process".split()
 
 
 def tsv(columns, rows, *remarks):
@@ -46,7 +46,7 @@ def pod_row(namespace, pod, close_wait=0, stuck=0, oldest=0, owes="close", direc
     row = {**dict.fromkeys(POD_COLUMNS, ""), **numbers, "namespace": namespace, "pod": pod, "uid": f"uid-{pod}",
            "workload_kind": kind, "workload": name, "host_network": "false", "visible": str(visible).lower(), "reason": reason}
     if visible:
-        row.update({"close_wait": close_wait, "stuck": stuck, "oldest_seconds": f"{oldest:.3f}", f"awaiting_{owes}": close_wait,
+        row.update({"close_wait": close_wait, "stuck": stuck, "oldest_seconds": f"{oldest:.3f}", f"owes_{owes}": close_wait,
                     direction: close_wait, "peers": peers, "containers": f"main/{close_wait}/{stuck}"})
     return {**row, **more}
 

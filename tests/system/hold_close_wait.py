@@ -1,6 +1,6 @@
 """Holds sockets in CLOSE_WAIT of known kinds until its standard input ends.
 
-Each argument asks for some: DIRECTION,AWAITING,ADDRESS,PORT,SOCKETS,UNREAD_BYTES, as closewatch
+Each argument asks for some: DIRECTION,OWES,ADDRESS,PORT,SOCKETS,UNREAD_BYTES, as closewatch
 names the first two. A server listens on address and port. Who connects to it leaks an outbound
 connection, or it leaks an inbound one itself; the other end has sent the unread bytes and then its
 FIN, and stays.
@@ -20,27 +20,27 @@ def listener(address, port, backlog):
                                 dualstack_ipv6=family == socket.AF_INET6)
 
 
-def leak(server, direction, awaiting, unread_bytes):
+def leak(server, direction, owes, unread_bytes):
     """One connection; returns what must stay open, the end that has sent its FIN first."""
     client = socket.create_connection(server.getsockname()[:2])
     sender, leaker = client, None
-    if awaiting != "accept":
+    if owes != "accept":
         accepted, _ = server.accept()
         sender, leaker = (client, accepted) if direction == "inbound" else (accepted, client)
     sender.sendall(bytes(unread_bytes))
     sender.shutdown(socket.SHUT_WR)
     if leaker is None:
         return [sender]
-    if awaiting == "close":
+    if owes == "close":
         while leaker.recv(65536):
             pass
     return [sender, leaker]
 
 
-def hold(direction, awaiting, address, port, sockets, unread_bytes):
+def hold(direction, owes, address, port, sockets, unread_bytes):
     """Returns everything that must stay open."""
     server = listener(address, int(port), int(sockets))
-    leaks = [leak(server, direction, awaiting, int(unread_bytes)) for _ in range(int(sockets))]
+    leaks = [leak(server, direction, owes, int(unread_bytes)) for _ in range(int(sockets))]
     for sender, *_ in leaks:
         reach(sender, TCP_FIN_WAIT2)  # its FIN is acknowledged: the other end is in CLOSE_WAIT
     return [server, *itertools.chain.from_iterable(leaks)]

@@ -28,7 +28,7 @@ from agent import (HERE, ROOT_CGROUPS, STANDALONE, STATES, Agent, Holder,  # noq
                    Namespace, by_label, cleaned_up, find, free_port, remove_cgroup, require,
                    run_closewatch, scan, scan_table, select, wait_for, without)
 
-Leak = collections.namedtuple("Leak", "direction awaiting address port sockets unread_bytes",
+Leak = collections.namedtuple("Leak", "direction owes address port sockets unread_bytes",
                               defaults=(0,))
 KINDS = (("outbound", "read"), ("outbound", "close"),
          ("inbound", "accept"), ("inbound", "read"), ("inbound", "close"))
@@ -39,7 +39,7 @@ LEAKS = tuple(Leak(*kind, address, 4000 + number, number, 10 * number)
               for number, (kind, address) in enumerate(
                   ((kind, address) for kind in KINDS for address in ADDRESSES), start=1))
 TOTAL = sum(leak.sockets for leak in LEAKS)
-UNREAD_BYTES = sum(leak.sockets * leak.unread_bytes for leak in LEAKS if leak.awaiting != "close")
+UNREAD_BYTES = sum(leak.sockets * leak.unread_bytes for leak in LEAKS if leak.owes != "close")
 MAX_LISTED = 500  # sockets of one pod, by HTTP
 # The states that the kernel keeps without a cgroup.
 OWNERLESS = {"syn_recv", "fin_wait2", "time_wait"}
@@ -64,7 +64,7 @@ def counted(leaks, key):
     return counts
 
 
-KIND_COUNTS = counted(LEAKS, lambda leak: (leak.direction, leak.awaiting))
+KIND_COUNTS = counted(LEAKS, lambda leak: (leak.direction, leak.owes))
 PEER_COUNTS = counted(LEAKS, lambda leak: (leak.direction, peer_of(leak)))
 
 
@@ -253,7 +253,7 @@ class SchemaTest(DocumentTest):
         def change(owed, **values):
             def make(document):
                 next(socket for socket in document["sockets"]
-                     if socket["awaiting"] == owed).update(values)
+                     if socket["owes"] == owed).update(values)
             return make
 
         mistakes = {
@@ -262,7 +262,7 @@ class SchemaTest(DocumentTest):
             "an extra key of a socket": change("read", cookie=1),
             "a reason beside the sockets": lambda document: document.update(reason="stale"),
             "no reason": lambda document: (unseen(document), document.pop("reason")),
-            "an unknown call": change("read", awaiting="write"),
+            "an unknown call": change("read", owes="write"),
             "an unknown direction": change("read", direction="sideways"),
             "no age": change("read", age_seconds=None),
             "an address without port": change("read", local="127.0.0.1"),
@@ -291,9 +291,9 @@ class SchemaTest(DocumentTest):
         (container,) = diagnosis["containers"]
         self.assertEqual("unknown", container["container"])
         self.assertEqual(KIND_COUNTS, collections.Counter({
-            (direction, awaiting): sockets
+            (direction, owes): sockets
             for direction in ("inbound", "outbound")
-            for awaiting, sockets in container[direction].items()}))
+            for owes, sockets in container[direction].items()}))
         peers = {(peer["direction"], peer["peer"]): peer["sockets"] for peer in diagnosis["peers"]}
         self.assertEqual(list(worst_peers(3).items())[:3], list(peers.items())[:3])
         self.assertEqual(worst_peers(3), peers)
@@ -305,10 +305,10 @@ class SchemaTest(DocumentTest):
             return socket["local" if socket["direction"] == "inbound" else "remote"]
         self.assertEqual(
             counted(LEAKS, lambda leak: (
-                leak.direction, leak.awaiting, f"{ADDRESSES[leak.address]}:{leak.port}",
-                0 if leak.awaiting == "close" else leak.unread_bytes)),
+                leak.direction, leak.owes, f"{ADDRESSES[leak.address]}:{leak.port}",
+                0 if leak.owes == "close" else leak.unread_bytes)),
             collections.Counter(
-                (socket["direction"], socket["awaiting"], server_of(socket),
+                (socket["direction"], socket["owes"], server_of(socket),
                  socket["unread_bytes"]) for socket in sockets))
         ages = [socket["age_seconds"] for socket in sockets]
         self.assertEqual(sorted(ages, reverse=True), ages)
@@ -497,7 +497,7 @@ class ScanTest(unittest.TestCase):
     def test_the_table_tells_the_diagnosis_the_worst_first(self):
         header, *rows = scan_table("--namespace", "netns", "--state", "close_wait",
                                    "--diagnosis.stuck_after", "24h")
-        self.assertEqual(["NAMESPACE", "POD", "CLOSE_WAIT", "STUCK", "OLDEST", "AWAITING",
+        self.assertEqual(["NAMESPACE", "POD", "CLOSE_WAIT", "STUCK", "OLDEST", "OWES",
                           "DIRECTION", "TOP PEER"], header[:8])  # others may not be visible
         rows = [row for row in rows if row[1] in (self.bad.name, self.worse.name)]
         for row in rows:
@@ -513,7 +513,7 @@ class ScanTest(unittest.TestCase):
 
     def test_each_socket_has_a_row(self):
         header, *rows = scan_table("--pod", pod_name(self.worse), "--sockets")
-        self.assertEqual(["LOCAL", "REMOTE", "DIRECTION", "AWAITING", "AGE", "UNREAD", "CONTAINER",
+        self.assertEqual(["LOCAL", "REMOTE", "DIRECTION", "OWES", "AGE", "UNREAD", "CONTAINER",
                           "PROCESS"], header)
         for row in rows:
             self.assertRegex(row.pop(4), r"^\d+(\.\d)?s$")
@@ -523,8 +523,8 @@ class ScanTest(unittest.TestCase):
         expected += 2 * [("127.0.0.1:4002", "outbound", "read", "70", process)]
         expected += [("127.0.0.1:4003", "inbound", "accept", "5", "-")]
         self.assertCountEqual(expected, [
-            (local if direction == "inbound" else remote, direction, awaiting, unread, process)
-            for local, remote, direction, awaiting, unread, container, process in rows])
+            (local if direction == "inbound" else remote, direction, owes, unread, process)
+            for local, remote, direction, owes, unread, container, process in rows])
         self.assertEqual({"unknown"}, {row[5] for row in rows})
         ends = {(row["local"], row["remote"])
                 for row in scan("--sockets", "--pod", pod_name(self.worse))["sockets"]}
@@ -671,7 +671,7 @@ class MetricsTest(unittest.TestCase):
             tuple(dict(labels)[key] for key in ("namespace", "pod", "container"))
             for labels in samples})
         self.assertEqual(KIND_COUNTS, {
-            (dict(labels)["direction"], dict(labels)["awaiting"]): value
+            (dict(labels)["direction"], dict(labels)["owes"]): value
             for labels, value in samples.items()})
         self.assertEqual([UNREAD_BYTES], list(self.samples(metrics, "unread_bytes").values()))
 

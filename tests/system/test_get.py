@@ -50,7 +50,7 @@ class GetTest(unittest.TestCase):
         (same,) = [entry for entry in self.agent.get_json("/api/v1/pods")["pods"] if entry["pod"] == self.leaky.name]
         self.assertEqual(same["uid"], pod["uid"])
         self.assertEqual("4", pod["close_wait"])
-        self.assertEqual(4, sum(int(pod[f"awaiting_{call}"]) for call in ("accept", "read", "close")))
+        self.assertEqual(4, sum(int(pod[f"owes_{call}"]) for call in ("accept", "read", "close")))
 
     def test_sockets_are_all_there(self):
         table, remarks = self.table(f"/api/v1/pods/netns/{self.leaky.name}/sockets.tsv")

@@ -163,12 +163,12 @@ class AnswersTest(PluginTest):
         pod = self.pods()["cart-1"]
         self.assertEqual(
             {"node": "node-a", "namespace": "shop", "workload_kind": "Deployment", "workload": "cart", "visible": True,
-             "host_network": False, "close_wait": 30, "stuck": 20, "oldest_seconds": 7380, "awaiting_close": 30, "outbound": 30,
+             "host_network": False, "close_wait": 30, "stuck": 20, "oldest_seconds": 7380, "owes_close": 30, "outbound": 30,
              "inbound": 0, "unread_bytes": 4096, "containers": [{"container": "main", "close_wait": 30, "stuck": 20}],
              "peers": [{"direction": "outbound", "peer": "10.0.0.9:443", "close_wait": 25, "stuck": 20},
                        {"direction": "outbound", "peer": "other", "close_wait": 5, "stuck": 0}]},
             {key: pod[key] for key in ("node", "namespace", "workload_kind", "workload", "visible", "host_network", "close_wait",
-                                       "stuck", "oldest_seconds", "awaiting_close", "outbound", "inbound", "unread_bytes",
+                                       "stuck", "oldest_seconds", "owes_close", "outbound", "inbound", "unread_bytes",
                                        "containers", "peers")})
         boxed = self.pods()["boxed"]
         self.assertEqual((False, "sandboxed", None), (boxed["visible"], boxed["reason"], boxed["close_wait"]))

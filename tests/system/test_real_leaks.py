@@ -28,7 +28,7 @@ REQUEST_BYTES = 20000  # of each of leaving_clients.py
 PART_OF_ANSWER = range(1, ANSWER_BYTES)
 PART_OF_REQUEST = range(1, REQUEST_BYTES)
 
-Leaked = collections.namedtuple("Leaked", "awaiting unread_bytes")
+Leaked = collections.namedtuple("Leaked", "owes unread_bytes")
 
 
 class Program(contextlib.ExitStack):
@@ -128,9 +128,9 @@ def leaked(namespace):
 
 
 def counts_with(*verdicts):
-    """A container's six counts: COUNT for each (direction, awaiting), the others zero."""
-    return {direction: {awaiting: COUNT if (direction, awaiting) in verdicts else 0
-                        for awaiting in ("accept", "read", "close")}
+    """A container's six counts: COUNT for each (direction, owes), the others zero."""
+    return {direction: {owes: COUNT if (direction, owes) in verdicts else 0
+                        for owes in ("accept", "read", "close")}
             for direction in ("inbound", "outbound")}
 
 
@@ -193,34 +193,34 @@ class RealLeaksTest(unittest.TestCase):
         except AssertionError as error:
             raise AssertionError(f"{error}; ss shows {leaked(self.namespace)}") from None
 
-    def assert_verdict(self, direction, awaiting, program, peer, unread=(0,)):
+    def assert_verdict(self, direction, owes, program, peer, unread=(0,)):
         """Everything that `scan` prints is what `ss` shows and what the mistake of `program` is.
         `unread` has the numbers of bytes that may wait in a socket."""
         def is_true(sockets):
             return len(sockets) == COUNT and all(
-                socket.awaiting == awaiting and socket.unread_bytes in unread
+                socket.owes == owes and socket.unread_bytes in unread
                 for socket in sockets.values())
         truth, pod, listed, (columns, row) = self.look(is_true, scan_pod, scan_sockets, scan_table)
         unread_bytes = {ends: socket.unread_bytes for ends, socket in truth.items()}
 
         self.assertEqual((COUNT, sum(unread_bytes.values())),
                          (pod["sockets"], pod["unread_bytes"]))
-        self.assertEqual(counts_with((direction, awaiting)), six_counts(pod))
+        self.assertEqual(counts_with((direction, owes)), six_counts(pod))
         self.assertEqual([(direction, peer, COUNT)], peers(pod))
 
         self.assertEqual((True, COUNT, False), (listed["visible"], listed["total"], listed["cut"]))
         self.assertEqual(unread_bytes, {(socket["local"], socket["remote"]): socket["unread_bytes"]
                                         for socket in listed["sockets"]})
         # What waits to be accepted is no process's yet.
-        process = None if awaiting == "accept" else {"pid": program.pid, "comm": program.comm}
+        process = None if owes == "accept" else {"pid": program.pid, "comm": program.comm}
         for socket in listed["sockets"]:
-            self.assertEqual((direction, awaiting, process),
-                             (socket["direction"], socket["awaiting"], socket["process"]))
-            self.assertEqual(awaiting == "accept", socket["inode"] == 0)
+            self.assertEqual((direction, owes, process),
+                             (socket["direction"], socket["owes"], socket["process"]))
+            self.assertEqual(owes == "accept", socket["inode"] == 0)
 
         self.assertEqual(["netns", self.namespace.name], row[:2])
-        self.assertEqual((str(COUNT), awaiting, direction),
-                         (columns["CLOSE_WAIT"], columns["AWAITING"], columns["DIRECTION"]))
+        self.assertEqual((str(COUNT), owes, direction),
+                         (columns["CLOSE_WAIT"], columns["OWES"], columns["DIRECTION"]))
         self.assertIn(peer, row)
 
     def test_an_error_that_keeps_its_connection(self):
@@ -272,7 +272,7 @@ class RealLeaksTest(unittest.TestCase):
                          six_counts(pod))
         self.assertEqual({("outbound", client_peer, COUNT), ("inbound", server_peer, COUNT)},
                          set(peers(pod)))
-        owners = {(socket["awaiting"], socket["process"] and socket["process"]["pid"])
+        owners = {(socket["owes"], socket["process"] and socket["process"]["pid"])
                   for socket in listed["sockets"]}
         self.assertEqual({("close", client.pid), ("accept", None)}, owners)
 

@@ -14,7 +14,7 @@ namespace closewatch {
 std::vector<const PodSnapshot*> worst_first(const Snapshot& snapshot, const PodFilter& filter);
 
 /// "close" when all sockets owe the same, else "close:5 read:2", the most frequent first.
-std::string awaiting_text(const Diagnosis& diagnosis);
+std::string owes_text(const Diagnosis& diagnosis);
 
 /// "outbound", or "outbound:5 inbound:2", likewise.
 std::string direction_text(const Diagnosis& diagnosis);

@@ -22,14 +22,14 @@ inline constexpr std::array kDirections = {Direction::kInbound, Direction::kOutb
 std::string_view name_of(Direction direction);
 
 /// The call that the application still owes to a socket in CLOSE_WAIT.
-enum class Awaiting : std::uint8_t {
+enum class OwedCall : std::uint8_t {
   kAccept,  ///< it sits in the listen queue
   kRead,    ///< data or the end-of-file have not been read
   kClose,   ///< nothing is left to read and the descriptor is kept: the classic leak
 };
-inline constexpr std::array kAwaitings = {Awaiting::kAccept, Awaiting::kRead, Awaiting::kClose};
-/// The `awaiting` label.
-std::string_view name_of(Awaiting awaiting);
+inline constexpr std::array kOwedCalls = {OwedCall::kAccept, OwedCall::kRead, OwedCall::kClose};
+/// The `owes` label.
+std::string_view name_of(OwedCall owes);
 
 /// No container that is known.
 inline constexpr ContainerIndex kNoContainer = 0xFFFF;
@@ -46,7 +46,7 @@ struct CloseWaitSocket {
   ContainerIndex container = kNoContainer;
   bool cgroup_known = false;  ///< the kernel named the cgroup, even if that is of no container
   Direction direction = Direction::kOutbound;
-  Awaiting awaiting = Awaiting::kClose;
+  OwedCall owes = OwedCall::kClose;
 
   /// Data that the application has not read.
   [[nodiscard]] std::uint32_t unread_bytes() const {

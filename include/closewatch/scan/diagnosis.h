@@ -30,11 +30,11 @@ std::string label_of(const Container& container);
 /// One container's sockets in CLOSE_WAIT.
 struct ContainerDiagnosis {
   std::string container;
-  std::array<std::array<std::uint64_t, kAwaitings.size()>, kDirections.size()> sockets{};
+  std::array<std::array<std::uint64_t, kOwedCalls.size()>, kDirections.size()> sockets{};
   std::uint64_t stuck = 0;
 
-  [[nodiscard]] std::uint64_t of(Direction direction, Awaiting awaiting) const {
-    return sockets.at(static_cast<std::size_t>(direction)).at(static_cast<std::size_t>(awaiting));
+  [[nodiscard]] std::uint64_t of(Direction direction, OwedCall owes) const {
+    return sockets.at(static_cast<std::size_t>(direction)).at(static_cast<std::size_t>(owes));
   }
   bool operator==(const ContainerDiagnosis&) const = default;
 };
@@ -54,7 +54,7 @@ struct Diagnosis {
 
   [[nodiscard]] std::uint64_t stuck() const;
   [[nodiscard]] std::uint64_t of(Direction direction) const;
-  [[nodiscard]] std::uint64_t of(Awaiting awaiting) const;
+  [[nodiscard]] std::uint64_t of(OwedCall owes) const;
   /// Adds what a pod of the same name has, but for its list of sockets, of which the containers
   /// have no meaning here. `peer_count` as DiagnosisSettings::peers.
   void add(const Diagnosis& other, std::size_t peer_count);

@@ -80,9 +80,9 @@ class Pod:
             yield "closewatch_pod_sockets", {**self.who, "state": state}, value
         for container in range(self.shape.containers):
             mine = {**self.who, "container": f"container-{container}"}
-            for direction, awaiting in OWED:
-                value = self.held if container == 0 and (direction, awaiting) == ("outbound", "close") else 0
-                yield ("closewatch_close_wait_sockets", {**mine, "direction": direction, "awaiting": awaiting}, value)
+            for direction, owes in OWED:
+                value = self.held if container == 0 and (direction, owes) == ("outbound", "close") else 0
+                yield ("closewatch_close_wait_sockets", {**mine, "direction": direction, "owes": owes}, value)
             yield "closewatch_close_wait_stuck_sockets", mine, stuck if container == 0 else 0
         yield "closewatch_close_wait_oldest_seconds", self.who, self.entered * SCRAPE_SECONDS if stuck else 0
         yield "closewatch_close_wait_unread_bytes", self.who, 0

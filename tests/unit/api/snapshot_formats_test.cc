@@ -95,7 +95,7 @@ TEST(ListingJson, HasEachSocket) {
   ASSERT_EQ(sockets.size(), 2U);
   EXPECT_EQ(sockets[0].at("remote").as_string(), "10.0.0.9:443");
   EXPECT_EQ(sockets[0].at("process").at("comm").as_string(), "java");
-  EXPECT_EQ(sockets[1].at("awaiting").as_string(), "accept");
+  EXPECT_EQ(sockets[1].at("owes").as_string(), "accept");
   EXPECT_EQ(sockets[1].at("unread_bytes").to_number<int>(), 100);
   EXPECT_TRUE(sockets[1].at("process").is_null());
 }
@@ -103,14 +103,14 @@ TEST(ListingJson, HasEachSocket) {
 TEST(ListingTable, HasEverythingThatSsGaveAndMore) {
   const auto snapshot = sample_snapshot();
   EXPECT_EQ(listing_table(sample_listing(snapshot, "java")),
-            "LOCAL           REMOTE        DIRECTION  AWAITING    AGE  UNREAD  CONTAINER  PROCESS\n"
-            "10.1.2.3:40000  10.0.0.9:443  outbound   close     2h03m       0  app        77/java\n"
-            "10.1.2.3:40000  10.0.0.9:443  inbound    accept     5.0s     100  unknown    -\n");
+            "LOCAL           REMOTE        DIRECTION  OWES      AGE  UNREAD  CONTAINER  PROCESS\n"
+            "10.1.2.3:40000  10.0.0.9:443  outbound   close   2h03m       0  app        77/java\n"
+            "10.1.2.3:40000  10.0.0.9:443  inbound    accept   5.0s     100  unknown    -\n");
 }
 
 TEST(SnapshotTable, ShowsTheWorstFirstAndTheNodeLast) {
   EXPECT_EQ(snapshot_table(sample_snapshot(), {}),
-            "NAMESPACE    POD           CLOSE_WAIT  STUCK  OLDEST  AWAITING                      "
+            "NAMESPACE    POD           CLOSE_WAIT  STUCK  OLDEST  OWES                          "
             "DIRECTION                  TOP PEER             ESTABLISHED  LISTEN  NOT VISIBLE\n"
             "shop         cart-0              1201   1000   2h03m  close:1100 read:100 accept:1  "
             "outbound:1100 inbound:101  10.0.0.9:443 (1000)           17       2\n"

@@ -61,8 +61,8 @@ TEST(PodsTsv, HasAHeaderThatReadersRelyOn) {
   EXPECT_EQ(header(pods_tsv(snapshot, snapshot.taken_at_steady)),
             "namespace\tpod\tuid\tworkload_kind\tworkload\thost_network\tvisible\treason\t"
             "established\tsyn_sent\tsyn_recv\tfin_wait1\tfin_wait2\ttime_wait\tclose\tclose_wait\t"
-            "last_ack\tlisten\tclosing\tstuck\toldest_seconds\tawaiting_accept\tawaiting_read\t"
-            "awaiting_close\tinbound\toutbound\tunread_bytes\tentered_total\tleft_total\t"
+            "last_ack\tlisten\tclosing\tstuck\toldest_seconds\towes_accept\towes_read\t"
+            "owes_close\tinbound\toutbound\tunread_bytes\tentered_total\tleft_total\t"
             "containers\tpeers");
 }
 
@@ -84,8 +84,8 @@ TEST(PodsTsv, HasTheDiagnosisOfAPod) {
           Pair("workload_kind", "StatefulSet"), Pair("workload", "cart"),
           Pair("host_network", "false"), Pair("visible", "true"), Pair("reason", ""),
           Pair("established", "17"), Pair("close_wait", "1201"), Pair("listen", "2"),
-          Pair("stuck", "1000"), Pair("oldest_seconds", "7380.000"), Pair("awaiting_accept", "1"),
-          Pair("awaiting_read", "100"), Pair("awaiting_close", "1100"), Pair("inbound", "101"),
+          Pair("stuck", "1000"), Pair("oldest_seconds", "7380.000"), Pair("owes_accept", "1"),
+          Pair("owes_read", "100"), Pair("owes_close", "1100"), Pair("inbound", "101"),
           Pair("outbound", "1100"), Pair("unread_bytes", "4096"), Pair("entered_total", "1300"),
           Pair("left_total", "99"), Pair("containers", "app/1201/1000 sidecar/0/0"),
           Pair("peers",
@@ -117,7 +117,7 @@ TEST(PodsTsv, LeavesOutWhatNobodyKnowsOfAHostNetworkPod) {
 
 TEST(SocketsTsv, HasEachSocketAndHowManyThereAre) {
   EXPECT_EQ(sockets_tsv(sample_listing(sample_snapshot(), "ja\tva")),
-            "local\tremote\tdirection\tawaiting\tage_seconds\tunread_bytes\tcontainer\tinode\tpid\t"
+            "local\tremote\tdirection\towes\tage_seconds\tunread_bytes\tcontainer\tinode\tpid\t"
             "process\n"
             "10.1.2.3:40000\t10.0.0.9:443\toutbound\tclose\t7380.000\t0\tapp\t4711\t77\tja?va\n"
             "10.1.2.3:40000\t10.0.0.9:443\tinbound\taccept\t5.000\t100\tunknown\t0\t\t\n"

@@ -18,11 +18,11 @@ SocketRow row(std::uint32_t inode, std::uint32_t receive_queue) {
 }
 
 TEST(CloseWaitSocket, AwaitsTheCallThatIsOwedFirst) {
-  EXPECT_EQ(close_wait_socket(row(0, 1)).awaiting, Awaiting::kAccept);
-  EXPECT_EQ(close_wait_socket(row(0, 0)).awaiting, Awaiting::kAccept);
-  EXPECT_EQ(close_wait_socket(row(7, 1)).awaiting, Awaiting::kRead);
-  EXPECT_EQ(close_wait_socket(row(7, 100)).awaiting, Awaiting::kRead);
-  EXPECT_EQ(close_wait_socket(row(7, 0)).awaiting, Awaiting::kClose);
+  EXPECT_EQ(close_wait_socket(row(0, 1)).owes, OwedCall::kAccept);
+  EXPECT_EQ(close_wait_socket(row(0, 0)).owes, OwedCall::kAccept);
+  EXPECT_EQ(close_wait_socket(row(7, 1)).owes, OwedCall::kRead);
+  EXPECT_EQ(close_wait_socket(row(7, 100)).owes, OwedCall::kRead);
+  EXPECT_EQ(close_wait_socket(row(7, 0)).owes, OwedCall::kClose);
 }
 
 TEST(CloseWaitSocket, CountsTheFinAsNoData) {

@@ -18,12 +18,12 @@ Container container(const std::string& name, const std::string& id = "") {
 
 CloseWaitSocket socket(ContainerIndex container, std::chrono::milliseconds age,
                        Direction direction = Direction::kOutbound,
-                       Awaiting awaiting = Awaiting::kClose) {
+                       OwedCall owes = OwedCall::kClose) {
   CloseWaitSocket made;
   made.container = container;
   made.age = age;
   made.direction = direction;
-  made.awaiting = awaiting;
+  made.owes = owes;
   return made;
 }
 
@@ -33,23 +33,23 @@ std::vector<std::string> labels(const Diagnosis& diagnosis) {
   return labels;
 }
 
-TEST(Diagnose, SplitsByContainerDirectionAndAwaiting) {
+TEST(Diagnose, SplitsByContainerDirectionAndOwedCall) {
   std::vector<CloseWaitSocket> sockets = {socket(0, 0s), socket(0, 61s),
-                                          socket(0, 60s, Direction::kInbound, Awaiting::kAccept),
-                                          socket(1, 1s, Direction::kInbound, Awaiting::kRead)};
+                                          socket(0, 60s, Direction::kInbound, OwedCall::kAccept),
+                                          socket(1, 1s, Direction::kInbound, OwedCall::kRead)};
   const auto diagnosis = diagnose(sockets, {container("web"), container("log")}, {});
   ASSERT_EQ(diagnosis.containers.size(), 2U);
   const auto& log = diagnosis.containers[0];
   const auto& web = diagnosis.containers[1];
   EXPECT_EQ(web.container, "web");
-  EXPECT_EQ(web.of(Direction::kOutbound, Awaiting::kClose), 2U);
-  EXPECT_EQ(web.of(Direction::kInbound, Awaiting::kAccept), 1U);
+  EXPECT_EQ(web.of(Direction::kOutbound, OwedCall::kClose), 2U);
+  EXPECT_EQ(web.of(Direction::kInbound, OwedCall::kAccept), 1U);
   EXPECT_EQ(web.stuck, 2U);
-  EXPECT_EQ(log.of(Direction::kInbound, Awaiting::kRead), 1U);
+  EXPECT_EQ(log.of(Direction::kInbound, OwedCall::kRead), 1U);
   EXPECT_EQ(log.stuck, 0U);
   EXPECT_EQ(diagnosis.stuck(), 2U);
   EXPECT_EQ(diagnosis.of(Direction::kInbound), 2U);
-  EXPECT_EQ(diagnosis.of(Awaiting::kClose), 2U);
+  EXPECT_EQ(diagnosis.of(OwedCall::kClose), 2U);
   EXPECT_EQ(diagnosis.oldest, 61s);
 }
 
@@ -74,7 +74,7 @@ TEST(Diagnose, ARestartedContainerIsOneLabel) {
   std::vector<CloseWaitSocket> sockets = {socket(0, 0s), socket(1, 0s)};
   const auto diagnosis = diagnose(sockets, {container("web"), container("web")}, {});
   ASSERT_EQ(diagnosis.containers.size(), 1U);
-  EXPECT_EQ(diagnosis.containers[0].of(Direction::kOutbound, Awaiting::kClose), 2U);
+  EXPECT_EQ(diagnosis.containers[0].of(Direction::kOutbound, OwedCall::kClose), 2U);
 }
 
 TEST(Diagnose, AddsUpUnreadBytes) {
@@ -108,7 +108,7 @@ TEST(Diagnosis, AddsAnothersByLabel) {
   auto sum = diagnose(one, {container("web")}, {});
   sum.add(diagnose(two, {container("log"), container("web")}, {}), 3);
   EXPECT_THAT(labels(sum), ElementsAre("log", "web"));
-  EXPECT_EQ(sum.containers[1].of(Direction::kOutbound, Awaiting::kClose), 2U);
+  EXPECT_EQ(sum.containers[1].of(Direction::kOutbound, OwedCall::kClose), 2U);
   EXPECT_EQ(sum.stuck(), 2U);
   EXPECT_EQ(sum.oldest, 90s);
   ASSERT_EQ(sum.peers.size(), 1U);

@@ -465,7 +465,7 @@ class ContainersTest : public ScannerTest {
 
   static std::uint64_t sockets_of(const PodSnapshot& pod, const std::string& container) {
     for (const auto& known : pod.diagnosis.containers) {
-      if (known.container == container) return known.of(Direction::kOutbound, Awaiting::kClose);
+      if (known.container == container) return known.of(Direction::kOutbound, OwedCall::kClose);
     }
     throw std::runtime_error("no container " + container);
   }

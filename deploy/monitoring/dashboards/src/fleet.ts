@@ -25,7 +25,7 @@ const victims: Column[] = [
 const owed: Column[] = [
   { field: 'namespace', title: 'Namespace' }, { field: 'workload', title: 'Workload' },
   { field: 'container', title: 'Container' }, { field: 'direction', title: 'Direction', width: 100 },
-  { field: 'awaiting', title: 'Owes', width: 80 }, { field: 'Value', title: 'CLOSE_WAIT', thresholds: COUNT, width: 110 },
+  { field: 'owes', title: 'Owes', width: 80 }, { field: 'Value', title: 'CLOSE_WAIT', thresholds: COUNT, width: 110 },
 ];
 
 const peers: Column[] = [
@@ -75,14 +75,14 @@ export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and 
         line(`topk(10, sum by (cluster, namespace, workload) (workload:closewatch_close_wait_sockets:deriv{${WORKLOAD}}) * 3600 > 10)`, '{{namespace}}/{{workload}}')),
       table('Which call is owed', { says: 'accept: nobody fetched the connection; read: nobody read to its end; close: the descriptor is kept.',
         columns: owed, sort: 'CLOSE_WAIT', empty: 'Nothing is owed' },
-      rows(`topk(50, sum by (namespace, workload, container, direction, awaiting) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}) > 0)`)),
+      rows(`topk(50, sum by (namespace, workload, container, direction, owes) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}) > 0)`)),
       table('Towards whom', { says: 'The peers with most stuck sockets. Outbound: whom the pod called; inbound: who called it.', columns: peers,
         sort: 'Stuck', empty: 'No stuck socket has a peer' },
       rows(`topk(50, sum by (namespace, pod, direction, peer) (${ofWorkloads(once('closewatch_close_wait_peer_sockets', NAMESPACE, 'direction', 'peer'))}) > 0)`)),
       lines('CLOSE_WAIT by namespace', { says: 'All sockets in CLOSE_WAIT, stuck or just passing.', stacked: true, width: 8 },
         line(`topk(10, sum by (namespace) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}))`, '{{namespace}}')),
       lines('CLOSE_WAIT by what is owed', { says: 'By direction and by the call that the application still owes.', stacked: true, width: 8 },
-        line(`sum by (direction, awaiting) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}})`, '{{direction}}, owes {{awaiting}}')),
+        line(`sum by (direction, owes) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}})`, '{{direction}}, owes {{owes}}')),
       bars('Accept queues, the ten fullest', { says: 'Connections that wait to be accepted, as a share of what may wait.', unit: 'percentunit', decimals: 1,
         width: 8, min: 0, max: 1, thresholds: { 0.5: 'yellow', 0.8: 'red' }, empty: 'Nobody listens' },
       now(`topk(10, ${once('closewatch_listen_backlog_sockets', NAMESPACE, 'port')} / (${once('closewatch_listen_backlog_limit', NAMESPACE, 'port')} > 0))`,

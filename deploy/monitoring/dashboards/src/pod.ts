@@ -39,7 +39,7 @@ export const pod = dashboard('closewatch-pod', 'Pod', 'One victim: its sockets o
         line(once('closewatch_pod_sockets', `${POD},state="established"`), 'ESTABLISHED'),
         line(`${once('closewatch_pod_sockets', `${POD},state=~"${SHOWN}",state!~"close_wait|established"`, 'state')} > 0`, '{{state}}')),
       lines('CLOSE_WAIT by what is owed', { says: 'By direction and by the call that the application still owes: accept, read or close.', height: 10, stacked: true },
-        line(`sum by (direction, awaiting) (${once('closewatch_close_wait_sockets', POD, 'container', 'direction', 'awaiting')})`, '{{direction}}, owes {{awaiting}}')),
+        line(`sum by (direction, owes) (${once('closewatch_close_wait_sockets', POD, 'container', 'direction', 'owes')})`, '{{direction}}, owes {{owes}}')),
       lines('Stuck by container', { says: 'Which container made the sockets that nobody closes.', thresholds: { 20: 'red' } },
         line(once('closewatch_close_wait_stuck_sockets', POD, 'container'), '{{container}}')),
       lines('Stuck by peer', { says: 'Outbound: whom the pod called; inbound: who called it.', empty: 'No stuck socket has a peer' },
