@@ -17,8 +17,6 @@ std::string split(const Diagnosis& diagnosis, const Kinds& kinds) {
   for (const auto kind : kinds) {
     if (const auto count = diagnosis.of(kind); count > 0) counts.emplace_back(count, name_of(kind));
   }
-  std::stable_sort(counts.begin(), counts.end(),
-                   [](const auto& a, const auto& b) { return a.first > b.first; });
   if (counts.size() == 1) return std::string(counts.front().second);
   std::string text;
   for (const auto& [count, name] : counts) {

@@ -503,7 +503,7 @@ class ScanTest(unittest.TestCase):
         for row in rows:
             self.assertRegex(row.pop(4), r"^\d+(\.\d)?s$")
         self.assertEqual([
-            ["netns", self.worse.name, "6", "0", "close:3 read:2 accept:1", "outbound:5 inbound:1",
+            ["netns", self.worse.name, "6", "0", "accept:1 read:2 close:3", "inbound:1 outbound:5",
              "[::1]:4001 (3)"],
             ["netns", self.bad.name, "2", "0", "close", "inbound", "127.0.0.1 (2)"]], rows)
 

@@ -13,10 +13,10 @@ namespace closewatch {
 /// was not counted goes with the healthy. The snapshot must outlive the result.
 std::vector<const PodSnapshot*> worst_first(const Snapshot& snapshot, const PodFilter& filter);
 
-/// "close" when all sockets owe the same, else "close:5 read:2", the most frequent first.
+/// "close" when all sockets owe the same, else "read:2 close:5", in the order of kOwedCalls.
 std::string owes_text(const Diagnosis& diagnosis);
 
-/// "outbound", or "outbound:5 inbound:2", likewise.
+/// "outbound", or "inbound:2 outbound:5", likewise.
 std::string direction_text(const Diagnosis& diagnosis);
 
 /// "10.0.0.9:443 (1000)": the worst peer and its sockets in CLOSE_WAIT; empty when there is none.

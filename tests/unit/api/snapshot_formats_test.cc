@@ -112,8 +112,8 @@ TEST(SnapshotTable, ShowsTheWorstFirstAndTheNodeLast) {
   EXPECT_EQ(snapshot_table(sample_snapshot(), {}),
             "NAMESPACE    POD           CLOSE_WAIT  STUCK  OLDEST  OWES                          "
             "DIRECTION                  TOP PEER             ESTABLISHED  LISTEN  NOT VISIBLE\n"
-            "shop         cart-0              1201   1000   2h03m  close:1100 read:100 accept:1  "
-            "outbound:1100 inbound:101  10.0.0.9:443 (1000)           17       2\n"
+            "shop         cart-0              1201   1000   2h03m  accept:1 read:100 close:1100  "
+            "inbound:101 outbound:1100  10.0.0.9:443 (1000)           17       2\n"
             "kube-system  proxy                  -      -       -                                "
             "                                                          -       -  host_network\n"
             "shop         web-0                  -      -       -                                "

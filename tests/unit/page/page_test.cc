@@ -52,8 +52,8 @@ TEST(OverviewPage, TellsAPodInARowWithoutAnyScript) {
   auto snapshot = sample_snapshot();
   snapshot.pods[1].trend.record(snapshot.taken_at_steady, 1201, 30s);
   EXPECT_EQ(row_of(overview(snapshot), "uid-cart"),
-            "cart-0shop · StatefulSet cart|1201|1000|~|2h03m|close:1100 read:100 accept:1|"
-            "outbound:1100 inbound:101|10.0.0.9:443 (1000)|app|3 of 128 :8080|17|");
+            "cart-0shop · StatefulSet cart|1201|1000|~|2h03m|accept:1 read:100 close:1100|"
+            "inbound:101 outbound:1100|10.0.0.9:443 (1000)|app|3 of 128 :8080|17|");
 }
 
 TEST(OverviewPage, HasTheWorstPodFirst) {
