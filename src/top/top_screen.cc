@@ -80,11 +80,16 @@ std::vector<std::string> heads(const std::array<ScreenColumn, N>& columns) {
   return names;
 }
 
-/// "close", or "close+" when other calls are owed, too: there is no room for all.
+/// "close", or "close+" when other calls are owed, too, though less often: there is no room for
+/// all.
 std::string owed_text(const Diagnosis& diagnosis) {
-  const auto text = owes_text(diagnosis);
-  const auto colon = text.find(':');
-  return colon == std::string::npos ? text : text.substr(0, colon) + "+";
+  const auto* const most =
+      std::max_element(kOwedCalls.begin(), kOwedCalls.end(),
+                       [&](OwedCall a, OwedCall b) { return diagnosis.of(a) < diagnosis.of(b); });
+  const auto others = std::count_if(kOwedCalls.begin(), kOwedCalls.end(),
+                                    [&](OwedCall call) { return diagnosis.of(call) > 0; });
+  if (others == 0) return "";
+  return std::string(name_of(*most)) + (others > 1 ? "+" : "");
 }
 
 /// "in", "out", "out+" when some are of the other direction.
@@ -126,6 +131,50 @@ std::vector<std::string> socket_cells(const ListedSocket& listed) {
           printable(listed.container)};
 }
 
+using Pods = std::vector<const PodSnapshot*>;
+
+/// The worst first, by a number; equal ones stay as they are.
+template <typename Number>
+void sort_by(Pods& pods, Number number) {
+  std::stable_sort(pods.begin(), pods.end(), [&](const PodSnapshot* a, const PodSnapshot* b) {
+    return number(*a) > number(*b);
+  });
+}
+
+/// An order of the pods: the key that asks for it, its name, and how it comes about from the worst
+/// first.
+struct Order {
+  char key;
+  std::string_view name;
+  void (*sort)(Pods& pods);
+};
+constexpr std::array kOrders = {
+    Order{'w', "worst", [](Pods& /*pods*/) {}},
+    // As they lie in the snapshot, which is sorted by name.
+    Order{'n', "name", [](Pods& pods) { std::sort(pods.begin(), pods.end()); }},
+    Order{'c', "close_wait",
+          [](Pods& pods) {
+            sort_by(pods, [](const PodSnapshot& pod) {
+              return pod.sums.states.of(TcpState::kCloseWait);
+            });
+          }},
+    Order{'s', "stuck",
+          [](Pods& pods) {
+            sort_by(pods, [](const PodSnapshot& pod) { return pod.diagnosis.stuck(); });
+          }},
+    Order{'o', "oldest",
+          [](Pods& pods) {
+            sort_by(pods, [](const PodSnapshot& pod) { return pod.diagnosis.oldest; });
+          }},
+    Order{'a', "accept queue",
+          [](Pods& pods) {
+            sort_by(pods, [](const PodSnapshot& pod) -> std::uint64_t {
+              const auto* const queue = fullest_queue(pod.sums);
+              return queue == nullptr ? 0 : queue->sockets;
+            });
+          }},
+};
+
 /// All that a filter looks at, as the page does.
 std::string searched_text(const PodSnapshot& pod) {
   std::string text = pod.pod_namespace + "/" + pod.name + " " + pod.workload_kind + " " +
@@ -152,29 +201,7 @@ std::vector<const PodSnapshot*> TopScreen::pods() const {
   std::erase_if(pods, [&](const PodSnapshot* pod) {
     return lower(searched_text(*pod)).find(wanted) == std::string::npos;
   });
-  const auto measure = [&](const PodSnapshot* pod) -> std::uint64_t {
-    const auto* const queue = fullest_queue(pod->sums);
-    switch (order_) {
-      case Order::kWorst:
-      case Order::kName:
-        return 0;
-      case Order::kCloseWait:
-        return pod->sums.states.of(TcpState::kCloseWait);
-      case Order::kStuck:
-        return pod->diagnosis.stuck();
-      case Order::kOldest:
-        return static_cast<std::uint64_t>(pod->diagnosis.oldest.count());
-      case Order::kBacklog:
-        return queue == nullptr ? 0 : queue->sockets;
-    }
-    return 0;
-  };
-  if (order_ == Order::kName) {
-    std::sort(pods.begin(), pods.end());  // as they lie in the snapshot, which is sorted by name
-  } else {
-    std::stable_sort(pods.begin(), pods.end(),
-                     [&](const auto* a, const auto* b) { return measure(a) > measure(b); });
-  }
+  kOrders.at(order_).sort(pods);
   if (reversed_) std::reverse(pods.begin(), pods.end());
   return pods;
 }
@@ -201,9 +228,7 @@ void TopScreen::move(std::ptrdiff_t step) {
 }
 
 void TopScreen::sort_next(bool forward) {
-  constexpr int kOrders = 6;
-  const int step = forward ? 1 : kOrders - 1;
-  order_ = static_cast<Order>((static_cast<int>(order_) + step) % kOrders);
+  order_ = (order_ + (forward ? 1 : kOrders.size() - 1)) % kOrders.size();
 }
 
 void TopScreen::press(const TopPress& press) {
@@ -277,10 +302,15 @@ void TopScreen::type(const TopPress& press) {
 }
 
 void TopScreen::command(char character) {
-  const auto sort_by = [&](Order order) {
-    reversed_ = order_ == order && !reversed_;
-    order_ = order;
-  };
+  const auto* const order =
+      std::find_if(kOrders.begin(), kOrders.end(),
+                   [&](const Order& candidate) { return candidate.key == character; });
+  if (order != kOrders.end()) {
+    const auto place = static_cast<std::size_t>(order - kOrders.begin());
+    reversed_ = order_ == place && !reversed_;
+    order_ = place;
+    return;
+  }
   switch (character) {
     case 'q':
       ended_ = true;
@@ -291,18 +321,6 @@ void TopScreen::command(char character) {
     case 'r':
       reversed_ = !reversed_;
       return;
-    case 'w':
-      return sort_by(Order::kWorst);
-    case 'n':
-      return sort_by(Order::kName);
-    case 'c':
-      return sort_by(Order::kCloseWait);
-    case 's':
-      return sort_by(Order::kStuck);
-    case 'o':
-      return sort_by(Order::kOldest);
-    case 'a':
-      return sort_by(Order::kBacklog);
     case 'j':
       return move(1);
     case 'k':
@@ -320,8 +338,6 @@ std::string TopScreen::title(std::chrono::steady_clock::time_point now) const {
 }
 
 std::string TopScreen::summary(bool stale) const {
-  constexpr std::array<std::string_view, 6> kNames = {"worst", "name",   "close_wait",
-                                                      "stuck", "oldest", "accept queue"};
   std::uint64_t stuck = 0;
   std::size_t leaking = 0;
   std::size_t unseen = 0;
@@ -334,8 +350,7 @@ std::string TopScreen::summary(bool stale) const {
     ++leaking;
   }
   auto text = fmt::format("{} pods: {} with {} stuck, {} not counted   by {}{}", count, leaking,
-                          stuck, unseen, kNames.at(static_cast<std::size_t>(order_)),
-                          reversed_ ? " reversed" : "");
+                          stuck, unseen, kOrders.at(order_).name, reversed_ ? " reversed" : "");
   if (typing_ || !filter_.empty()) text += fmt::format("   /{}{}", filter_, typing_ ? "_" : "");
   return text;
 }

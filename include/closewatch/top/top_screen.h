@@ -66,8 +66,6 @@ class TopScreen {
                              std::chrono::steady_clock::time_point now);
 
  private:
-  enum class Order : std::uint8_t { kWorst, kName, kCloseWait, kStuck, kOldest, kBacklog };
-
   void type(const TopPress& press);
   void command(char character);
   void move(std::ptrdiff_t step);
@@ -87,8 +85,8 @@ class TopScreen {
   std::shared_ptr<const Snapshot> snapshot_;
   std::optional<Result<SocketListing>> listing_;
   std::optional<PodName> open_;
-  PodName selected_;  ///< uid and name, which outlive a refresh
-  Order order_ = Order::kWorst;
+  PodName selected_;       ///< uid and name, which outlive a refresh
+  std::size_t order_ = 0;  ///< of those that there are
   bool reversed_ = false;
   std::string filter_;
   bool typing_ = false;  ///< the filter
