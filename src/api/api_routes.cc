@@ -11,6 +11,7 @@
 
 #include "closewatch/api/snapshot_json.h"
 #include "closewatch/base/printable.h"
+#include "closewatch/present/shown.h"
 
 namespace closewatch {
 namespace {
@@ -47,11 +48,8 @@ http::Response api_sockets(const RouteSources& sources, const Snapshot& snapshot
   if (pods.empty()) {
     return refusal(form, 404, fmt::format("no pod {}/{} on this node", pod_namespace, name));
   }
-  auto listing = list_sockets(pods, sources.owners_of);
-  if (snapshot.stale_at(sources.clock.steady_now())) {
-    listing.visibility = Visibility::kStale;
-    listing.detail = "the last scan is too long ago";
-  }
+  const Shown shown(snapshot, sources.clock.steady_now());
+  const auto listing = shown.of(list_sockets(pods, sources.owners_of));
   if (form == Form::kTsv) return {.content_type = kTsvContentType, .body = sockets_tsv(listing)};
   return {.content_type = kJsonContentType, .body = listing_json(snapshot, listing)};
 }

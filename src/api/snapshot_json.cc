@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "closewatch/base/seconds.h"
+#include "closewatch/present/shown.h"
 
 namespace closewatch {
 namespace {
@@ -24,12 +25,12 @@ json::object scan_json(const Snapshot& snapshot) {
           {"stuck_after_seconds", seconds(snapshot.settings.stuck_after)}};
 }
 
-json::object node_json(const Snapshot& snapshot, const PodFilter& filter, bool stale) {
-  const bool visible = snapshot.node && !stale;
-  json::object node{{"visible", visible}};
-  if (!visible) return node;
+json::object node_json(const Shown& shown, const PodFilter& filter) {
+  const auto* const counts = shown.node();
+  json::object node{{"visible", counts != nullptr}};
+  if (counts == nullptr) return node;
   json::object states;
-  for (const auto state : filter.states()) states[name_of(state)] = snapshot.node->of(state);
+  for (const auto state : filter.states()) states[name_of(state)] = counts->of(state);
   node["states"] = std::move(states);
   return node;
 }
@@ -87,8 +88,8 @@ json::object close_wait_json(const PodSnapshot& pod) {
           {"peers", std::move(peers)}};
 }
 
-json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, bool stale) {
-  const auto visibility = stale ? Visibility::kStale : pod.visibility;
+json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, const Shown& shown) {
+  const auto visibility = shown.of(pod);
   const bool visible = visibility == Visibility::kVisible;
   json::object object{{"namespace", pod.pod_namespace},
                       {"pod", pod.name},
@@ -103,7 +104,7 @@ json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, bool stal
     object["close_wait"] = close_wait_json(pod);
   } else {
     object["reason"] = reason_of(visibility);
-    object["detail"] = stale ? "the last scan is too long ago" : pod.detail;
+    object["detail"] = shown.detail_of(pod);
   }
   return object;
 }
@@ -130,14 +131,13 @@ json::object socket_json(const ListedSocket& listed) {
 
 std::string snapshot_json(const Snapshot& snapshot, const PodFilter& filter,
                           std::chrono::steady_clock::time_point now) {
-  const bool stale = snapshot.stale_at(now);
+  const Shown shown(snapshot, now);
   json::array pods;
   for (const auto& pod : snapshot.pods) {
-    if (filter.matches(pod)) pods.push_back(pod_json(pod, filter, stale));
+    if (filter.matches(pod)) pods.push_back(pod_json(pod, filter, shown));
   }
-  const json::object whole{{"scan", scan_json(snapshot)},
-                           {"node", node_json(snapshot, filter, stale)},
-                           {"pods", std::move(pods)}};
+  const json::object whole{
+      {"scan", scan_json(snapshot)}, {"node", node_json(shown, filter)}, {"pods", std::move(pods)}};
   return json::serialize(whole) + "\n";
 }
 

@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "closewatch/base/seconds.h"
+#include "closewatch/present/shown.h"
 #include "closewatch/present/tsv_table.h"
 
 namespace closewatch {
@@ -83,8 +84,8 @@ const Columns<PodSnapshot>& counts() {
   return columns;
 }
 
-std::vector<std::string> pod_row(const PodSnapshot& pod, bool stale) {
-  const auto visibility = stale ? Visibility::kStale : pod.visibility;
+std::vector<std::string> pod_row(const PodSnapshot& pod, const Shown& shown) {
+  const auto visibility = shown.of(pod);
   const bool visible = visibility == Visibility::kVisible;
   std::vector<std::string> cells{pod.pod_namespace, pod.name,
                                  pod.uid,           pod.workload_kind,
@@ -104,23 +105,20 @@ struct Agent {
   std::chrono::steady_clock::time_point now;
   std::chrono::system_clock::time_point wall_now;
   const AgentFacts& facts;
-
-  [[nodiscard]] bool stale() const { return snapshot.stale_at(now); }
+  Shown shown{snapshot, now};
 };
 
 std::string visible_pods(const Agent& agent) {
   const auto& pods = agent.snapshot.pods;
-  const auto visible = std::count_if(pods.begin(), pods.end(), [](const PodSnapshot& pod) {
-    return pod.visibility == Visibility::kVisible;
-  });
-  return std::to_string(agent.stale() ? 0 : visible);
+  return std::to_string(std::count_if(
+      pods.begin(), pods.end(), [&](const PodSnapshot& pod) { return agent.shown.counts(pod); }));
 }
 
 /// "denied/3 no_process/1": how many pods were not counted, for each reason.
 std::string reasons(const Agent& agent) {
   std::map<std::string_view, std::size_t> by_reason;
   for (const auto& pod : agent.snapshot.pods) {
-    const auto visibility = agent.stale() ? Visibility::kStale : pod.visibility;
+    const auto visibility = agent.shown.of(pod);
     if (visibility != Visibility::kVisible) ++by_reason[reason_of(visibility)];
   }
   TsvWords words;
@@ -141,7 +139,7 @@ const Columns<Agent>& agent_columns() {
        [](const Agent& agent) { return std::to_string(agent.facts.process.resident_bytes); }},
       {"scan_age_seconds",
        [](const Agent& agent) { return seconds_text(agent.now - agent.snapshot.taken_at_steady); }},
-      {"scan_stale", [](const Agent& agent) { return yes_no(agent.stale()); }},
+      {"scan_stale", [](const Agent& agent) { return yes_no(agent.shown.stale()); }},
       {"scan_duration_seconds",
        [](const Agent& agent) { return seconds_text(agent.snapshot.duration); }},
       {"scan_cpu_seconds", [](const Agent& agent) { return seconds_text(agent.snapshot.cpu); }},
@@ -158,8 +156,8 @@ const Columns<Agent>& agent_columns() {
       {"pods_visible", visible_pods},
       {"not_visible", reasons},
       {"node_close_wait", [](const Agent& agent) {
-         const auto& node = agent.snapshot.node;
-         return node && !agent.stale() ? std::to_string(node->of(TcpState::kCloseWait)) : "";
+         const auto* const node = agent.shown.node();
+         return node != nullptr ? std::to_string(node->of(TcpState::kCloseWait)) : "";
        }}};
   return columns;
 }
@@ -172,7 +170,8 @@ std::string pods_tsv(const Snapshot& snapshot, std::chrono::steady_clock::time_p
   for (const auto state : kTcpStates) columns.emplace_back(name_of(state));
   for (auto& name : names(counts())) columns.push_back(std::move(name));
   TsvTable table(columns);
-  for (const auto& pod : snapshot.pods) table.add_row(pod_row(pod, snapshot.stale_at(now)));
+  const Shown shown(snapshot, now);
+  for (const auto& pod : snapshot.pods) table.add_row(pod_row(pod, shown));
   return table.text();
 }
 

@@ -14,6 +14,7 @@
 
 #include "closewatch/base/seconds.h"
 #include "closewatch/metrics/metric_table.h"
+#include "closewatch/present/shown.h"
 #include "closewatch/scan/namesakes.h"
 
 namespace closewatch {
@@ -181,9 +182,9 @@ void add_pod_info(Exposition& exposition, Namesakes pods) {
   }
 }
 
-void add_pod(Exposition& exposition, Namesakes pods, bool stale, std::size_t peers) {
+void add_pod(Exposition& exposition, Namesakes pods, const Shown& shown, std::size_t peers) {
   const auto labels = pod_labels(pods.front());
-  const auto visibility = stale ? Visibility::kStale : visibility_of(pods);
+  const auto visibility = shown.of(pods);
   const bool visible = visibility == Visibility::kVisible;
   exposition.add(Metric::kPodVisible, with(labels, label("reason", reason_of(visibility))),
                  visible ? 1 : 0);
@@ -199,7 +200,7 @@ void add_pod(Exposition& exposition, Namesakes pods, bool stale, std::size_t pee
   add_diagnosis(exposition, labels, together.diagnosis);
 }
 
-void add_pods(Exposition& exposition, const Snapshot& snapshot, bool stale) {
+void add_pods(Exposition& exposition, const Snapshot& snapshot, const Shown& shown) {
   std::span pods(snapshot.pods);
   while (!pods.empty()) {
     const auto& first = pods.front();
@@ -207,7 +208,7 @@ void add_pods(Exposition& exposition, const Snapshot& snapshot, bool stale) {
       return pod.pod_namespace != first.pod_namespace || pod.name != first.name;
     });
     const auto count = static_cast<std::size_t>(next - pods.begin());
-    add_pod(exposition, pods.first(count), stale, snapshot.settings.peers);
+    add_pod(exposition, pods.first(count), shown, snapshot.settings.peers);
     pods = pods.subspan(count);
   }
 }
@@ -224,15 +225,14 @@ void add_features(Exposition& exposition, const Features& features) {
   add("socket_inode", features.socket_inode);
 }
 
-void add_snapshot(Exposition& exposition, const Snapshot& snapshot, bool stale) {
-  add_pods(exposition, snapshot, stale);
+void add_snapshot(Exposition& exposition, const Snapshot& snapshot, const Shown& shown) {
+  add_pods(exposition, snapshot, shown);
   exposition.add(Metric::kUnnamedPods, {},
                  std::count_if(snapshot.pods.begin(), snapshot.pods.end(),
                                [](const PodSnapshot& pod) { return !pod.named; }));
-  if (snapshot.node && !stale) {
+  if (const auto* const node = shown.node()) {
     for (const auto state : kTcpStates) {
-      exposition.add(Metric::kNodeSockets, {label("state", name_of(state))},
-                     snapshot.node->of(state));
+      exposition.add(Metric::kNodeSockets, {label("state", name_of(state))}, node->of(state));
     }
   }
   exposition.add(Metric::kScanDuration, {}, seconds(snapshot.duration));
@@ -267,7 +267,7 @@ void add_agent(Exposition& exposition, const AgentFacts& agent) {
 std::string prometheus_text(const Snapshot* snapshot, std::chrono::steady_clock::time_point now,
                             const AgentFacts& agent) {
   Exposition exposition;
-  if (snapshot != nullptr) add_snapshot(exposition, *snapshot, snapshot->stale_at(now));
+  if (snapshot != nullptr) add_snapshot(exposition, *snapshot, {*snapshot, now});
   add_agent(exposition, agent);
   return std::move(exposition).text();
 }

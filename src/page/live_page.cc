@@ -11,6 +11,7 @@
 
 #include "closewatch/base/seconds.h"
 #include "closewatch/http/gzip.h"
+#include "closewatch/present/shown.h"
 
 namespace closewatch {
 namespace {
@@ -37,7 +38,7 @@ http::Response not_found() { return {.status = 404, .body = "not found; see /\n"
 
 void LivePage::follow() {
   auto snapshot = sources_.snapshots.last();
-  const bool stale = snapshot != nullptr && snapshot->stale_at(sources_.clock.steady_now());
+  const bool stale = snapshot != nullptr && Shown(*snapshot, sources_.clock.steady_now()).stale();
   State state{std::move(snapshot), stale, sources_.alive()};
   if (state == state_) return;
   state_ = std::move(state);

@@ -15,12 +15,11 @@
 #include "closewatch/http/url_segment.h"
 #include "closewatch/present/html.h"
 #include "closewatch/present/pod_summary.h"
+#include "closewatch/present/shown.h"
 #include "closewatch/present/text_table.h"
 
 namespace closewatch {
 namespace {
-
-constexpr const char* kStaleDetail = "the last scan is too long ago";
 
 std::string clock_text(std::chrono::system_clock::time_point time) {
   return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC",
@@ -215,8 +214,8 @@ std::string unseen_cell(Visibility visibility, std::string_view detail) {
                      pod_columns().size() - 1, reason_of(visibility), html_text(detail));
 }
 
-void append_pod_row(std::string& html, const PodSnapshot& pod, bool stale) {
-  const auto visibility = stale ? Visibility::kStale : pod.visibility;
+void append_pod_row(std::string& html, const PodSnapshot& pod, const Shown& shown) {
+  const auto visibility = shown.of(pod);
   const bool visible = visibility == Visibility::kVisible;
   const auto workload = workload_text(pod);
   html += fmt::format(
@@ -227,35 +226,35 @@ void append_pod_row(std::string& html, const PodSnapshot& pod, bool stale) {
   if (visible) {
     append_cells(html, counted_cells(pod));
   } else {
-    html += unseen_cell(visibility, stale ? std::string_view(kStaleDetail) : pod.detail);
+    html += unseen_cell(visibility, shown.detail_of(pod));
   }
   html += "</tr>\n";
 }
 
-void append_node_row(std::string& html, const Snapshot& snapshot, bool stale) {
+void append_node_row(std::string& html, const Shown& shown) {
   html +=
       "<tr data-key=\"\" data-node><th scope=\"row\">[node]<small>sockets of the host that are no "
       "pod's</small></th>";
-  if (snapshot.node && !stale) {
+  if (const auto* const node = shown.node()) {
     html += fmt::format(R"(<td class="number" data-label="CLOSE_WAIT">{}</td>)",
-                        snapshot.node->of(TcpState::kCloseWait));
+                        node->of(TcpState::kCloseWait));
     html += fmt::format(R"(<td colspan="{}" class="empty"></td>)", pod_columns().size() - 3);
     html += fmt::format(R"(<td class="number" data-label="Established">{}</td>)",
-                        snapshot.node->of(TcpState::kEstablished));
+                        node->of(TcpState::kEstablished));
   } else {
-    html += unseen_cell(stale ? Visibility::kStale : Visibility::kIncomplete,
-                        stale ? kStaleDetail : "the host's namespace could not be read");
+    html += unseen_cell(shown.stale() ? Visibility::kStale : Visibility::kIncomplete,
+                        shown.stale() ? kStaleDetail : "the host's namespace could not be read");
   }
   html += "</tr>\n";
 }
 
 /// "57 pods: 2 hold 1201 stuck sockets, 3 could not be counted".
-std::string totals_text(const Snapshot& snapshot, bool stale) {
+std::string totals_text(const Snapshot& snapshot, const Shown& shown) {
   std::size_t leaking = 0;
   std::uint64_t stuck = 0;
   std::size_t unseen = 0;
   for (const auto& pod : snapshot.pods) {
-    if (stale || pod.visibility != Visibility::kVisible) {
+    if (!shown.counts(pod)) {
       ++unseen;
     } else if (pod.diagnosis.stuck() > 0) {
       ++leaking;
@@ -345,13 +344,13 @@ std::string health(const Snapshot* snapshot, const PageFacts& facts) {
   return html + "</dl>\n";
 }
 
-std::string pods_table(const Snapshot& snapshot, bool stale) {
+std::string pods_table(const Snapshot& snapshot, const Shown& shown) {
   auto html =
       "<div class=\"wide\"><table class=\"pods\"><caption>TCP sockets by pod, the worst "
       "first</caption>\n" +
       head_row(pod_columns()) + "<tbody id=\"pods\">\n";
-  for (const auto* const pod : worst_first(snapshot, {})) append_pod_row(html, *pod, stale);
-  append_node_row(html, snapshot, stale);
+  for (const auto* const pod : worst_first(snapshot, {})) append_pod_row(html, *pod, shown);
+  append_node_row(html, shown);
   return html + "</tbody></table></div>\n";
 }
 
@@ -445,16 +444,15 @@ std::string counted_facts(const PodSnapshot& pod) {
   return html + "</dl>\n<h2>Last hour</h2>\n" + trend_svg(pod.trend, "trend large");
 }
 
-std::string pod_section(const PodSnapshot& pod, bool stale) {
-  const auto visibility = stale ? Visibility::kStale : pod.visibility;
+std::string pod_section(const PodSnapshot& pod, const Shown& shown) {
+  const auto visibility = shown.of(pod);
   const auto workload = workload_text(pod);
   auto html = fmt::format("<section>\n<p class=\"quiet\">{}{}uid {}{}</p>\n", html_text(workload),
                           workload.empty() ? "" : " · ", html_text(pod.uid),
                           pod.host_network ? " · on the host's network" : "");
   if (visibility != Visibility::kVisible) {
     append_notice(html, "notice",
-                  fmt::format("Not counted ({}): {}", reason_of(visibility),
-                              stale ? std::string_view(kStaleDetail) : pod.detail));
+                  fmt::format("Not counted ({}): {}", reason_of(visibility), shown.detail_of(pod)));
     return html + "</section>\n";
   }
   html += counted_facts(pod);
@@ -501,20 +499,21 @@ std::string sockets_section(const SocketListing* listing) {
 
 std::string overview_page(const Snapshot* snapshot, std::chrono::steady_clock::time_point now,
                           const PageFacts& facts) {
-  const bool stale = snapshot != nullptr && snapshot->stale_at(now);
+  std::optional<Shown> shown;
+  if (snapshot != nullptr) shown.emplace(*snapshot, now);
   auto body = fmt::format("<header><h1>closewatch</h1>\n<p>{}</p>\n", html_text(facts.node));
   body += fmt::format(
       "<p id=\"totals\" data-live>{}</p>\n<p id=\"age\" role=\"status\" "
       "class=\"quiet\">{}</p></header>\n",
-      snapshot == nullptr ? "" : totals_text(*snapshot, stale),
+      snapshot == nullptr ? "" : totals_text(*snapshot, *shown),
       snapshot == nullptr ? "" : "scan of " + clock_text(snapshot->taken_at));
   body += fmt::format(
       "<main>\n<div id=\"gone\" role=\"alert\"></div>\n<div id=\"notices\" "
       "data-live>{}</div>\n",
-      notices(snapshot, stale, facts.alive));
+      notices(snapshot, shown && shown->stale(), facts.alive));
   body += kTools;
   body += "<div id=\"table\" data-live>";
-  if (snapshot != nullptr) body += pods_table(*snapshot, stale);
+  if (snapshot != nullptr) body += pods_table(*snapshot, *shown);
   body += "</div>\n<h2>Node and agent</h2>\n<div id=\"health\" data-live>" +
           health(snapshot, facts) + "</div>\n" + links(facts) + "</main>";
   return framed(facts.node.empty() ? "closewatch" : "closewatch: " + facts.node, "", body);
@@ -522,15 +521,15 @@ std::string overview_page(const Snapshot* snapshot, std::chrono::steady_clock::t
 
 std::string pod_page(const Snapshot& snapshot, std::chrono::steady_clock::time_point now,
                      Namesakes pods, const SocketListing* listing) {
-  const bool stale = snapshot.stale_at(now);
+  const Shown shown(snapshot, now);
   const auto name = fmt::format("{}/{}", pods.front().pod_namespace, pods.front().name);
   auto body = fmt::format(
       "<header><p><a href=\"../../../\">All pods of this node</a></p>\n<p id=\"age\" role=\"status\" "
       "class=\"quiet\"></p></header>\n<main>\n<div id=\"gone\" role=\"alert\"></div>\n<div id=\"pod\" "
       "data-live>\n<h1>{}</h1>\n<p class=\"quiet\">scan of {}</p>\n",
       html_text(name), clock_text(snapshot.taken_at));
-  for (const auto& pod : pods) body += pod_section(pod, stale);
-  if (!stale) body += sockets_section(listing);
+  for (const auto& pod : pods) body += pod_section(pod, shown);
+  if (!shown.stale()) body += sockets_section(listing);
   return framed(name, "../../../", body + "</div>\n</main>");
 }
 

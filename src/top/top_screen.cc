@@ -10,6 +10,7 @@
 #include "closewatch/base/printable.h"
 #include "closewatch/base/seconds.h"
 #include "closewatch/present/pod_summary.h"
+#include "closewatch/present/shown.h"
 #include "closewatch/present/text_table.h"
 
 namespace closewatch {
@@ -337,15 +338,16 @@ std::string TopScreen::title(std::chrono::steady_clock::time_point now) const {
                      std::max(age, 0.0), seconds(snapshot_->interval));
 }
 
-std::string TopScreen::summary(bool stale) const {
+std::string TopScreen::summary(std::chrono::steady_clock::time_point now) const {
   std::uint64_t stuck = 0;
   std::size_t leaking = 0;
   std::size_t unseen = 0;
   const auto count = snapshot_ == nullptr ? 0 : snapshot_->pods.size();
   for (std::size_t i = 0; i < count; ++i) {
     const auto& pod = snapshot_->pods[i];
-    if (stale || pod.visibility != Visibility::kVisible) ++unseen;
-    if (stale || pod.diagnosis.stuck() == 0) continue;
+    const bool counted = Shown(*snapshot_, now).counts(pod);
+    if (!counted) ++unseen;
+    if (!counted || pod.diagnosis.stuck() == 0) continue;
     stuck += pod.diagnosis.stuck();
     ++leaking;
   }
@@ -368,26 +370,27 @@ void TopScreen::scroll_to(std::ptrdiff_t at, std::size_t room) {
 }
 
 void TopScreen::append_pods(std::vector<TopLine>& lines, std::size_t width, std::size_t height,
-                            bool stale) {
+                            std::chrono::steady_clock::time_point now) {
   lines.push_back({row_text(kPodColumns, heads(kPodColumns), width), TopStyle::kHead});
   page_ = std::max<std::size_t>(height, lines.size() + 2) - lines.size() - 1;
-  const auto shown = pods();
-  const auto at = cursor_in(shown);
+  const auto rows = pods();
+  if (rows.empty()) return;
+  const Shown shown(*snapshot_, now);
+  const auto at = cursor_in(rows);
   scroll_to(at, page_);
-  for (auto i = first_; i < static_cast<std::ptrdiff_t>(shown.size()); ++i) {
+  for (auto i = first_; i < static_cast<std::ptrdiff_t>(rows.size()); ++i) {
     if (i >= first_ + static_cast<std::ptrdiff_t>(page_)) break;
-    const auto& pod = *shown[static_cast<std::size_t>(i)];
-    const auto visibility = stale ? Visibility::kStale : pod.visibility;
+    const auto& pod = *rows[static_cast<std::size_t>(i)];
+    const auto visibility = shown.of(pod);
     TopLine line;
     if (visibility == Visibility::kVisible) {
       line.text = row_text(kPodColumns, pod_cells(pod), width);
       if (pod.diagnosis.stuck() > 0) line.style = TopStyle::kAlarm;
     } else {
       const auto name = printable(pod.pod_namespace + "/" + pod.name);
-      line.text =
-          fitted(fmt::format("{} not counted ({}): {}", name, reason_of(visibility),
-                             printable(stale ? "the last scan is too long ago" : pod.detail)),
-                 width);
+      line.text = fitted(fmt::format("{} not counted ({}): {}", name, reason_of(visibility),
+                                     printable(std::string(shown.detail_of(pod)))),
+                         width);
       line.style = TopStyle::kQuiet;
     }
     if (i == at) line.style = TopStyle::kSelected;
@@ -431,15 +434,14 @@ void TopScreen::append_sockets(std::vector<TopLine>& lines, std::size_t width, s
 
 std::vector<TopLine> TopScreen::lines(std::size_t width, std::size_t height,
                                       std::chrono::steady_clock::time_point now) {
-  const bool stale = snapshot_ != nullptr && snapshot_->stale_at(now);
   std::vector<TopLine> lines = {{fitted(title(now), width), TopStyle::kTitle},
-                                {fitted(summary(stale), width)}};
+                                {fitted(summary(now), width)}};
   if (!complaint_.empty())
     lines.push_back({fitted(printable(complaint_), width), TopStyle::kAlarm});
   if (open_) {
     append_sockets(lines, width, height);
   } else {
-    append_pods(lines, width, height, stale);
+    append_pods(lines, width, height, now);
   }
   if (height > 0) lines.resize(height - 1);
   lines.push_back({fitted(help(), width), TopStyle::kQuiet});

@@ -73,11 +73,12 @@ class TopScreen {
   [[nodiscard]] std::vector<const PodSnapshot*> pods() const;
   [[nodiscard]] std::ptrdiff_t cursor_in(const std::vector<const PodSnapshot*>& pods) const;
   void remember(const PodSnapshot& pod) { selected_ = {pod.uid, pod.name}; }
-  void append_pods(std::vector<TopLine>& lines, std::size_t width, std::size_t height, bool stale);
+  void append_pods(std::vector<TopLine>& lines, std::size_t width, std::size_t height,
+                   std::chrono::steady_clock::time_point now);
   void append_sockets(std::vector<TopLine>& lines, std::size_t width, std::size_t height);
   void scroll_to(std::ptrdiff_t at, std::size_t room);
   [[nodiscard]] std::string title(std::chrono::steady_clock::time_point now) const;
-  [[nodiscard]] std::string summary(bool stale) const;
+  [[nodiscard]] std::string summary(std::chrono::steady_clock::time_point now) const;
   [[nodiscard]] std::string help() const;
 
   std::string source_;
