@@ -7,10 +7,11 @@
 #include <thread>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "bench/agent_process.h"
 #include "bench/cpu.h"
 #include "bench/tenants.h"
-#include <fmt/format.h>
 
 namespace closewatch::bench {
 namespace {

@@ -4,15 +4,15 @@
 #include <stdexcept>
 #include <vector>
 
+#include "tests/support/agent_scanner.h"
+#include <fmt/format.h>
+
 #include "bench/agent_process.h"
 #include "bench/allocations.h"
 #include "bench/cpu.h"
 #include "bench/tenants.h"
-#include "kernel/inet_diag_source.h"
-#include "tests/support/agent_scanner.h"
-#include <fmt/format.h>
-
 #include "closewatch/scan/state_counts.h"
+#include "kernel/inet_diag_source.h"
 
 namespace closewatch::bench {
 namespace {

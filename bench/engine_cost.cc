@@ -8,15 +8,15 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/agent_scanner.h"
+#include <fmt/format.h>
+
 #include "bench/allocations.h"
 #include "bench/cpu.h"
 #include "bench/node_exporter.h"
 #include "bench/others.h"
 #include "bench/tenants.h"
 #include "bench/touch_walk.h"
-#include "tests/support/agent_scanner.h"
-#include <fmt/format.h>
-
 #include "closewatch/kernel/engine.h"
 
 namespace closewatch::bench {

@@ -8,10 +8,11 @@
 #include <exception>
 #include <string_view>
 
+#include <fmt/format.h>
+
 #include "bench/agent_cost.h"
 #include "bench/diagnosis_cost.h"
 #include "bench/engine_cost.h"
-#include <fmt/format.h>
 
 int main(int argc, char** argv) {
   using namespace closewatch::bench;

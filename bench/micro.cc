@@ -1,12 +1,12 @@
 // The steps of the hot path on their own, without a kernel.
 
-#include "bench/allocations.h"
-#include "kernel/inet_diag_codec.h"
 #include "tests/unit/kernel/netlink_messages.h"
 #include <benchmark/benchmark.h>
 
+#include "bench/allocations.h"
 #include "closewatch/metrics/prometheus_text.h"
 #include "closewatch/scan/socket_tally.h"
+#include "kernel/inet_diag_codec.h"
 
 namespace closewatch {
 namespace {

@@ -8,8 +8,9 @@
 #include <fstream>
 #include <string>
 
-#include "bench/agent_process.h"
 #include "tests/support/network_namespace.h"
+
+#include "bench/agent_process.h"
 
 namespace closewatch::bench {
 namespace {

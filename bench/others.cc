@@ -10,7 +10,6 @@
 #include <vector>
 
 #include "bench/agent_process.h"
-
 #include "closewatch/base/file.h"
 
 namespace closewatch::bench {

@@ -5,11 +5,11 @@
 #include <stdexcept>
 #include <utility>
 
-#include "kernel/bpf_object.h"
-#include "kernel/walk_program.h"
 #include "touch_walk.object.h"
 
 #include "closewatch/base/file.h"
+#include "kernel/bpf_object.h"
+#include "kernel/walk_program.h"
 
 namespace closewatch::bench {
 namespace {

@@ -10,7 +10,6 @@
 #include <string_view>
 
 #include "app/option_table.h"
-
 #include "closewatch/metrics/metric_table.h"
 
 namespace {

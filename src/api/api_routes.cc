@@ -5,10 +5,10 @@
 #include <string_view>
 #include <utility>
 
-#include "api/snapshot_tsv.h"
 #include <boost/json.hpp>
 #include <fmt/format.h>
 
+#include "api/snapshot_tsv.h"
 #include "closewatch/api/snapshot_json.h"
 #include "closewatch/base/printable.h"
 #include "closewatch/present/shown.h"

@@ -3,7 +3,6 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
-#include <charconv>
 #include <ctime>
 #include <exception>
 #include <iomanip>
@@ -12,6 +11,8 @@
 #include <string>
 
 #include <boost/json.hpp>
+
+#include "closewatch/base/whole_number.h"
 
 namespace closewatch {
 namespace {
@@ -155,17 +156,15 @@ Endpoint read_endpoint(std::string text) {
   Endpoint endpoint;
   const auto colon = text.rfind(':');
   if (colon == std::string::npos) throw std::invalid_argument("'" + text + "' is no endpoint");
-  const auto* const end = text.data() + text.size();
-  const auto port = std::from_chars(text.data() + colon + 1, end, endpoint.port);
+  const auto port = whole_number<std::uint16_t>(std::string_view(text).substr(colon + 1));
   auto host = text.substr(0, colon);
   const bool bracketed = host.starts_with('[') && host.ends_with(']');
   if (bracketed) host = host.substr(1, host.size() - 2);
   endpoint.address.family = bracketed ? AddressFamily::kIpv6 : AddressFamily::kIpv4;
   const int parsed =
       ::inet_pton(bracketed ? AF_INET6 : AF_INET, host.c_str(), endpoint.address.bytes.data());
-  if (parsed != 1 || port.ec != std::errc() || port.ptr != end) {
-    throw std::invalid_argument("'" + text + "' is no endpoint");
-  }
+  if (parsed != 1 || !port) throw std::invalid_argument("'" + text + "' is no endpoint");
+  endpoint.port = *port;
   return endpoint;
 }
 

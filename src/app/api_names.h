@@ -3,9 +3,9 @@
 #include <chrono>
 #include <memory>
 
-#include "app/config.h"
 #include <boost/asio/io_context.hpp>
 
+#include "app/config.h"
 #include "closewatch/base/result.h"
 #include "closewatch/kubernetes/api_transport.h"
 #include "closewatch/kubernetes/pod_directory.h"

@@ -3,9 +3,9 @@
 #include <linux/capability.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "closewatch/base/file.h"
+#include "closewatch/base/whole_number.h"
 
 namespace closewatch {
 namespace {
@@ -25,10 +25,9 @@ Result<std::uint64_t> parse_effective_capabilities(std::string_view status) {
   }
   auto text = status.substr(field + kField.size());
   text.remove_prefix(std::min(text.find_first_not_of(" \t"), text.size()));
-  std::uint64_t bits = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), bits, kHexadecimal);
-  if (parsed.ec != std::errc()) return fail(ErrorKind::kMalformed, "CapEff is no number");
-  return bits;
+  const auto bits = take_number<std::uint64_t>(text, kHexadecimal);
+  if (!bits) return fail(ErrorKind::kMalformed, "CapEff is no number");
+  return *bits;
 }
 
 std::vector<std::string> missing_capabilities(Engine engine, std::uint64_t effective) {

@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
-#include "app/commands.h"
-#include "app/config_file.h"
-#include "app/option_table.h"
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include "app/commands.h"
+#include "app/config_file.h"
+#include "app/option_table.h"
 #include "closewatch/base/build_info.h"
 
 namespace closewatch {

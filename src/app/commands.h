@@ -4,7 +4,6 @@
 #include <string>
 
 #include "app/config.h"
-
 #include "closewatch/base/exit_status.h"
 #include "closewatch/scan/pod_filter.h"
 

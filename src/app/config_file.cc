@@ -3,9 +3,9 @@
 #include <algorithm>
 #include <set>
 
-#include "app/option_table.h"
 #include <yaml-cpp/yaml.h>
 
+#include "app/option_table.h"
 #include "closewatch/base/file.h"
 
 namespace closewatch {

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "app/config.h"
-
 #include "closewatch/base/result.h"
 
 namespace closewatch {

@@ -7,7 +7,6 @@
 #include <utility>
 
 #include "app/capabilities.h"
-
 #include "closewatch/kernel/engines.h"
 
 namespace closewatch {

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "app/config.h"
-
 #include "closewatch/base/result.h"
 #include "closewatch/kernel/engine.h"
 #include "closewatch/kernel/socket_source.h"

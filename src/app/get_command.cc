@@ -1,10 +1,10 @@
 #include <chrono>
 #include <cstdio>
 
-#include "app/commands.h"
-#include "app/standard_output.h"
 #include <fmt/format.h>
 
+#include "app/commands.h"
+#include "app/standard_output.h"
 #include "closewatch/http/get.h"
 
 namespace closewatch {

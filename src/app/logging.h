@@ -2,8 +2,9 @@
 
 #include <memory>
 
-#include "app/config.h"
 #include <spdlog/logger.h>
+
+#include "app/config.h"
 
 namespace closewatch {
 

@@ -3,7 +3,6 @@
 #include <utility>
 
 #include "app/engine_choice.h"
-
 #include "closewatch/pods/api_metadata.h"
 #include "closewatch/pods/node_pods.h"
 #include "closewatch/pods/pod_logs.h"

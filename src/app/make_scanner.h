@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "app/config.h"
-
 #include "closewatch/base/clock.h"
 #include "closewatch/base/result.h"
 #include "closewatch/kernel/engine.h"

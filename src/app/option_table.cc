@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "closewatch/base/whole_number.h"
 #include "closewatch/kubernetes/object_name.h"
 
 namespace closewatch {
@@ -18,15 +19,13 @@ tl::unexpected<Error> refuse(std::string_view text, std::string_view takes) {
 
 /// "250ms", "10s", "5m", "1h": a whole number and its unit.
 std::optional<nanoseconds> parse_duration(std::string_view text) {
-  std::int64_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  constexpr std::int64_t kSane = 1'000'000;  // keeps every unit clear of overflow
-  if (parsed.ec != std::errc() || number < 0 || number > kSane) return std::nullopt;
-  const std::string_view unit(parsed.ptr, static_cast<std::size_t>(text.end() - parsed.ptr));
-  if (unit == "ms") return std::chrono::milliseconds(number);
-  if (unit == "s") return std::chrono::seconds(number);
-  if (unit == "m") return std::chrono::minutes(number);
-  if (unit == "h") return std::chrono::hours(number);
+  constexpr std::uint32_t kSane = 1'000'000;  // keeps every unit clear of overflow
+  const auto number = take_number<std::uint32_t>(text);
+  if (!number || *number > kSane) return std::nullopt;
+  if (text == "ms") return std::chrono::milliseconds(*number);
+  if (text == "s") return std::chrono::seconds(*number);
+  if (text == "m") return std::chrono::minutes(*number);
+  if (text == "h") return std::chrono::hours(*number);
   return std::nullopt;
 }
 
@@ -108,12 +107,9 @@ Result<void> set_stuck_after(Config& config, std::string_view text) {
 
 Result<void> set_peers(Config& config, std::string_view text) {
   constexpr std::size_t kMost = 100;
-  std::size_t number = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (parsed.ec != std::errc() || parsed.ptr != text.data() + text.size() || number > kMost) {
-    return refuse(text, kPeers);
-  }
-  config.diagnosis.peers = number;
+  const auto number = whole_number<std::size_t>(text);
+  if (!number || *number > kMost) return refuse(text, kPeers);
+  config.diagnosis.peers = *number;
   return {};
 }
 

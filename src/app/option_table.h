@@ -5,7 +5,6 @@
 #include <string_view>
 
 #include "app/config.h"
-
 #include "closewatch/base/result.h"
 
 namespace closewatch {

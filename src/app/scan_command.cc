@@ -7,12 +7,12 @@
 #include <utility>
 #include <vector>
 
+#include <fmt/format.h>
+
 #include "app/api_names.h"
 #include "app/commands.h"
 #include "app/make_scanner.h"
 #include "app/standard_output.h"
-#include <fmt/format.h>
-
 #include "closewatch/api/snapshot_json.h"
 #include "closewatch/pods/socket_owners.h"
 #include "closewatch/present/snapshot_table.h"

@@ -5,7 +5,6 @@
 
 #include "app/config.h"
 #include "app/logging.h"
-
 #include "closewatch/scan/scan_loop.h"
 #include "closewatch/scan/snapshot.h"
 

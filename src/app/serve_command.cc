@@ -8,6 +8,9 @@
 #include <string>
 #include <utility>
 
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/signal_set.hpp>
+
 #include "app/api_names.h"
 #include "app/capabilities.h"
 #include "app/commands.h"
@@ -15,9 +18,6 @@
 #include "app/make_scanner.h"
 #include "app/routes.h"
 #include "app/scan_log.h"
-#include <boost/asio/io_context.hpp>
-#include <boost/asio/signal_set.hpp>
-
 #include "closewatch/base/build_info.h"
 #include "closewatch/http/server.h"
 #include "closewatch/pods/socket_owners.h"

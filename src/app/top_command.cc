@@ -11,12 +11,12 @@
 #include <optional>
 #include <utility>
 
-#include "app/api_names.h"
-#include "app/commands.h"
-#include "app/make_scanner.h"
 #include <boost/asio/io_context.hpp>
 #include <fmt/format.h>
 
+#include "app/api_names.h"
+#include "app/commands.h"
+#include "app/make_scanner.h"
 #include "closewatch/base/unique_fd.h"
 #include "closewatch/present/snapshot_table.h"
 #include "closewatch/top/snapshot_feed.h"

@@ -3,7 +3,8 @@
 #include <arpa/inet.h>
 
 #include <array>
-#include <charconv>
+
+#include "closewatch/base/whole_number.h"
 
 namespace closewatch::http {
 namespace {
@@ -24,9 +25,9 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
   const auto colon = text.rfind(':');
   if (colon == std::string_view::npos) return wrong();
   ListenAddress address;
-  const auto port = text.substr(colon + 1);
-  const auto parsed = std::from_chars(port.data(), port.data() + port.size(), address.port);
-  if (parsed.ec != std::errc() || parsed.ptr != port.data() + port.size()) return wrong();
+  const auto port = whole_number<std::uint16_t>(text.substr(colon + 1));
+  if (!port) return wrong();
+  address.port = *port;
 
   auto host = text.substr(0, colon);
   const bool bracketed = host.starts_with('[') && host.ends_with(']');

@@ -43,12 +43,10 @@ SocketRow row_of(const walk_record& record, TcpState state, const walk_answer& r
   row.remote = {address(record, record.remote), ntohs(record.remote_port)};
   row.cookie = identity(record);
   row.inode = static_cast<std::uint32_t>(record.inode);  // as inet_diag gives it
-  row.uid = record.uid;
   // copied_seq may be ahead while data is being copied (tcp_diag_get_info() cuts it likewise).
   row.receive_queue =
       static_cast<std::int32_t>(record.receive_queue) < 0 ? 0 : record.receive_queue;
   row.send_queue = record.send_queue;
-  row.interface_index = record.interface;
   if (record.cgroup != 0) row.cgroup_id = record.cgroup;
   if (ticks && state != TcpState::kListen) {
     const auto elapsed = static_cast<std::uint32_t>(run.jiffies) - record.received_at;
@@ -130,7 +128,7 @@ Result<SocketReading> BpfSource::read(int network_namespace, const SocketQuery& 
   const auto rows = rows_of(space->net);
   hand_over_rows(rows, query, sink);
   hand_over_ports(*space, rows, sink);
-  return SocketReading{space->cookie, listening.repeats + connected.repeats};
+  return SocketReading{space->cookie};
 }
 
 Result<walk_namespace> BpfSource::identify(int network_namespace) {
@@ -174,7 +172,6 @@ BpfSource::Table BpfSource::walk(Address table, std::uint64_t mask, bool listeni
       return done;
     }
     const auto& answer = memory_.answer;
-    done.repeats += answer.moved;
     groups_full_ |= answer.no_group > 0;
     take_records();
     if (answer.next <= next) {

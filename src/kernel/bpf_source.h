@@ -9,9 +9,8 @@
 #include <utility>
 #include <vector>
 
-#include "kernel/walk_program.h"
-
 #include "closewatch/kernel/socket_source.h"
+#include "kernel/walk_program.h"
 
 namespace closewatch {
 
@@ -24,8 +23,7 @@ namespace closewatch {
 /// more than there is room for, kSystem.
 ///
 /// A row's cookie is made of the socket's address and what is fixed while it is in CLOSE_WAIT, as
-/// the kernel's own exists only for sockets that somebody has asked it of. It has no
-/// last_data_received_ms.
+/// the kernel's own exists only for sockets that somebody has asked it of.
 class BpfSource final : public SocketSource {
  public:
   explicit BpfSource(std::unique_ptr<WalkProgram> program);
@@ -43,7 +41,6 @@ class BpfSource final : public SocketSource {
   /// A hash table as this scan has found it.
   struct Table {
     Result<void> state;
-    unsigned repeats = 0;
   };
   struct OwnedRow {
     Address space = 0;

@@ -76,10 +76,8 @@ Result<SocketRow> row_from(const inet_diag_msg& message) {
                         message.id.idiag_dport);
   row.cookie = (std::uint64_t{message.id.idiag_cookie[1]} << 32U) | message.id.idiag_cookie[0];
   row.inode = message.idiag_inode;
-  row.uid = message.idiag_uid;
   row.receive_queue = message.idiag_rqueue;
   row.send_queue = message.idiag_wqueue;
-  row.interface_index = message.id.idiag_if;
   return row;
 }
 
@@ -91,14 +89,12 @@ Result<void> read_cgroup_id(Bytes payload, SocketRow& row) {
 }
 
 Result<void> read_tcp_info(Bytes payload, SocketRow& row) {
-  // The struct grows with the kernel; these two fields have been there since its beginning.
+  // The struct grows with the kernel; this field has been there since its beginning.
   constexpr std::size_t kNeeded =
       offsetof(tcp_info, tcpi_last_ack_recv) + sizeof(tcp_info::tcpi_last_ack_recv);
   if (payload.size() < kNeeded) {
     return malformed("tcp_info of " + std::to_string(payload.size()) + " bytes");
   }
-  row.last_data_received_ms =
-      read_as<std::uint32_t>(payload.subspan(offsetof(tcp_info, tcpi_last_data_recv)));
   row.last_ack_received_ms =
       read_as<std::uint32_t>(payload.subspan(offsetof(tcp_info, tcpi_last_ack_recv)));
   return {};

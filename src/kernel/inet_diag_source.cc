@@ -16,16 +16,12 @@ InetDiagSource::InetDiagSource(std::unique_ptr<NetlinkOpener> opener)
 
 Result<SocketReading> InetDiagSource::read(int network_namespace, const SocketQuery& query,
                                            RowSink& sink) {
-  unsigned repeats = 0;
-  while (true) {
+  for (unsigned repeats = 0;; ++repeats) {
     sink.restart();
     auto reading = read_once(network_namespace, query, sink);
-    if (reading) {
-      reading->repeats = repeats;
+    if (reading || reading.error().kind != ErrorKind::kInterrupted || repeats == kMaxRepeats) {
       return reading;
     }
-    if (reading.error().kind != ErrorKind::kInterrupted || repeats == kMaxRepeats) return reading;
-    ++repeats;
   }
 }
 

@@ -5,10 +5,9 @@
 #include <memory>
 #include <vector>
 
+#include "closewatch/kernel/socket_source.h"
 #include "kernel/inet_diag_codec.h"
 #include "kernel/netlink_channel.h"
-
-#include "closewatch/kernel/socket_source.h"
 
 namespace closewatch {
 

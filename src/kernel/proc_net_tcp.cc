@@ -1,11 +1,12 @@
 #include "kernel/proc_net_tcp.h"
 
-#include <charconv>
 #include <cstring>
 #include <optional>
 #include <string>
 
 #include <boost/container_hash/hash.hpp>
+
+#include "closewatch/base/whole_number.h"
 
 namespace closewatch::proc_net_tcp {
 namespace {
@@ -38,9 +39,9 @@ class Words {
 
 template <typename Number>
 bool parse(std::string_view text, Number& number, int base) {
-  const auto* const end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, number, base);
-  return !text.empty() && parsed.ec == std::errc() && parsed.ptr == end;
+  const auto parsed = whole_number<Number>(text, base);
+  number = parsed.value_or(0);
+  return parsed.has_value();
 }
 
 /// "0100007F:1F90": the address as 32-bit numbers of the machine's own byte order, the port as it
@@ -89,10 +90,10 @@ Result<SocketRow> parse_line(std::string_view line) {
   }
   words.next();  // timer and when it fires
   words.next();  // retransmissions
-  const auto uid = words.next();
+  words.next();  // uid
   words.next();  // unanswered probes
   const auto known = tcp_state_from(state);
-  if (!known || !parse(uid, row.uid, kDecimal) || !parse(words.next(), row.inode, kDecimal)) {
+  if (!known || !parse(words.next(), row.inode, kDecimal)) {
     return malformed(line);
   }
   row.state = *known;

@@ -7,9 +7,8 @@
 #include <cstring>
 #include <string>
 
-#include "kernel/proc_net_tcp.h"
-
 #include "closewatch/base/file.h"
+#include "kernel/proc_net_tcp.h"
 
 namespace closewatch {
 namespace {

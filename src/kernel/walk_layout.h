@@ -88,8 +88,6 @@ struct walk_record {
   walk_u32 receive_queue;
   walk_u32 send_queue;
   walk_u32 received_at;  ///< jiffies of the last ACK, 32 bits
-  walk_u32 uid;
-  walk_u32 interface;
   walk_u16 local_port;   ///< host byte order
   walk_u16 remote_port;  ///< network byte order
   walk_u16 family;

@@ -5,12 +5,13 @@
 #include <cstring>
 #include <utility>
 
-#include "kernel/bpf_object.h"
-#include "kernel/kernel_fields.h"
-#include "kernel/load_refusal.h"
 #include "socket_walk.object.h"
 #include "socket_walk_by_loads.object.h"
 #include <bpf/btf.h>
+
+#include "kernel/bpf_object.h"
+#include "kernel/kernel_fields.h"
+#include "kernel/load_refusal.h"
 
 namespace closewatch {
 namespace {

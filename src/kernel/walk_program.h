@@ -8,9 +8,8 @@
 #include <span>
 #include <string>
 
-#include "kernel/walk_layout.h"
-
 #include "closewatch/base/result.h"
+#include "kernel/walk_layout.h"
 
 namespace closewatch {
 

@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <utility>
 
 #include <boost/asio/connect.hpp>
@@ -21,6 +20,7 @@
 #include <boost/beast/ssl/ssl_stream.hpp>
 
 #include "closewatch/base/file.h"
+#include "closewatch/base/whole_number.h"
 
 namespace closewatch {
 namespace {
@@ -62,11 +62,10 @@ Result<std::string> read_token(const std::string& directory) {
 }
 
 std::optional<std::chrono::seconds> retry_after(std::string_view text) {
-  constexpr int kMost = 3600;
-  int seconds = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), seconds);
-  if (parsed.ec != std::errc() || seconds < 0) return std::nullopt;
-  return std::chrono::seconds(std::min(seconds, kMost));
+  constexpr unsigned kMost = 3600;
+  const auto seconds = take_number<unsigned>(text);
+  if (!seconds) return std::nullopt;
+  return std::chrono::seconds(std::min(*seconds, kMost));
 }
 
 bool is_ip_address(const std::string& host) {

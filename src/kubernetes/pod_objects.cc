@@ -2,12 +2,12 @@
 
 #include <algorithm>
 
-#include "kubernetes/workload.h"
 #include <boost/json/parse.hpp>
 #include <boost/json/value.hpp>
 
 #include "closewatch/base/printable.h"
 #include "closewatch/kubernetes/object_name.h"
+#include "kubernetes/workload.h"
 
 namespace closewatch {
 namespace {

@@ -1,8 +1,9 @@
 #include "kubernetes/workload.h"
 
-#include <charconv>
 #include <cstdint>
 #include <optional>
+
+#include "closewatch/base/whole_number.h"
 
 namespace closewatch {
 namespace {
@@ -24,10 +25,9 @@ bool is_schedule(std::string_view digits) {
   constexpr std::uint64_t kFirst = 1'420'070'400;
   constexpr std::uint64_t kLast = 4'102'444'800;
   if (digits.size() != kMinuteDigits && digits.size() != kSecondDigits) return false;
-  std::uint64_t number = 0;
-  const auto* const end = digits.data() + digits.size();
-  if (std::from_chars(digits.data(), end, number).ptr != end) return false;
-  const auto seconds = digits.size() == kMinuteDigits ? number * 60 : number;
+  const auto number = whole_number<std::uint64_t>(digits);
+  if (!number) return false;
+  const auto seconds = digits.size() == kMinuteDigits ? *number * 60 : *number;
   return seconds >= kFirst && seconds <= kLast;
 }
 

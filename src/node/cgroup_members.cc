@@ -4,11 +4,11 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <charconv>
 #include <string_view>
 #include <utility>
 
 #include "closewatch/base/file.h"
+#include "closewatch/base/whole_number.h"
 
 namespace closewatch {
 namespace {
@@ -17,14 +17,9 @@ constexpr int kDeepestDirectory = 32;  // of directories below a container's
 
 void parse_pids(std::string_view text, std::vector<pid_t>& pids) {
   pids.clear();
-  const char* at = text.data();
-  const char* const end = at + text.size();
-  while (at < end) {
-    pid_t pid = 0;
-    const auto parsed = std::from_chars(at, end, pid);
-    if (parsed.ec == std::errc()) pids.push_back(pid);
-    at = std::find(parsed.ptr, end, '\n');
-    if (at != end) ++at;
+  while (!text.empty()) {
+    if (const auto pid = take_number<pid_t>(text)) pids.push_back(*pid);
+    text.remove_prefix(std::min(text.find('\n'), text.size() - 1) + 1);
   }
   std::sort(pids.begin(), pids.end());
 }
@@ -41,7 +36,8 @@ class MembersWalk {
     }
     struct stat status {};
     if (::fstat(directory->get(), &status) != 0) {
-      errors_.push_back({ErrorKind::kSystem, "looking at cgroup directory " + std::string(path)});
+      errors_.push_back(
+          fail_errno(errno, "looking at cgroup directory " + std::string(path)).value());
       return;
     }
     members(directory->get(), status.st_ino);

@@ -5,11 +5,11 @@
 
 #include <array>
 #include <cerrno>
-#include <charconv>
 #include <optional>
 #include <utility>
 
 #include "closewatch/base/file.h"
+#include "closewatch/base/whole_number.h"
 
 namespace closewatch {
 namespace {
@@ -18,20 +18,9 @@ namespace {
 std::optional<std::uint32_t> socket_inode(std::string_view link) {
   constexpr std::string_view kPrefix = "socket:[";
   if (!link.starts_with(kPrefix)) return std::nullopt;
-  std::uint32_t inode = 0;
-  const auto parsed =
-      std::from_chars(link.data() + kPrefix.size(), link.data() + link.size(), inode);
-  if (parsed.ec != std::errc() || parsed.ptr == link.data() + link.size() || *parsed.ptr != ']') {
-    return std::nullopt;
-  }
-  return inode;
-}
-
-std::optional<pid_t> pid_from(std::string_view name) {
-  pid_t pid = 0;
-  const auto parsed = std::from_chars(name.data(), name.data() + name.size(), pid);
-  if (parsed.ec != std::errc() || parsed.ptr != name.data() + name.size()) return std::nullopt;
-  return pid;
+  link.remove_prefix(kPrefix.size());
+  const auto inode = take_number<std::uint32_t>(link);
+  return link.starts_with(']') ? inode : std::nullopt;
 }
 
 }  // namespace
@@ -53,8 +42,9 @@ Result<ProcessStat> parse_process_stat(std::string_view text) {
     if (space == std::string_view::npos) return malformed();
     rest.remove_prefix(space + 1);
   }
-  const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), stat.start_time);
-  if (parsed.ec != std::errc()) return malformed();
+  const auto start_time = take_number<std::uint64_t>(rest);
+  if (!start_time) return malformed();
+  stat.start_time = *start_time;
   return stat;
 }
 
@@ -123,7 +113,7 @@ Result<std::vector<pid_t>> list_processes(int proc) {
   std::vector<pid_t> processes;
   DirectoryEntry entry{};
   while (directory->next(entry)) {
-    if (const auto pid = pid_from(entry.name)) processes.push_back(*pid);
+    if (const auto pid = whole_number<pid_t>(entry.name)) processes.push_back(*pid);
   }
   return processes;
 }

@@ -5,13 +5,13 @@
 #include <string_view>
 #include <utility>
 
-#include "page/page.h"
-#include "page/page_assets.h"
 #include <fmt/format.h>
 
 #include "closewatch/base/seconds.h"
 #include "closewatch/http/gzip.h"
 #include "closewatch/present/shown.h"
+#include "page/page.h"
+#include "page/page_assets.h"
 
 namespace closewatch {
 namespace {

@@ -7,7 +7,6 @@
 #include <utility>
 #include <vector>
 
-#include "page/page_assets.h"
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -17,6 +16,7 @@
 #include "closewatch/present/pod_summary.h"
 #include "closewatch/present/shown.h"
 #include "closewatch/present/text_table.h"
+#include "page/page_assets.h"
 
 namespace closewatch {
 namespace {

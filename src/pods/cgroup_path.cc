@@ -85,7 +85,6 @@ std::optional<CgroupPosition> mismatched_driver(std::string_view name) {
   if (!uid || !is_container_id(id)) return std::nullopt;
   auto position = position_of_pod(*uid);
   position.container_id = id;
-  position.runtime = rest.substr(0, colon);
   return position;
 }
 
@@ -134,7 +133,6 @@ CgroupPosition step_into(const CgroupPosition& parent, std::string_view name) {
   if (const auto container = container_named(name)) {
     here.ignored = container->runtime.ends_with("conmon");
     here.container_id = container->id;
-    here.runtime = container->runtime;
     return here;
   }
   here.below_kubepods |= name.find("kubepods") != std::string_view::npos;

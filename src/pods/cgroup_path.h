@@ -19,7 +19,6 @@ struct CgroupPosition {
   bool ignored = false;      ///< a runtime's monitor (conmon) or a mount unit: no pod's process
   std::string pod_uid;       ///< with dashes; 32 hexadecimal digits for a static pod
   std::string container_id;  ///< 64 hexadecimal digits
-  std::string runtime;       ///< "cri-containerd", "crio", "docker" … where the name tells
 
   bool operator==(const CgroupPosition&) const = default;
 };

@@ -7,9 +7,8 @@
 #include <map>
 #include <utility>
 
-#include "pods/cgroup_path.h"
-
 #include "closewatch/base/file.h"
+#include "pods/cgroup_path.h"
 
 namespace closewatch {
 namespace {

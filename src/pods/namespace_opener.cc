@@ -9,11 +9,10 @@
 #include <string_view>
 #include <utility>
 
-#include "pods/cgroup_path.h"
-
 #include "closewatch/base/file.h"
 #include "closewatch/node/cgroup_members.h"
 #include "closewatch/node/process.h"
+#include "pods/cgroup_path.h"
 
 namespace closewatch {
 namespace {

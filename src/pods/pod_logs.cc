@@ -2,10 +2,9 @@
 
 #include <utility>
 
-#include "pods/cgroup_path.h"
-
 #include "closewatch/base/file.h"
 #include "closewatch/kubernetes/object_name.h"
+#include "pods/cgroup_path.h"
 
 namespace closewatch {
 namespace {

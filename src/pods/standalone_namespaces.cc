@@ -11,11 +11,10 @@
 #include <set>
 #include <utility>
 
-#include "pods/cgroup_path.h"
-
 #include "closewatch/base/file.h"
 #include "closewatch/base/printable.h"
 #include "closewatch/node/process.h"
+#include "pods/cgroup_path.h"
 
 namespace closewatch {
 namespace {

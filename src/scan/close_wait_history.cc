@@ -65,15 +65,6 @@ std::size_t CloseWaitHistory::sockets() const {
   return sockets;
 }
 
-std::size_t CloseWaitHistory::bytes() const {
-  std::size_t bytes = 0;
-  for (const auto& [identity, space] : spaces_) {
-    bytes +=
-        space.sockets.capacity() * sizeof(Known) + space.ports.capacity() * sizeof(std::uint16_t);
-  }
-  return bytes;
-}
-
 void CloseWaitHistory::update_ports(Space& space, SocketTally& tally) {
   std::erase_if(space.ports, [&](std::uint16_t port) { return !tally.has_sockets(port); });
   for (const auto& listener : tally.sums().listeners) space.ports.push_back(listener.port);

@@ -4,10 +4,10 @@
 #include <stdexcept>
 #include <string>
 
-#include "app/make_scanner.h"
-#include "app/option_table.h"
 #include "tests/support/engine_under_test.h"
 
+#include "app/make_scanner.h"
+#include "app/option_table.h"
 #include "closewatch/base/clock.h"
 #include "closewatch/scan/scanner.h"
 

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <tl/expected.hpp>
@@ -26,8 +27,21 @@ struct Error {
   std::string what;
 };
 
+/// A value or an Error, which whoever gets it has to look at: an ignored one does not compile.
 template <typename T>
-using Result = tl::expected<T, Error>;
+class [[nodiscard]] Result : public tl::expected<T, Error> {
+ public:
+  using tl::expected<T, Error>::expected;
+  // NOLINTNEXTLINE(google-explicit-constructor): what tl::expected's own functions give is the same
+  Result(tl::expected<T, Error> same) : tl::expected<T, Error>(std::move(same)) {}
+
+  /// What `next` makes of the value; an error goes on as it is.
+  template <typename Next, typename Value = T>
+  auto and_then(Next next) const -> std::invoke_result_t<Next, const Value&> {
+    if (this->has_value()) return next(**this);
+    return tl::unexpected<Error>(this->error());
+  }
+};
 
 inline tl::unexpected<Error> fail(ErrorKind kind, std::string what) {
   return tl::unexpected<Error>(Error{kind, std::move(what)});

@@ -45,20 +45,16 @@ struct SocketRow {
   std::uint64_t cookie = 0;
   /// Inode of the socket file; 0 while no process has accepted the connection, and for minisockets.
   std::uint32_t inode = 0;
-  std::uint32_t uid = 0;
   /// Unread bytes, a FIN counting as one; for LISTEN the connections that wait for accept().
   std::uint32_t receive_queue = 0;
   /// Unacknowledged bytes; for LISTEN the limit of the accept queue, or kNoAcceptLimit.
   std::uint32_t send_queue = 0;
-  std::uint32_t interface_index = 0;
   /// INET_DIAG_CGROUP_ID: cgroup v2 id of the creator (Linux 5.8+), kUnknownCgroup when the kernel
   /// does not know; nullopt where it gives none: older kernels, and minisockets (TIME_WAIT,
   /// SYN_RECV) on all.
   std::optional<std::uint64_t> cgroup_id;
   /// tcpi_last_ack_recv: milliseconds since the last ACK came in; only when tcp_info was asked for.
   std::optional<std::uint32_t> last_ack_received_ms;
-  /// tcpi_last_data_recv, likewise.
-  std::optional<std::uint32_t> last_data_received_ms;
 };
 
 }  // namespace closewatch

@@ -44,7 +44,6 @@ struct SocketQuery {
 struct SocketReading {
   /// SO_NETNS_COOKIE: names the namespace for ever, unlike its inode number; Linux 5.14+.
   std::optional<std::uint64_t> namespace_cookie;
-  unsigned repeats = 0;  ///< how often the kernel's answer was inconsistent and was asked for again
 };
 
 /// Where socket rows come from. Not thread-safe: it belongs to the scanner's thread.

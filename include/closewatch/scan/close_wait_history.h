@@ -50,7 +50,6 @@ class CloseWaitHistory {
   [[nodiscard]] std::uint64_t entered() const;  ///< came into CLOSE_WAIT
   [[nodiscard]] std::uint64_t left() const;     ///< went out of it
   [[nodiscard]] std::size_t sockets() const;    ///< in CLOSE_WAIT in the last scan
-  [[nodiscard]] std::size_t bytes() const;      ///< of memory for what is remembered
 
  private:
   /// A socket in CLOSE_WAIT and the earliest moment that it is known to have been there.

@@ -68,7 +68,6 @@ struct sock_common {
   __u16 skc_num;
   unsigned short skc_family;
   volatile unsigned char skc_state;
-  int skc_bound_dev_if;
   possible_net_t skc_net;
   struct in6_addr skc_v6_daddr;
   struct in6_addr skc_v6_rcv_saddr;
@@ -87,9 +86,6 @@ struct cgroup {
 struct sock_cgroup_data {
   struct cgroup* cgroup;
 };
-typedef struct {
-  unsigned int val;
-} kuid_t;
 struct inode {
   unsigned long i_ino;
   void* i_private;
@@ -102,7 +98,6 @@ struct sock {
   struct sock_common __sk_common;
   struct socket* sk_socket;
   struct sock_cgroup_data sk_cgrp_data;
-  kuid_t sk_uid;
   __u32 sk_ack_backlog;
   __u32 sk_max_ack_backlog;
 };

@@ -166,10 +166,8 @@ static __always_inline void describe(const struct walk_link* link, __u64 net, __
   record->cgroup = cgroup;
   record->socket = socket;
   record->inode = inode_of(socket);
-  record->uid = READ(struct sock, socket, sk_uid.val);
   record->state = state;
   record->family = COMMON(link, __u16, skc_family);
-  record->interface = COMMON(link, __u32, skc_bound_dev_if);
   record->local_port = COMMON(link, __u16, skc_num);
   record->remote_port = COMMON(link, __u16, skc_dport);
   __builtin_memset(record->local, 0, sizeof(record->local));

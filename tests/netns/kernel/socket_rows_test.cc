@@ -9,7 +9,6 @@
 #include <memory>
 #include <optional>
 
-#include "kernel/inet_diag_source.h"
 #include "tests/support/collecting_sink.h"
 #include "tests/support/network_namespace.h"
 #include "tests/support/tcp_sockets.h"
@@ -18,6 +17,7 @@
 #include <gtest/gtest.h>
 
 #include "closewatch/base/file.h"
+#include "kernel/inet_diag_source.h"
 
 namespace closewatch {
 namespace {
@@ -94,14 +94,12 @@ TEST_F(SocketRowsTest, TellAllThatTheKernelKnows) {
   EXPECT_EQ(row.send_queue, 0U);
   EXPECT_EQ(row.inode, inode_of(connection.server));
   EXPECT_EQ(row.cookie, option_of(connection.server, kSoCookie));
-  EXPECT_EQ(row.uid, ::getuid());
   EXPECT_EQ(row.local.port, listener.port);
   EXPECT_EQ(row.local.address.family, AddressFamily::kIpv4);
   EXPECT_THAT(std::vector(row.remote.address.bytes.begin(), row.remote.address.bytes.begin() + 4),
               ::testing::ElementsAre(127, 0, 0, 1));
   EXPECT_EQ(reading_.namespace_cookie, namespace_cookie);
   ASSERT_TRUE(row.last_ack_received_ms);
-  ASSERT_TRUE(row.last_data_received_ms);
   EXPECT_LT(*row.last_ack_received_ms, 60'000U);
 }
 

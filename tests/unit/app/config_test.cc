@@ -1,7 +1,8 @@
-#include "app/config_file.h"
-#include "app/option_table.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "app/config_file.h"
+#include "app/option_table.h"
 
 namespace closewatch {
 namespace {

@@ -9,9 +9,8 @@
 #include <cstring>
 #include <vector>
 
-#include "kernel/inet_diag_codec.h"
-
 #include "closewatch/base/bytes.h"
+#include "kernel/inet_diag_codec.h"
 
 namespace closewatch::testing {
 

@@ -25,7 +25,6 @@ TEST(ProcNetTcp, ALineIsARow) {
               ElementsAre(127, 0, 0, 1));
   EXPECT_EQ(row->send_queue, 2U);
   EXPECT_EQ(row->receive_queue, 6U);
-  EXPECT_EQ(row->uid, 1000U);
   EXPECT_EQ(row->inode, 4711U);
   EXPECT_FALSE(row->cgroup_id);
   EXPECT_FALSE(row->last_ack_received_ms);

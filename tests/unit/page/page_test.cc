@@ -2,10 +2,11 @@
 
 #include "tests/support/sample_snapshot.h"
 // Not <regex>, in which g++ 12 warns of itself under -fsanitize=address.
-#include "page/page_assets.h"
 #include <boost/regex.hpp>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+
+#include "page/page_assets.h"
 
 namespace closewatch {
 namespace {

@@ -18,7 +18,6 @@ struct Case {
   const char* path;
   const char* pod_uid;
   const char* container_id;
-  const char* runtime;
   bool ignored = false;
 };
 
@@ -33,99 +32,95 @@ TEST_P(CgroupPath, IsLocated) {
   if (expected.ignored) return;
   EXPECT_EQ(position.pod_uid, expected.pod_uid);
   EXPECT_EQ(position.container_id, expected.container_id);
-  EXPECT_EQ(position.runtime, expected.runtime);
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Table, CgroupPath,
     ::testing::Values(
         // cgroupfs driver
-        Case{"CgroupfsGuaranteed", "/kubepods/pod" UID "/" ID_A, UID, ID_A, ""},
-        Case{"CgroupfsBurstable", "/kubepods/burstable/pod" UID "/" ID_A, UID, ID_A, ""},
-        Case{"CgroupfsBestEffort", "/kubepods/besteffort/pod" UID "/" ID_A, UID, ID_A, ""},
-        Case{"CgroupfsStaticPod", "/kubepods/burstable/pod" STATIC_UID "/" ID_A, STATIC_UID, ID_A,
-             ""},
-        Case{"CgroupfsPodDirectory", "/kubepods/burstable/pod" UID, UID, "", ""},
-        Case{"CgroupfsQosDirectory", "/kubepods/burstable", "", "", ""},
-        Case{"CgroupfsCrio", "/kubepods/burstable/pod" UID "/crio-" ID_A, UID, ID_A, "crio"},
+        Case{"CgroupfsGuaranteed", "/kubepods/pod" UID "/" ID_A, UID, ID_A},
+        Case{"CgroupfsBurstable", "/kubepods/burstable/pod" UID "/" ID_A, UID, ID_A},
+        Case{"CgroupfsBestEffort", "/kubepods/besteffort/pod" UID "/" ID_A, UID, ID_A},
+        Case{"CgroupfsStaticPod", "/kubepods/burstable/pod" STATIC_UID "/" ID_A, STATIC_UID, ID_A},
+        Case{"CgroupfsPodDirectory", "/kubepods/burstable/pod" UID, UID, ""},
+        Case{"CgroupfsQosDirectory", "/kubepods/burstable", "", ""},
+        Case{"CgroupfsCrio", "/kubepods/burstable/pod" UID "/crio-" ID_A, UID, ID_A},
         // systemd driver
         Case{"SystemdGuaranteed",
              "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/cri-containerd-" ID_A ".scope",
-             UID, ID_A, "cri-containerd"},
+             UID, ID_A},
         Case{"SystemdBurstable",
              "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" UID_UNDERSCORED
              ".slice/cri-containerd-" ID_A ".scope",
-             UID, ID_A, "cri-containerd"},
+             UID, ID_A},
         Case{"SystemdBestEffort",
              "/kubepods.slice/kubepods-besteffort.slice/kubepods-besteffort-pod" UID_UNDERSCORED
              ".slice/cri-containerd-" ID_A ".scope",
-             UID, ID_A, "cri-containerd"},
+             UID, ID_A},
         Case{"SystemdStaticPod",
              "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod" STATIC_UID
              ".slice/crio-" ID_A ".scope",
-             STATIC_UID, ID_A, "crio"},
+             STATIC_UID, ID_A},
         Case{"SystemdCrio",
-             "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/crio-" ID_A ".scope", UID, ID_A,
-             "crio"},
+             "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/crio-" ID_A ".scope", UID,
+             ID_A},
         Case{"SystemdDocker",
              "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/docker-" ID_A ".scope", UID,
-             ID_A, "docker"},
+             ID_A},
         Case{"SystemdNerdctl",
              "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/nerdctl-" ID_A ".scope", UID,
-             ID_A, "nerdctl"},
+             ID_A},
         Case{"SystemdPodDirectory", "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice", UID,
-             "", ""},
-        Case{"SystemdQosDirectory", "/kubepods.slice/kubepods-burstable.slice", "", "", ""},
+             ""},
+        Case{"SystemdQosDirectory", "/kubepods.slice/kubepods-burstable.slice", "", ""},
         // one driver in the kubelet, the other in the runtime
         Case{"MismatchContainerd",
              "/system.slice/containerd.service/kubepods-burstable-pod" UID_UNDERSCORED
              ".slice:cri-containerd:" ID_A,
-             UID, ID_A, "cri-containerd"},
-        Case{"MismatchAtTheRoot", "/kubepods-pod" UID_UNDERSCORED ".slice:crio:" ID_A, UID, ID_A,
-             "crio"},
+             UID, ID_A},
+        Case{"MismatchAtTheRoot", "/kubepods-pod" UID_UNDERSCORED ".slice:crio:" ID_A, UID, ID_A},
         // nested: kind and k3d run a node in a container
         Case{"KindCgroupfs", "/docker/" ID_B "/kubelet/kubepods/burstable/pod" UID "/" ID_A, UID,
-             ID_A, ""},
+             ID_A},
         Case{"KindSystemd",
              "/system.slice/docker-" ID_B
              ".scope/kubelet.slice/kubelet-kubepods.slice/kubelet-kubepods-besteffort.slice/"
              "kubelet-kubepods-besteffort-pod" UID_UNDERSCORED ".slice/cri-containerd-" ID_A
              ".scope",
-             UID, ID_A, "cri-containerd"},
-        Case{"K3d", "/docker/" ID_B "/kubepods/besteffort/pod" UID "/" ID_A, UID, ID_A, ""},
+             UID, ID_A},
+        Case{"K3d", "/docker/" ID_B "/kubepods/besteffort/pod" UID "/" ID_A, UID, ID_A},
         // below a container everything is the container's
         Case{"BelowAContainer",
              "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/cri-containerd-" ID_A
              ".scope/init.scope",
-             UID, ID_A, "cri-containerd"},
-        Case{"ContainerInAPodsContainer", "/kubepods/pod" UID "/" ID_A "/docker/" ID_B, UID, ID_A,
-             ""},
+             UID, ID_A},
+        Case{"ContainerInAPodsContainer", "/kubepods/pod" UID "/" ID_A "/docker/" ID_B, UID, ID_A},
         Case{"PodInAPodsContainer", "/kubepods/pod" UID "/" ID_A "/kubepods/pod" STATIC_UID, UID,
-             ID_A, ""},
+             ID_A},
         // runtimes' own
         Case{"CrioConmon",
              "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/crio-conmon-" ID_A ".scope", "",
-             "", "", true},
-        Case{"CrioConmonCgroupfs", "/kubepods/pod" UID "/crio-conmon-" ID_A, "", "", "", true},
-        Case{"ConmonCgroupfs", "/kubepods/pod" UID "/conmon", "", "", "", true},
-        Case{"PodmanConmon", "/machine.slice/libpod-conmon-" ID_A ".scope", "", "", "", true},
-        Case{"Mount", "/system.slice/run-netns-cni.mount", "", "", "", true},
+             "", true},
+        Case{"CrioConmonCgroupfs", "/kubepods/pod" UID "/crio-conmon-" ID_A, "", "", true},
+        Case{"ConmonCgroupfs", "/kubepods/pod" UID "/conmon", "", "", true},
+        Case{"PodmanConmon", "/machine.slice/libpod-conmon-" ID_A ".scope", "", "", true},
+        Case{"Mount", "/system.slice/run-netns-cni.mount", "", "", true},
         Case{"MountOfAContainer",
              "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/var-lib-" ID_A ".mount", "", "",
-             "", true},
+             true},
         // no pods
-        Case{"PlainDocker", "/docker/" ID_A, "", ID_A, ""},
-        Case{"PlainDockerSystemd", "/system.slice/docker-" ID_A ".scope", "", ID_A, "docker"},
-        Case{"Podman", "/machine.slice/libpod-" ID_A ".scope/container", "", ID_A, "libpod"},
-        Case{"DockerInDocker", "/docker/" ID_A "/docker/" ID_B, "", ID_B, ""},
-        Case{"ServiceDirectory", "/system.slice/sshd.service", "", "", ""},
-        Case{"Root", "/", "", "", ""}, Case{"Nothing", "", "", "", ""},
-        Case{"PodDirectoryOutsideKubepods", "/system.slice/pod" UID "/" ID_A, "", ID_A, ""},
-        Case{"UppercaseIsNoId", "/kubepods/pod" UID "/A" DIGITS_63, UID, "", ""},
-        Case{"ShortIdIsNoId", "/kubepods/pod" UID "/" DIGITS_63, UID, "", ""},
-        Case{"SliceWithoutUid", "/kubepods.slice/kubepods-pod.slice", "", "", ""},
+        Case{"PlainDocker", "/docker/" ID_A, "", ID_A},
+        Case{"PlainDockerSystemd", "/system.slice/docker-" ID_A ".scope", "", ID_A},
+        Case{"Podman", "/machine.slice/libpod-" ID_A ".scope/container", "", ID_A},
+        Case{"DockerInDocker", "/docker/" ID_A "/docker/" ID_B, "", ID_B},
+        Case{"ServiceDirectory", "/system.slice/sshd.service", "", ""}, Case{"Root", "/", "", ""},
+        Case{"Nothing", "", "", ""},
+        Case{"PodDirectoryOutsideKubepods", "/system.slice/pod" UID "/" ID_A, "", ID_A},
+        Case{"UppercaseIsNoId", "/kubepods/pod" UID "/A" DIGITS_63, UID, ""},
+        Case{"ShortIdIsNoId", "/kubepods/pod" UID "/" DIGITS_63, UID, ""},
+        Case{"SliceWithoutUid", "/kubepods.slice/kubepods-pod.slice", "", ""},
         Case{"MismatchWithoutId", "/kubepods-pod" UID_UNDERSCORED ".slice:cri-containerd:short", "",
-             "", ""}),
+             ""}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
 TEST(ListsDirectory, FindsADirectoryOfAnyLine) {

@@ -76,7 +76,7 @@ class FakeSockets final : public SocketSource {
     // A failure comes after rows, as in a dump that breaks off.
     const auto failure = state_.failures.find(status.st_ino);
     if (failure != state_.failures.end()) return tl::unexpected(failure->second);
-    return SocketReading{state_.cookie, 0};
+    return SocketReading{state_.cookie};
   }
 
  private:
