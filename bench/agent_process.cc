@@ -1,16 +1,16 @@
 #include "bench/agent_process.h"
 
-#include <arpa/inet.h>
 #include <fcntl.h>
 #include <spawn.h>
-#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <array>
+#include <chrono>
 #include <csignal>
 #include <fstream>
+#include <optional>
 #include <stdexcept>
+#include <utility>
 
 #include "tests/support/network_namespace.h"
 #include <fmt/format.h>
@@ -20,19 +20,16 @@ namespace {
 
 constexpr std::uint16_t kPort = 20'088;
 
-UniqueFd connect() {
-  UniqueFd fd(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(kPort);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (::connect(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) < 0) return {};
-  return fd;
-}
-
 std::string value_of(const std::string& metrics, const std::string& name) {
   const auto at = metrics.find("\n" + name + " ");
   return at == std::string::npos ? "" : metrics.substr(at + name.size() + 2, 12);
+}
+
+/// As text.
+std::string metrics_of(http::Connection& connection) {
+  const auto answer = connection.get("/metrics");
+  if (!answer) throw std::runtime_error(answer.error().what);
+  return answer->body;
 }
 
 }  // namespace
@@ -64,46 +61,37 @@ AgentProcess::~AgentProcess() {
   ::waitpid(pid_, nullptr, 0);
 }
 
-UniqueFd AgentProcess::connect_when_ready() {
-  UniqueFd connection;
+http::Connection AgentProcess::connect_when_ready() {
+  constexpr std::chrono::seconds kPatience{60};
+  std::optional<http::Connection> ready;
   testing::wait_until("the agent is ready", [&] {
-    connection = connect();
-    return connection.valid() && get(connection, "/readyz").starts_with("HTTP/1.1 200");
+    auto connection = http::Connection::open({"127.0.0.1", kPort}, kPatience);
+    if (!connection) return false;
+    const auto answer = connection->get("/readyz");
+    if (!answer || answer->status != http::kOk) return false;
+    ready = std::move(*connection);
+    return true;
   });
-  return connection;
+  return std::move(*ready);
 }
 
-std::string AgentProcess::get(const UniqueFd& connection, const std::string& path,
-                              const std::string& headers) {
-  const auto request = "GET " + path + " HTTP/1.1\r\nHost: bench\r\n" + headers + "\r\n";
-  if (::write(connection.get(), request.data(), request.size()) < 0) return {};
-  std::string answer;
-  std::size_t whole = std::string::npos;
-  std::array<char, 1 << 16> piece{};
-  while (answer.size() < whole) {
-    const auto got = ::read(connection.get(), piece.data(), piece.size());
-    if (got <= 0) break;
-    answer.append(piece.data(), static_cast<std::size_t>(got));
-    const auto end = answer.find("\r\n\r\n");
-    const auto length = answer.find("Content-Length: ");
-    if (whole == std::string::npos && end != std::string::npos && length < end) {
-      whole = end + 4 + std::stoul(answer.substr(length + 16));
-    }
-  }
-  return answer;
+std::string AgentProcess::get(http::Connection& connection, const std::string& path) {
+  const auto answer = connection.get(path, {{"Accept-Encoding", "gzip"}});
+  if (!answer) throw std::runtime_error(answer.error().what);
+  return answer->body;
 }
 
-void AgentProcess::wait_for_scans(const UniqueFd& connection, std::size_t scans) {
+void AgentProcess::wait_for_scans(http::Connection& connection, std::size_t scans) {
   std::string last;
   for (std::size_t seen = 0; seen <= scans;) {
-    const auto now = value_of(get(connection, "/metrics"), "closewatch_scan_cpu_seconds_total");
+    const auto now = value_of(metrics_of(connection), "closewatch_scan_cpu_seconds_total");
     if (now != last) ++seen;
     last = now;
   }
 }
 
-double AgentProcess::metric(const UniqueFd& connection, const std::string& name) {
-  return std::stod(value_of(get(connection, "/metrics"), name));
+double AgentProcess::metric(http::Connection& connection, const std::string& name) {
+  return std::stod(value_of(metrics_of(connection), name));
 }
 
 double AgentProcess::mebibytes(const std::string& what) const {

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "closewatch/base/unique_fd.h"
+#include "closewatch/http/client.h"
 
 namespace closewatch::bench {
 
@@ -31,15 +31,14 @@ class AgentProcess {
   ~AgentProcess();
 
   /// A connection to it, once it has done a scan.
-  static UniqueFd connect_when_ready();
-  /// One whole answer over a connection that is kept alive. Each of the headers ends a line.
-  static std::string get(const UniqueFd& connection, const std::string& path,
-                         const std::string& headers = {});
+  static http::Connection connect_when_ready();
+  /// One whole answer over a connection that is kept alive, packed as Prometheus gets it.
+  static std::string get(http::Connection& connection, const std::string& path);
   /// Returns after so many more scans, with a scrape after each.
-  static void wait_for_scans(const UniqueFd& connection, std::size_t scans);
+  static void wait_for_scans(http::Connection& connection, std::size_t scans);
 
   /// The value of a metric without labels.
-  static double metric(const UniqueFd& connection, const std::string& name);
+  static double metric(http::Connection& connection, const std::string& name);
 
   /// "VmRSS", "VmHWM" … of /proc/PID/status.
   [[nodiscard]] double mebibytes(const std::string& what) const;

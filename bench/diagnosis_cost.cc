@@ -90,7 +90,8 @@ void print_memory(const std::string& binary, std::size_t namespaces, std::size_t
   const auto measure = [&](std::size_t close_wait) {
     const Tenants tenants(namespaces, close_wait, close_wait);
     const AgentProcess agent(binary);
-    AgentProcess::wait_for_scans(AgentProcess::connect_when_ready(), 3);
+    auto connection = AgentProcess::connect_when_ready();
+    AgentProcess::wait_for_scans(connection, 3);
     return std::pair(agent.mebibytes("VmRSS"), agent.mebibytes("VmHWM"));
   };
   const auto [idle, idle_peak] = measure(0);

@@ -5,7 +5,7 @@
 
 #include "app/commands.h"
 #include "app/standard_output.h"
-#include "closewatch/http/get.h"
+#include "closewatch/http/client.h"
 
 namespace closewatch {
 namespace {

@@ -79,7 +79,7 @@ void PodWatcher::watch() {
                  *this);
 }
 
-void PodWatcher::on_answer(const ApiAnswer& answer) {
+void PodWatcher::on_answer(const http::AnswerHead& answer) {
   answer_ = answer;
   if (doing_ == Doing::kWatch && answer.status == kOk) begin_watch();
 }

@@ -7,7 +7,7 @@
 #include <fmt/format.h>
 
 #include "closewatch/api/snapshot_json_reader.h"
-#include "closewatch/http/get.h"
+#include "closewatch/http/client.h"
 #include "closewatch/http/url_segment.h"
 #include "closewatch/scan/scan_loop.h"
 

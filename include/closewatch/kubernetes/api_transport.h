@@ -2,11 +2,9 @@
 
 #include <chrono>
 #include <memory>
-#include <optional>
 #include <string>
-#include <string_view>
 
-#include "closewatch/base/result.h"
+#include "closewatch/http/client.h"
 
 namespace boost::asio {
 class io_context;
@@ -29,26 +27,6 @@ struct ApiRequest {
   std::chrono::seconds silence;  ///< after how long without a byte it is given up
 };
 
-struct ApiAnswer {
-  unsigned status = 0;
-  std::optional<std::chrono::seconds> retry_after;
-};
-
-/// Who wants the answer: on_answer once, on_body as it comes, on_end once, whatever happened
-/// (without on_answer, if there was none).
-class ApiReceiver {
- public:
-  ApiReceiver() = default;
-  ApiReceiver(const ApiReceiver&) = delete;
-  ApiReceiver& operator=(const ApiReceiver&) = delete;
-  virtual ~ApiReceiver() = default;
-
-  virtual void on_answer(const ApiAnswer& answer) = 0;
-  /// Whether to go on; if not, on_end follows with success.
-  virtual bool on_body(std::string_view piece) = 0;
-  virtual void on_end(const Result<void>& result) = 0;
-};
-
 /// Asks the API server, one request at a time. Everything happens on the thread of the io_context.
 class ApiTransport {
  public:
@@ -58,7 +36,7 @@ class ApiTransport {
   virtual ~ApiTransport() = default;
 
   /// Returns at once. `receiver` must live until on_end, or until the io_context runs no more.
-  virtual void get(const ApiRequest& request, ApiReceiver& receiver) = 0;
+  virtual void get(const ApiRequest& request, http::Receiver& receiver) = 0;
 };
 
 /// HTTP/1.1 over TLS, with the service account's CA and token; a connection for each request.

@@ -23,7 +23,7 @@ namespace closewatch {
 /// else.
 ///
 /// Everything happens on the thread of the io_context.
-class PodWatcher final : private ApiReceiver {
+class PodWatcher final : private http::Receiver {
  public:
   struct Settings {
     std::string node;  ///< spec.nodeName of the pods
@@ -45,7 +45,7 @@ class PodWatcher final : private ApiReceiver {
   void list();
   void request_page();
   void watch();
-  void on_answer(const ApiAnswer& answer) override;
+  void on_answer(const http::AnswerHead& answer) override;
   void begin_watch();
   void prove_watch();
   bool on_body(std::string_view piece) override;
@@ -64,7 +64,7 @@ class PodWatcher final : private ApiReceiver {
   Backoff backoff_;
 
   Doing doing_ = Doing::kList;
-  ApiAnswer answer_;               // of the request under way
+  http::AnswerHead answer_;        // of the request under way
   std::string body_;               // of a list, or of a refusal
   std::vector<PodObject> listed_;  // by the pages so far
   std::string next_page_;

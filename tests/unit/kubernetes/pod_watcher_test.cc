@@ -30,7 +30,7 @@ class FakeApiTransport final : public ApiTransport {
  public:
   explicit FakeApiTransport(boost::asio::io_context& context) : context_(context) {}
 
-  void get(const ApiRequest& request, ApiReceiver& receiver) override {
+  void get(const ApiRequest& request, http::Receiver& receiver) override {
     targets.push_back(request.target);
     accepted.push_back(request.accept);
     if (answers.empty()) {
@@ -40,7 +40,7 @@ class FakeApiTransport final : public ApiTransport {
     auto answer = std::move(answers.front());
     answers.pop_front();
     boost::asio::post(context_, [answer = std::move(answer), &receiver] {
-      if (answer.status != 0) receiver.on_answer({answer.status, answer.retry_after});
+      if (answer.status != 0) receiver.on_answer({answer.status, answer.retry_after, "", true});
       for (const auto& piece : answer.pieces) {
         if (!receiver.on_body(piece)) return receiver.on_end({});
       }

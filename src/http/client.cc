@@ -1,0 +1,347 @@
+#include "closewatch/http/client.h"
+
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/error.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/beast/core/flat_buffer.hpp>
+#include <boost/beast/core/tcp_stream.hpp>
+#include <boost/beast/http.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
+
+#include "closewatch/base/whole_number.h"
+
+namespace closewatch::http {
+namespace {
+
+namespace asio = boost::asio;
+namespace beast = boost::beast;
+namespace wire = boost::beast::http;
+namespace ssl = boost::asio::ssl;
+using asio::ip::tcp;
+using boost::system::error_code;
+
+constexpr std::chrono::seconds kHandshakeTimeout{10};
+constexpr std::size_t kPiece = 16U << 10U;
+constexpr std::size_t kMostBytes = std::size_t{64} << 20U;  // of an answer that is kept whole
+
+/// A server that went without a word is noticed after a minute, while a watch may be silent for
+/// longer.
+void notice_dead_peer(tcp::socket& socket) {
+  constexpr int kOn = 1;
+  constexpr int kIdleSeconds = 30;
+  constexpr int kBetweenSeconds = 10;
+  constexpr int kTries = 3;
+  const auto set = [fd = socket.native_handle()](int level, int option, int value) {
+    ::setsockopt(fd, level, option, &value, sizeof(value));
+  };
+  set(SOL_SOCKET, SO_KEEPALIVE, kOn);
+  set(IPPROTO_TCP, TCP_KEEPIDLE, kIdleSeconds);
+  set(IPPROTO_TCP, TCP_KEEPINTVL, kBetweenSeconds);
+  set(IPPROTO_TCP, TCP_KEEPCNT, kTries);
+}
+
+std::optional<std::chrono::seconds> retry_after(std::string_view text) {
+  constexpr unsigned kMost = 3600;
+  const auto seconds = take_number<unsigned>(text);
+  if (!seconds) return std::nullopt;
+  return std::chrono::seconds(std::min(*seconds, kMost));
+}
+
+bool is_ip_address(const std::string& host) {
+  error_code error;
+  asio::ip::make_address(host, error);
+  return !error;
+}
+
+std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
+
+/// A question and its answer over a connection that stands. Kept alive by its own pending
+/// operations, and with it whoever owns the stream.
+template <typename Stream>
+class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
+ public:
+  /// `name` is the server's, for errors; `owner` keeps `stream` alive.
+  Exchange(Stream& stream, std::shared_ptr<void> owner, std::string name, std::string host,
+           const Question& question, Receiver& receiver)
+      : stream_(stream),
+        owner_(std::move(owner)),
+        name_(std::move(name)),
+        silence_(question.silence),
+        receiver_(receiver),
+        request_(wire::verb::get, question.target, 11) {
+    request_.set(wire::field::host, host);
+    request_.set(wire::field::user_agent, "closewatch");
+    for (const auto& [field, value] : question.headers) request_.set(field, value);
+    parser_.body_limit(boost::none);
+  }
+
+  void start() {
+    expire();
+    wire::async_write(stream_, request_,
+                      [self = this->shared_from_this()](error_code error, std::size_t) {
+                        if (error) return self->fail_with("asking", error);
+                        self->read_header();
+                      });
+  }
+
+ private:
+  void expire() { beast::get_lowest_layer(stream_).expires_after(silence_); }
+
+  void read_header() {
+    expire();
+    wire::async_read_header(stream_, buffer_, parser_,
+                            [self = this->shared_from_this()](error_code error, std::size_t) {
+                              if (error) return self->fail_with("the answer of", error);
+                              self->on_header();
+                            });
+  }
+
+  void on_header() {
+    const auto& head = parser_.get();
+    receiver_.on_answer({head.result_int(), retry_after(view(head[wire::field::retry_after])),
+                         std::string(view(head[wire::field::content_type])), !head.need_eof()});
+    read_body();
+  }
+
+  void read_body() {
+    if (parser_.is_done()) return receiver_.on_end({});
+    parser_.get().body().data = piece_.data();
+    parser_.get().body().size = piece_.size();
+    expire();
+    wire::async_read_some(
+        stream_, buffer_, parser_,
+        [self = this->shared_from_this()](error_code error, std::size_t) { self->on_body(error); });
+  }
+
+  void on_body(error_code error) {
+    if (error == wire::error::need_buffer) error = {};
+    const auto got = piece_.size() - parser_.get().body().size;
+    if (!error && got > 0 && !receiver_.on_body({piece_.data(), got})) return receiver_.on_end({});
+    if (error) return fail_with("the answer of", error);
+    read_body();
+  }
+
+  void fail_with(const char* doing, const error_code& error) {
+    receiver_.on_end(
+        fail(ErrorKind::kSystem, std::string(doing) + " " + name_ + ": " + error.message()));
+  }
+
+  Stream& stream_;
+  std::shared_ptr<void> owner_;
+  std::string name_;
+  std::chrono::seconds silence_;
+  Receiver& receiver_;
+  wire::request<wire::empty_body> request_;
+  beast::flat_buffer buffer_;
+  wire::response_parser<wire::buffer_body> parser_;
+  std::array<char, kPiece> piece_{};
+};
+
+/// A connection over TLS for one question.
+class TlsCall : public std::enable_shared_from_this<TlsCall> {
+ public:
+  TlsCall(asio::io_context& context, TlsServer server, Question question, Receiver& receiver)
+      : server_(std::move(server)),
+        question_(std::move(question)),
+        receiver_(receiver),
+        tls_(ssl::context::tls_client),
+        resolver_(context),
+        context_(context) {
+    question_.headers.emplace_back("Connection", "close");
+  }
+
+  void start() {
+    if (auto prepared = prepare(); !prepared) {
+      asio::post(context_, [self = shared_from_this(), error = prepared.error()] {
+        self->receiver_.on_end(tl::unexpected(error));
+      });
+      return;
+    }
+    resolver_.async_resolve(server_.host, server_.port,
+                            [self = shared_from_this()](error_code error, const auto& found) {
+                              if (error) return self->fail_with("resolving", error);
+                              self->connect(found);
+                            });
+  }
+
+ private:
+  Result<void> prepare() {
+    error_code error;
+    tls_.load_verify_file(server_.ca_file, error);
+    if (error) {
+      return fail(ErrorKind::kSystem, "reading " + server_.ca_file + ": " + error.message());
+    }
+    stream_.emplace(context_, tls_);
+    stream_->set_verify_mode(ssl::verify_peer);
+    stream_->set_verify_callback(ssl::host_name_verification(server_.host));
+    if (!is_ip_address(server_.host)) {  // RFC 6066, section 3: literal addresses are not permitted
+      auto name = server_.host;
+      SSL_ctrl(stream_->native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+               name.data());
+    }
+    return {};
+  }
+
+  beast::tcp_stream& tcp_layer() { return beast::get_lowest_layer(*stream_); }
+
+  void connect(const tcp::resolver::results_type& addresses) {
+    tcp_layer().expires_after(kHandshakeTimeout);
+    tcp_layer().async_connect(addresses,
+                              [self = shared_from_this()](error_code error, const auto&) {
+                                if (error) return self->fail_with("connecting to", error);
+                                notice_dead_peer(self->tcp_layer().socket());
+                                self->shake_hands();
+                              });
+  }
+
+  void shake_hands() {
+    stream_->async_handshake(ssl::stream_base::client,
+                             [self = shared_from_this()](error_code error) {
+                               if (error) return self->fail_with("the TLS handshake with", error);
+                               self->ask();
+                             });
+  }
+
+  void ask() {
+    const bool is_ipv6 = server_.host.find(':') != std::string::npos;
+    std::make_shared<Exchange<beast::ssl_stream<beast::tcp_stream>>>(
+        *stream_, shared_from_this(), name(),
+        (is_ipv6 ? "[" + server_.host + "]" : server_.host) + ":" + server_.port, question_,
+        receiver_)
+        ->start();
+  }
+
+  [[nodiscard]] std::string name() const { return server_.host + ":" + server_.port; }
+
+  void fail_with(const char* doing, const error_code& error) {
+    receiver_.on_end(
+        fail(ErrorKind::kSystem, std::string(doing) + " " + name() + ": " + error.message()));
+  }
+
+  TlsServer server_;
+  Question question_;
+  Receiver& receiver_;
+  ssl::context tls_;
+  tcp::resolver resolver_;
+  asio::io_context& context_;
+  std::optional<beast::ssl_stream<beast::tcp_stream>> stream_;
+};
+
+/// Keeps an answer whole.
+class Collector final : public Receiver {
+ public:
+  void on_answer(const AnswerHead& head) override {
+    response_.status = head.status;
+    response_.content_type = head.content_type;
+    says_where_it_ends_ = head.says_where_it_ends;
+  }
+  bool on_body(std::string_view piece) override {
+    too_long_ = response_.body.size() + piece.size() > kMostBytes;
+    if (!too_long_) response_.body += piece;
+    return !too_long_;
+  }
+  void on_end(const Result<void>& result) override { end_ = result; }
+
+  Result<Response> response() && {
+    if (!end_) return tl::unexpected(end_.error());
+    if (!says_where_it_ends_) {
+      return fail(ErrorKind::kMalformed, "the answer does not say where it ends");
+    }
+    if (too_long_) {
+      return fail(ErrorKind::kMalformed,
+                  "the answer has more than " + std::to_string(kMostBytes) + " bytes");
+    }
+    return std::move(response_);
+  }
+
+ private:
+  Response response_;
+  bool too_long_ = false;
+  bool says_where_it_ends_ = false;
+  Result<void> end_ = fail(ErrorKind::kSystem, "there is no answer");
+};
+
+tcp::endpoint reachable(const ListenAddress& address) {
+  const auto host = address.host.empty() || address.host == "0.0.0.0" ? "127.0.0.1"
+                    : address.host == "::"                            ? "::1"
+                                                                      : address.host;
+  error_code error;  // a ListenAddress has an address of either family, or none
+  return {asio::ip::make_address(host, error), address.port};
+}
+
+}  // namespace
+
+class Connection::Kept {
+ public:
+  Kept(ListenAddress address, std::chrono::seconds patience)
+      : address_(std::move(address)), patience_(patience) {}
+
+  Result<void> connect() {
+    error_code connected;
+    stream_->expires_after(patience_);
+    stream_->async_connect(reachable(address_), [&](error_code error) { connected = error; });
+    context_.run();
+    if (!connected) return {};
+    return fail(ErrorKind::kSystem,
+                "connecting to " + to_text(address_) + ": " + connected.message());
+  }
+
+  Result<Response> get(std::string_view path,
+                       std::vector<std::pair<std::string, std::string>> headers) {
+    Collector collector;
+    std::make_shared<Exchange<beast::tcp_stream>>(
+        *stream_, stream_, to_text(address_), "localhost",
+        Question{std::string(path), std::move(headers), patience_}, collector)
+        ->start();
+    context_.restart();
+    context_.run();
+    return std::move(collector).response();
+  }
+
+ private:
+  ListenAddress address_;
+  std::chrono::seconds patience_;
+  asio::io_context context_{1};
+  std::shared_ptr<beast::tcp_stream> stream_ = std::make_shared<beast::tcp_stream>(context_);
+};
+
+Connection::Connection(std::unique_ptr<Kept> kept) : kept_(std::move(kept)) {}
+Connection::Connection(Connection&& other) noexcept = default;
+Connection& Connection::operator=(Connection&& other) noexcept = default;
+Connection::~Connection() = default;
+
+Result<Connection> Connection::open(const ListenAddress& address, std::chrono::seconds patience) {
+  auto kept = std::make_unique<Kept>(address, patience);
+  if (auto connected = kept->connect(); !connected) return tl::unexpected(connected.error());
+  return Connection(std::move(kept));
+}
+
+Result<Response> Connection::get(std::string_view path,
+                                 std::vector<std::pair<std::string, std::string>> headers) {
+  return kept_->get(path, std::move(headers));
+}
+
+void get(asio::io_context& context, const TlsServer& server, const Question& question,
+         Receiver& receiver) {
+  std::make_shared<TlsCall>(context, server, question, receiver)->start();
+}
+
+Result<Response> get(const ListenAddress& address, std::string_view path,
+                     std::chrono::seconds patience) {
+  auto connection = Connection::open(address, patience);
+  if (!connection) return tl::unexpected(connection.error());
+  return connection->get(path, {{"Connection", "close"}});
+}
+
+}  // namespace closewatch::http

@@ -1,0 +1,106 @@
+#include "closewatch/http/client.h"
+
+#include <string>
+#include <thread>
+#include <vector>
+
+#include <boost/asio/buffer.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/read_until.hpp>
+#include <boost/asio/write.hpp>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace closewatch::http {
+namespace {
+
+using boost::asio::ip::tcp;
+using ::testing::AllOf;
+using ::testing::HasSubstr;
+
+constexpr std::chrono::seconds kPatience{5};
+
+/// Accepts one connection, answers each request on it with the next of `answers`, then closes it.
+class FakeServer {
+ public:
+  explicit FakeServer(std::vector<std::string> answers)
+      : acceptor_(context_, {boost::asio::ip::make_address("127.0.0.1"), 0}),
+        address_{"127.0.0.1", acceptor_.local_endpoint().port()},
+        thread_([this, answers = std::move(answers)] { serve(answers); }) {}
+  FakeServer(const FakeServer&) = delete;
+  FakeServer& operator=(const FakeServer&) = delete;
+  ~FakeServer() { thread_.join(); }
+
+  [[nodiscard]] const ListenAddress& address() const { return address_; }
+  /// All that was asked; once the client has its answers.
+  [[nodiscard]] const std::string& asked() const { return asked_; }
+
+ private:
+  void serve(const std::vector<std::string>& answers) {
+    auto socket = acceptor_.accept();
+    boost::system::error_code error;
+    for (const auto& answer : answers) {
+      std::string request;
+      boost::asio::read_until(socket, boost::asio::dynamic_buffer(request), "\r\n\r\n", error);
+      asked_ += request;
+      boost::asio::write(socket, boost::asio::buffer(answer), error);
+    }
+  }
+
+  boost::asio::io_context context_;
+  tcp::acceptor acceptor_;
+  ListenAddress address_;
+  std::string asked_;
+  std::thread thread_;
+};
+
+TEST(HttpGet, TakesAWholeAnswer) {
+  const FakeServer server(
+      {"HTTP/1.1 404 Not Found\r\nX-Content-Length: 9\r\nContent-LENGTH:  4\r\n"
+       "Content-Type: text/plain\r\n\r\na\r\nb"});
+  const auto response = get(server.address(), "/a?b", kPatience);
+  ASSERT_TRUE(response) << response.error().what;
+  EXPECT_EQ(response->status, 404U);
+  EXPECT_EQ(response->content_type, "text/plain");
+  EXPECT_EQ(response->body, "a\r\nb");
+  EXPECT_THAT(server.asked(), AllOf(HasSubstr("GET /a?b HTTP/1.1\r\n"), HasSubstr("\r\nHost: ")));
+}
+
+TEST(HttpGet, RefusesWhatIsNotWhole) {
+  for (const auto* const wrong :
+       {"", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", "HTTP/1.1 200 OK\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nab",
+        "HTTP/1.1 200 OK\r\nContent-Length: x\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nab",
+        "HTTP/1.1 two OK\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1\r\n\r\n",
+        "SSH-2.0-OpenSSH\r\n\r\n"}) {
+    const FakeServer server({wrong});
+    EXPECT_FALSE(get(server.address(), "/", kPatience)) << wrong;
+  }
+}
+
+TEST(HttpGet, NamesWhomItDidNotReach) {
+  ListenAddress nobody;
+  {
+    const FakeServer gone({""});
+    nobody = gone.address();
+    (void)get(nobody, "/", kPatience);
+  }
+  const auto response = get(nobody, "/", kPatience);
+  ASSERT_FALSE(response);
+  EXPECT_THAT(response.error().what,
+              AllOf(HasSubstr(to_text(nobody)), HasSubstr("Connection refused")));
+}
+
+TEST(Connection, IsKeptAlive) {
+  const FakeServer server({"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\none",
+                           "HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\ntwo"});
+  auto connection = Connection::open(server.address(), kPatience);
+  ASSERT_TRUE(connection) << connection.error().what;
+  EXPECT_EQ(connection->get("/")->body, "one");
+  EXPECT_EQ(connection->get("/")->body, "two");
+}
+
+}  // namespace
+}  // namespace closewatch::http
