@@ -9,7 +9,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <charconv>
 #include <chrono>
 #include <cstdio>
 #include <cstring>
@@ -19,16 +18,15 @@
 #include <vector>
 
 #include "closewatch/base/unique_fd.h"
+#include "closewatch/base/whole_number.h"
 
 namespace {
 
 using closewatch::UniqueFd;
 
 std::optional<int> number(std::string_view text) {
-  int value = 0;
-  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (parsed.ec != std::errc() || value < 1) return std::nullopt;
-  return value;
+  const auto value = closewatch::whole_number<int>(text);
+  return value && *value >= 1 ? value : std::nullopt;
 }
 
 sockaddr_in loopback() {

@@ -64,6 +64,15 @@ bool is_ip_address(const std::string& host) {
   return !error;
 }
 
+/// Beast's own words for these are about its insides.
+std::string words_for(const error_code& error) {
+  if (error == beast::error::timeout) return "timed out";
+  if (error == wire::error::partial_message || error == wire::error::end_of_stream) {
+    return "it is not whole";
+  }
+  return error.message();
+}
+
 std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
 /// A question and its answer over a connection that stands. Kept alive by its own pending
@@ -110,7 +119,8 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   void on_header() {
     const auto& head = parser_.get();
     receiver_.on_answer({head.result_int(), retry_after(view(head[wire::field::retry_after])),
-                         std::string(view(head[wire::field::content_type])), !head.need_eof()});
+                         std::string(view(head[wire::field::content_type])),
+                         head.has_content_length() || head.chunked()});
     read_body();
   }
 
@@ -134,7 +144,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
 
   void fail_with(const char* doing, const error_code& error) {
     receiver_.on_end(
-        fail(ErrorKind::kSystem, std::string(doing) + " " + name_ + ": " + error.message()));
+        fail(ErrorKind::kSystem, std::string(doing) + " " + name_ + ": " + words_for(error)));
   }
 
   Stream& stream_;

@@ -67,6 +67,13 @@ TEST(HttpGet, TakesAWholeAnswer) {
   EXPECT_THAT(server.asked(), AllOf(HasSubstr("GET /a?b HTTP/1.1\r\n"), HasSubstr("\r\nHost: ")));
 }
 
+TEST(HttpGet, TakesAnAnswerThatEndsTheConnection) {
+  const FakeServer server({"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 2\r\n\r\nok"});
+  const auto response = get(server.address(), "/", kPatience);
+  ASSERT_TRUE(response) << response.error().what;
+  EXPECT_EQ(response->body, "ok");
+}
+
 TEST(HttpGet, RefusesWhatIsNotWhole) {
   for (const auto* const wrong :
        {"", "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n", "HTTP/1.1 200 OK\r\n\r\n",
