@@ -152,7 +152,7 @@ Snapshot read_snapshot(const json::object& object, const Clock& clock) {
 }
 
 /// "10.0.0.1:443", "[fd00::1]:443"
-Endpoint read_endpoint(std::string text) {
+Endpoint read_endpoint(const std::string& text) {
   Endpoint endpoint;
   const auto colon = text.rfind(':');
   if (colon == std::string::npos) throw std::invalid_argument("'" + text + "' is no endpoint");

@@ -122,7 +122,7 @@ std::vector<LogLine> changes(const Snapshot* previous, const Snapshot& current) 
   return lines;
 }
 
-ScanListener log_scans(Logger logger) {
+ScanListener log_scans(const Logger& logger) {
   return {[logger](const Snapshot* before, const Snapshot& now) {
             for (const auto& line : changes(before, now)) {
               logger->log(to_spdlog(line.level), line.text);

@@ -20,6 +20,6 @@ struct LogLine {
 std::vector<LogLine> changes(const Snapshot* previous, const Snapshot& current);
 
 /// Writes them into `logger`, and what made a scan fail.
-ScanListener log_scans(Logger logger);
+ScanListener log_scans(const Logger& logger);
 
 }  // namespace closewatch

@@ -20,6 +20,7 @@
 #include <boost/beast/ssl/ssl_stream.hpp>
 
 #include "closewatch/base/whole_number.h"
+#include "http/beast_text.h"
 
 namespace closewatch::http {
 namespace {
@@ -73,15 +74,13 @@ std::string words_for(const error_code& error) {
   return error.message();
 }
 
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
-
 /// A question and its answer over a connection that stands. Kept alive by its own pending
 /// operations, and with it whoever owns the stream.
 template <typename Stream>
 class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
  public:
   /// `name` is the server's, for errors; `owner` keeps `stream` alive.
-  Exchange(Stream& stream, std::shared_ptr<void> owner, std::string name, std::string host,
+  Exchange(Stream& stream, std::shared_ptr<void> owner, std::string name, const std::string& host,
            const Question& question, Receiver& receiver)
       : stream_(stream),
         owner_(std::move(owner)),

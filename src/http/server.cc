@@ -19,6 +19,7 @@
 #include <boost/url/url_view.hpp>
 
 #include "closewatch/http/gzip.h"
+#include "http/beast_text.h"
 
 namespace closewatch::http {
 namespace {
@@ -36,8 +37,6 @@ constexpr std::chrono::seconds kRequestTimeout{10};
 constexpr std::chrono::seconds kIdleTimeout{120};  // longer than a usual scrape interval
 constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::size_t kWorthPacking = 1024;  // below, one packet carries it anyway
-
-std::string_view view(beast::string_view text) { return {text.data(), text.size()}; }
 
 bool accepts_gzip(const wire::request<wire::string_body>& request) {
   for (const auto& [coding, parameters] : wire::ext_list(request[wire::field::accept_encoding])) {

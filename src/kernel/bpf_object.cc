@@ -20,33 +20,34 @@ constexpr const char* kVariables = ".bss";
 
 /// Where libbpf's words of this thread go: it knows one function for all, and gives it no context.
 // NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
-thread_local std::string* listening = nullptr;
+thread_local std::string* words_of_this_thread = nullptr;
 
 /// Collects what libbpf says in this thread, for as long as it lives.
 class LibbpfWords {
  public:
   explicit LibbpfWords(std::string& words) {
-    listening = &words;
+    words_of_this_thread = &words;
     libbpf_set_print(&hear);
   }
   LibbpfWords(const LibbpfWords&) = delete;
   LibbpfWords& operator=(const LibbpfWords&) = delete;
-  ~LibbpfWords() { listening = nullptr; }
+  ~LibbpfWords() { words_of_this_thread = nullptr; }
 
  private:
-  // NOLINTNEXTLINE(cert-dcl50-cpp,cppcoreguidelines-pro-type-vararg): libbpf's type
-  static int hear(libbpf_print_level level, const char* format, va_list arguments) {
-    if (listening == nullptr || level == LIBBPF_DEBUG) return 0;
+  [[gnu::format(printf, 2, 0)]] static int hear(libbpf_print_level level, const char* format,
+                                                va_list arguments) {
+    auto* const words = words_of_this_thread;
+    if (words == nullptr || level == LIBBPF_DEBUG) return 0;
     va_list again;
     va_copy(again, arguments);
     const int length = std::vsnprintf(nullptr, 0, format, again);
     va_end(again);
     if (length <= 0) return 0;
-    const auto begin = listening->size();
-    listening->resize(begin + static_cast<std::size_t>(length) + 1);
-    (void)std::vsnprintf(listening->data() + begin, static_cast<std::size_t>(length) + 1, format,
-                         arguments);
-    listening->pop_back();  // the zero
+    const auto begin = words->size();
+    const auto size = static_cast<std::size_t>(length) + 1;  // with its zero
+    words->resize(begin + size);
+    (void)std::vsnprintf(words->data() + begin, size, format, arguments);
+    words->pop_back();
     return 0;
   }
 };

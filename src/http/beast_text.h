@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string_view>
+
+#include <boost/beast/core/string.hpp>
+
+namespace closewatch::http {
+
+/// Beast's own type of text as the standard's.
+inline std::string_view view(boost::beast::string_view text) { return {text.data(), text.size()}; }
+
+}  // namespace closewatch::http
