@@ -73,6 +73,14 @@ Result<NamespaceId> network_namespace_id(int proc, pid_t pid, NamespaceAccess ac
   return NamespaceId{status.st_dev, status.st_ino};
 }
 
+Result<NamespaceId> mount_namespace_id(int process_directory) {
+  struct stat status {};
+  if (::fstatat(process_directory, "ns/mnt", &status, 0) < 0) {
+    return fail_errno(errno, "looking at a process's mount namespace");
+  }
+  return NamespaceId{status.st_dev, status.st_ino};
+}
+
 Result<ProcessRef> find_host_process(int proc, NamespaceAccess access) {
   const auto init = network_namespace_id(proc, kInit, access);
   if (init) return ProcessRef{kInit, {}};

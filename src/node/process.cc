@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <optional>
 #include <utility>
 
@@ -48,29 +49,6 @@ Result<ProcessStat> parse_process_stat(std::string_view text) {
   return stat;
 }
 
-namespace {
-
-std::string_view program_name(std::string_view command_line) {
-  const auto program = command_line.substr(0, command_line.find('\0'));
-  return program.substr(program.rfind('/') + 1);  // npos + 1 is 0
-}
-
-}  // namespace
-
-bool is_sandbox_command(std::string_view command_line) {
-  const auto name = program_name(command_line);
-  if (name.starts_with("runsc") || name.starts_with("containerd-shim-kata")) return true;
-  // Kata's hypervisors and virtiofsd all have their sockets and shares in one of these directories.
-  return command_line.find("/run/vc/") != std::string_view::npos ||
-         command_line.find("/run/kata-containers/") != std::string_view::npos;
-}
-
-bool is_runtime_command(std::string_view command_line) {
-  using namespace std::string_view_literals;
-  const auto name = program_name(command_line);
-  return name == "crun" || (name == "runc" && command_line.ends_with("\0init\0"sv));
-}
-
 Result<Process> Process::open(int proc, pid_t pid) {
   auto directory = open_at(proc, std::to_string(pid).c_str(), O_PATH | O_DIRECTORY);
   if (!directory) return tl::unexpected(directory.error());
@@ -89,7 +67,12 @@ Result<ProcessStat> Process::stat() const { return read("stat").and_then(parse_p
 
 Result<std::string> Process::cgroup() const { return read("cgroup"); }
 
-Result<std::string> Process::command_line() const { return read("cmdline"); }
+Result<std::string> Process::program() const {
+  std::array<char, PATH_MAX> target{};
+  const auto size = ::readlinkat(directory_.get(), "exe", target.data(), target.size());
+  if (size < 0) return fail_errno(errno, "reading the link to a process's program");
+  return std::string(target.data(), static_cast<std::size_t>(size));
+}
 
 Result<void> Process::visit_sockets(const std::function<void(std::uint32_t inode)>& visitor) const {
   auto descriptors = Directory::open(directory_.get(), "fd");

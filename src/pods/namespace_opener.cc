@@ -13,6 +13,7 @@
 #include "closewatch/node/cgroup_members.h"
 #include "closewatch/node/process.h"
 #include "pods/cgroup_path.h"
+#include "pods/runtime_program.h"
 
 namespace closewatch {
 namespace {
@@ -61,6 +62,7 @@ class PodVisit {
     if (error_ && (!any || error_->kind != ErrorKind::kGone)) return tl::unexpected(*error_);
     if (!any) return fail(ErrorKind::kGone, "no living process in the pod's cgroups");
     found_.host_network = found_.own.empty();
+    found_.sandboxed = may_be_sandboxed();
     return std::move(found_);
   }
 
@@ -81,9 +83,21 @@ class PodVisit {
       const auto glance = network_namespace_id(proc_, pid, access_);
       // Whoever shares a namespace that was opened already adds nothing, even if it is a stranger
       // that got the number.
-      if (glance && is_known(*glance)) continue;
+      if (glance && is_known(*glance)) {
+        if (may_be_sandboxed()) note_program_of(pid);
+        continue;
+      }
       take(open_member(pid, container_directory));
     }
+  }
+
+  /// Whether the programs seen so far are all of a sandbox's host side.
+  [[nodiscard]] bool may_be_sandboxed() const {
+    return has_sandbox_program_ && !has_other_program_;
+  }
+
+  void note_program_of(pid_t pid) {
+    if (const auto process = Process::open(proc_, pid)) note_program(process->program());
   }
 
   [[nodiscard]] bool is_known(const NamespaceId& id) const {
@@ -104,14 +118,33 @@ class PodVisit {
         return fail(ErrorKind::kGone, "process " + std::to_string(pid) + " is another by now");
       }
     }
-    const auto command_line = process->command_line();
-    if (command_line && is_sandbox_command(*command_line)) found_.sandboxed = true;
+    const auto program = process->program();
+    note_program(program);
     auto space = open_namespace(*process, access_);
-    if (space && node_ && space->id == *node_ && command_line &&
-        is_runtime_command(*command_line)) {
+    if (space && node_ && space->id == *node_ && program && may_be_runtime_program(*program) &&
+        shares_mounts_with_host(*process)) {
       return fail(ErrorKind::kGone, "the container's runtime is only on its way into the pod");
     }
     return space;
+  }
+
+  void note_program(const Result<std::string>& program) {
+    (program && is_sandbox_program(*program) ? has_sandbox_program_ : has_other_program_) = true;
+  }
+
+  /// Whether a process still sees the host's mounts, as a container's cannot make it seem. A
+  /// runtime is put into the container's cgroup before it enters any of its namespaces (runc's
+  /// `init`, libcontainer/process_linux.go and nsenter/nsexec.c; crun likewise).
+  [[nodiscard]] bool shares_mounts_with_host(const Process& process) const {
+    const auto own = mount_namespace_id(process.directory());
+    const auto host = host_mounts();
+    return own && host && *own == *host;
+  }
+
+  [[nodiscard]] Result<NamespaceId> host_mounts() const {
+    const auto init = Process::open(proc_, kInit);
+    if (!init) return tl::unexpected(init.error());
+    return mount_namespace_id(init->directory());
   }
 
   int proc_;
@@ -119,6 +152,8 @@ class PodVisit {
   const std::optional<NamespaceId>& node_;
   PodNamespaces found_;
   bool at_host_ = false;
+  bool has_sandbox_program_ = false;
+  bool has_other_program_ = false;
   std::optional<Error> error_;
 };
 

@@ -8,6 +8,13 @@
 namespace closewatch {
 namespace {
 
+constexpr const char* kNoCgroups =
+    "it shares the host's network namespace, and without cgroup v2 nobody can tell its sockets from "
+    "the node's";
+constexpr const char* kNoCgroupsInText =
+    "it shares the host's network namespace, and the engine procfs is not told which cgroup made a "
+    "socket; take the engine inet_diag or bpf";
+
 Visibility visibility_after(const Error& error) {
   switch (error.kind) {
     case ErrorKind::kGone:
@@ -148,9 +155,7 @@ PodSnapshot Scanner::read_pod(Pod pod, const Node& node, Snapshot& snapshot) {
     seen.hide(Visibility::kSandboxed,
               "a sandboxed runtime keeps its sockets out of the host's kernel");
   } else if (namespaces->host_network) {
-    seen.hide(Visibility::kHostNetwork,
-              "it shares the host's network namespace, and without cgroup v2 nobody can tell its "
-              "sockets from the node's");
+    seen.hide(Visibility::kHostNetwork, settings_.ask_descriptors ? kNoCgroups : kNoCgroupsInText);
     if (namespaces->cgroups_known) {
       host_pods_.push_back({snapshot.pods.size(), std::move(namespaces->cgroups)});
     }
@@ -311,7 +316,8 @@ std::vector<PodSnapshot> Scanner::last_pods_unseen(const Error& error) const {
 }
 
 void Scanner::mark_unseen(PodSnapshot& pod, ScanStage stage, const Error& error) {
-  count(stage);
+  // A pod that starts or ends has no process for a moment: nothing is wrong then.
+  if (error.kind != ErrorKind::kGone) count(stage);
   pod.hide(visibility_after(error), error.what);
 }
 

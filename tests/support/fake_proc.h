@@ -20,18 +20,26 @@ class FakeProc {
                const std::string& network_namespace) const {
     const auto directory = "proc/" + std::to_string(pid) + "/";
     tree_.add(directory + "cgroup", cgroup);
-    tree_.add(directory + "cmdline", command + '\0');
+    std::filesystem::remove(tree_.path(directory + "exe"));
+    std::filesystem::create_symlink("/bin/" + command, tree_.path(directory + "exe"));
     tree_.add(directory + "stat", std::to_string(pid) + " (" + command + ") S" + zeros() + "100 0");
     const auto file = "namespaces/" + network_namespace;
     if (!std::filesystem::exists(tree_.path(file))) tree_.add(file);
     tree_.add_same(directory + "ns/net", file);
+    tree_.add(directory + "ns/mnt");
+  }
+
+  /// Puts a process into the mount namespace of another.
+  void share_mounts(pid_t pid, pid_t other) const {
+    const auto mounts = "proc/" + std::to_string(pid) + "/ns/mnt";
+    tree_.remove(mounts);
+    tree_.add_same(mounts, "proc/" + std::to_string(other) + "/ns/mnt");
   }
 
   /// A zombie: its directory is there, its namespace is not.
   void zombie(pid_t pid, const std::string& cgroup) const {
     const auto directory = "proc/" + std::to_string(pid) + "/";
     tree_.add(directory + "cgroup", cgroup);
-    tree_.add(directory + "cmdline", "");
   }
 
   /// Opens a socket as a descriptor of a process.

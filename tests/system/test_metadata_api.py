@@ -21,11 +21,12 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import (DEADLINE_SECONDS, HERE, Agent, cleaned_up, remove_cgroup,  # noqa: E402
-                   require, run_closewatch, select, wait_for)
+from agent import (DEADLINE_SECONDS, HERE, Agent, require,  # noqa: E402
+                   run_closewatch, select, wait_for)
 from fake_api_server import (Authority, FakeApiServer, cut_after, document,  # noqa: E402
                              event_line, lines, pod_object, refusal, shaped, silence,
                              too_many_requests)
+from running_pods import RunningPods  # noqa: E402
 
 NODE = "node-a"
 SHOP = "shop"
@@ -42,47 +43,11 @@ FORM = "application/json;as={};g=meta.k8s.io;v=v1,"  # how metadata alone is ask
 MANY = 1200  # pods of a node: three pages of 500
 
 
-def cgroup_top():
-    """The v2 hierarchy, which is below the others where there are others."""
-    unified = "/sys/fs/cgroup/unified"
-    return unified if os.path.isdir(unified) else "/sys/fs/cgroup"
-
-
-class RunningPods(contextlib.ExitStack):
-    """Pods as the kubelet lays them out, below a cgroup that only these tests know."""
-
-    def __init__(self, uids):
-        super().__init__()
-        self._uids = uids
-        self._name = f"/cwtest-api-{os.getpid()}"
-        self.cgroup = cgroup_top() + self._name
-
-    def __enter__(self):
-        super().__enter__()
-        require("unshare", "sleep", "openssl")
-        self.enter_context(cleaned_up(
-            lambda: wait_for(lambda: remove_cgroup(self._name), f"{self.cgroup} to be removed")))
-        for uid in self._uids:
-            self.start(uid)
-        return self
-
-    def start(self, uid):
-        """Starts another."""
-        directory = f"{self.cgroup}/kubepods/besteffort/pod{uid}/{uuid.uuid4().hex * 2}"
-        os.makedirs(directory)
-        process = subprocess.Popen(
-            ["sh", "-c", f"echo $$ >{directory}/cgroup.procs && exec unshare --net sleep 100000"])
-
-        def end():
-            process.kill()
-            process.wait()
-        self.enter_context(cleaned_up(end))
-
-
 def setUpModule():  # pylint: disable=invalid-name
     """The pods, and certificates."""
     global pods, directory, authority, certificate  # pylint: disable=global-variable-undefined
-    pods = unittest.enterModuleContext(RunningPods(UIDS.values()))
+    require("openssl")
+    pods = unittest.enterModuleContext(RunningPods("api", UIDS.values()))
     directory = pathlib.Path(unittest.enterModuleContext(tempfile.TemporaryDirectory()))
     authority = Authority(directory, "authority")
     certificate = authority.issue("server")

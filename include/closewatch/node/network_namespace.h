@@ -15,7 +15,7 @@ namespace closewatch {
 
 class Process;
 
-/// Identifies a network namespace among those alive at one moment: the kernel reuses inode numbers
+/// Identifies a namespace among those alive at one moment: the kernel reuses inode numbers
 /// at once, so never compare across scans.
 struct NamespaceId {
   dev_t device = 0;
@@ -63,6 +63,9 @@ struct OpenNamespace {
 /// Identifies the network namespace of a process without opening it. Errors as open_namespace().
 Result<NamespaceId> network_namespace_id(int proc, pid_t pid,
                                          NamespaceAccess access = NamespaceAccess::kNamespace);
+
+/// Identifies the mount namespace of a process, whose open /proc/PID is given. Errors likewise.
+Result<NamespaceId> mount_namespace_id(int process_directory);
 
 /// A process that stands in the host's network namespace: init, or where that may not be looked at
 /// (a security module protects it), the kernel's own kthreadd, which has never left it. kDenied

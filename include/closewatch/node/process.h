@@ -21,18 +21,10 @@ struct ProcessStat {
 /// Pure. kMalformed when a field is missing or no number.
 Result<ProcessStat> parse_process_stat(std::string_view text);
 
-/// Whether the command line of a process (its arguments, each ended by a null byte) is that of a
-/// sandbox's host side: gVisor's (runsc) or Kata Containers'. The sandbox has a network stack of
-/// its own, so the host's namespace shows zeros that are not the pod's.
-bool is_sandbox_command(std::string_view command_line);
-
-/// Whether a command line is that of a container runtime which is on its way into a container: it
-/// is put into the container's cgroup first (runc's `init`, libcontainer/process_linux.go; crun
-/// under its own command line).
-bool is_runtime_command(std::string_view command_line);
-
-/// An open /proc/PID directory: everything read through it is of one process, and fails with kGone
-/// once that has ended, even if its number lives again. Belongs to one thread.
+/// An open /proc/PID directory. Nothing here waits for the process' mmap lock, which one with a
+/// dead file system may hold for ever: docs/architecture.md says which files do. Everything read
+/// through it is of one process, and fails with kGone once that has ended, even if its number lives
+/// again. Belongs to one thread.
 class Process {
  public:
   static Result<Process> open(int proc, pid_t pid);
@@ -40,8 +32,11 @@ class Process {
   [[nodiscard]] Result<ProcessStat> stat() const;
   /// /proc/PID/cgroup, as text.
   [[nodiscard]] Result<std::string> cgroup() const;
-  /// /proc/PID/cmdline; empty for a zombie.
-  [[nodiscard]] Result<std::string> command_line() const;
+  /// The file that it runs, as the link /proc/PID/exe shows it (d_path() in fs/d_path.c: a file
+  /// that is gone ends with " (deleted)"). The link is read and not followed; argv[0], which a
+  /// process may choose, is not asked. kGone for kernel threads and zombies, kDenied without
+  /// CAP_SYS_PTRACE.
+  [[nodiscard]] Result<std::string> program() const;
   /// Hands the inode number of each socket that it has open to `visitor`, as often as it has it
   /// open. O(descriptors). kDenied without CAP_SYS_PTRACE.
   Result<void> visit_sockets(const std::function<void(std::uint32_t inode)>& visitor) const;

@@ -179,25 +179,60 @@ TEST_F(NamespaceOpenerTest, NeverCountsTheHostsNamespaceAmongAPodsOwn) {
 }
 
 TEST_F(NamespaceOpenerTest, TakesARuntimeOnItsWayInForNobody) {
-  using namespace std::string_literals;
   procs(kContainerA, "10\n");
   procs(kContainerB, "");
-  proc_.process(10, "runc\0init"s, cgroup_of(kContainerA), "host");
+  proc_.process(10, "runc", cgroup_of(kContainerA), "host");
+  proc_.share_mounts(10, 1);
   const auto opened = open();
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().kind, ErrorKind::kGone);
-  proc_.process(20, "runc\0init"s, cgroup_of(kContainerA), "pod");  // this one has arrived
+  proc_.process(20, "runc", cgroup_of(kContainerA), "pod");  // this one has arrived
   procs(kContainerA, "20\n");
   EXPECT_TRUE(open());
 }
 
-TEST_F(NamespaceOpenerTest, SeesASandbox) {
+TEST_F(NamespaceOpenerTest, TakesAHostNetworkPodsProgramForItsOwnWhateverItsName) {
   procs(kContainerA, "10\n");
-  procs(kContainerB, "");
-  proc_.process(10, "runsc-sandbox", cgroup_of(kContainerA), "pod");
+  procs(kContainerB, "20\n");
+  proc_.process(10, "crun", cgroup_of(kContainerA), "host");
+  proc_.process(20, "python3", cgroup_of(kContainerB), "host");
+  proc_.share_mounts(20, 1);  // as with `nsenter --mount`
+  const auto opened = open();
+  ASSERT_TRUE(opened) << opened.error().what;
+  EXPECT_TRUE(opened->host_network);
+}
+
+TEST_F(NamespaceOpenerTest, SeesASandbox) {
+  procs(kContainerA, "10\n11\n");
+  procs(kContainerB, "20\n");
+  proc_.process(10, "runsc", cgroup_of(kContainerA), "pod");
+  proc_.process(11, "runsc", cgroup_of(kContainerA), "gofer");
+  proc_.process(20, "runsc", cgroup_of(kContainerB), "pod");
   const auto opened = open();
   ASSERT_TRUE(opened);
   EXPECT_TRUE(opened->sandboxed);
+}
+
+TEST_F(NamespaceOpenerTest, AProgramOfASandboxAfterAnotherHidesNoPod) {
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "20\n21\n");
+  proc_.process(10, "pause", cgroup_of(kContainerA), "pod");
+  proc_.process(20, "runsc", cgroup_of(kContainerB), "pod");
+  proc_.process(21, "qemu-system-x86_64", cgroup_of(kContainerB), "another");
+  const auto opened = open();
+  ASSERT_TRUE(opened) << opened.error().what;
+  EXPECT_FALSE(opened->sandboxed);
+  EXPECT_EQ(opened->own.size(), 2U);
+}
+
+TEST_F(NamespaceOpenerTest, AProgramOfASandboxBeforeAnotherHidesNoPod) {
+  procs(kContainerA, "10\n");
+  procs(kContainerB, "20\n");
+  proc_.process(10, "runsc", cgroup_of(kContainerA), "pod");
+  proc_.process(20, "app", cgroup_of(kContainerB), "pod");
+  const auto opened = open();
+  ASSERT_TRUE(opened) << opened.error().what;
+  EXPECT_FALSE(opened->sandboxed);
 }
 
 TEST_F(NamespaceOpenerTest, SaysThatNobodyIsLeft) {

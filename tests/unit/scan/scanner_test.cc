@@ -14,8 +14,11 @@ namespace closewatch {
 namespace {
 
 using namespace std::chrono_literals;
+using ::testing::AllOf;
 using testing::FakeClock;
 using testing::FakeProc;
+using ::testing::HasSubstr;
+using ::testing::Not;
 
 /// Lists what the test put in.
 class FakePods final : public PodSource {
@@ -204,14 +207,26 @@ TEST_F(ScannerTest, APodThatVanishedInMidScanHasNoProcess) {
   proc_.tree().remove("proc/10");
   const auto snapshot = scan();
   EXPECT_EQ(pod(*snapshot, "cart").visibility, Visibility::kNoProcess);
-  EXPECT_EQ(errors(*snapshot, ScanStage::kNamespace), 1U);
+  EXPECT_EQ(errors(*snapshot, ScanStage::kNamespace), 0U) << "pods end, and nothing is wrong";
   EXPECT_EQ(pod(*snapshot, "api").visibility, Visibility::kVisible);
 }
 
 TEST_F(ScannerTest, ErrorsAddUpOverScans) {
-  proc_.tree().remove("proc/10");
+  sockets_.failures.emplace(inode("cart-ns"), Error{ErrorKind::kDenied, "no"});
   scan();
-  EXPECT_EQ(errors(*scan(), ScanStage::kNamespace), 2U);
+  EXPECT_EQ(errors(*scan(), ScanStage::kSockets), 2U);
+}
+
+TEST_F(ScannerTest, TheEngineIsNamedWhereItAndNotTheNodeIsWhyAHostNetworkPodHasNoCounts) {
+  add_pod("proxy", 30, "host");
+  EXPECT_THAT(pod(*scan(), "proxy").detail, HasSubstr("without cgroup v2"));
+  constexpr bool kAskDescriptors = false;
+  Scanner as_text(std::make_unique<FakePods>(pods_), NamespaceOpener(proc_.path()),
+                  SocketOwners(proc_.path()), std::make_unique<FakeSockets>(sockets_, clock_),
+                  {Pacer(10s, 0.01), {}, kAskDescriptors}, clock_);
+  const auto snapshot = as_text.scan([] { return true; });
+  EXPECT_THAT(pod(*snapshot, "proxy").detail,
+              AllOf(HasSubstr("engine procfs"), Not(HasSubstr("cgroup v2"))));
 }
 
 TEST_F(ScannerTest, AHostNetworkPodIsNotBlamedForTheNode) {

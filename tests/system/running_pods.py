@@ -1,0 +1,48 @@
+"""Pods as the kubelet lays them out: real cgroups, each with a process in a network namespace of its own."""
+
+import contextlib
+import os
+import subprocess
+import uuid
+
+from agent import cleaned_up, remove_cgroup, require, wait_for
+
+
+def cgroup_top():
+    """The v2 hierarchy, which is below the others where there are others."""
+    unified = "/sys/fs/cgroup/unified"
+    return unified if os.path.isdir(unified) else "/sys/fs/cgroup"
+
+
+class RunningPods(contextlib.ExitStack):
+    """Pods below a cgroup that only the tests of one module know, for `--paths.cgroup`."""
+
+    def __init__(self, name, uids=()):
+        super().__init__()
+        self._uids = uids
+        self._name = f"/cwtest-{name}-{os.getpid()}"
+        self.cgroup = cgroup_top() + self._name
+
+    def __enter__(self):
+        super().__enter__()
+        require("unshare", "sleep")
+        self.enter_context(cleaned_up(
+            lambda: wait_for(lambda: remove_cgroup(self._name), f"{self.cgroup} to be removed")))
+        for uid in self._uids:
+            self.start(uid)
+        return self
+
+    def start(self, uid, *command, **other):
+        """Starts another, whose process is `command`; `other` is for Popen. Returns it."""
+        directory = f"{self.cgroup}/kubepods/besteffort/pod{uid}/{uuid.uuid4().hex * 2}"
+        os.makedirs(directory)
+        process = subprocess.Popen(
+            ["sh", "-c", f'echo $$ >{directory}/cgroup.procs && exec unshare --net "$@"', "sh",
+             *map(str, command or ("sleep", "100000"))],
+            **other)
+
+        def end():
+            process.kill()
+            process.wait()
+        self.enter_context(cleaned_up(end))
+        return process
