@@ -86,6 +86,13 @@ Result<ProcessRef> find_host_process(int proc, NamespaceAccess access) {
   if (init) return ProcessRef{kInit, {}};
   if (is_kthreadd(proc) && network_namespace_id(proc, kKthreadd, access))
     return ProcessRef{kKthreadd, {}};
+  // There is always an init: where it cannot be seen, /proc hides it (has_pid_permissions() in
+  // fs/proc/base.c), and other processes too.
+  if (init.error().kind == ErrorKind::kGone) {
+    return fail(ErrorKind::kDenied,
+                "/proc hides the processes of others (mount option hidepid): CAP_SYS_PTRACE is "
+                "missing; add SYS_PTRACE to the container's capabilities, or run as root");
+  }
   return tl::unexpected(init.error());
 }
 

@@ -30,6 +30,16 @@ TEST(FindHostProcess, TakesKthreaddWhereInitDoesNotTell) {
   EXPECT_EQ(host->pid, 2);
 }
 
+TEST(FindHostProcess, SaysThatProcHidesProcesses) {
+  const FakeProc proc;
+  proc.tree().remove("proc/1");
+  const auto fd = open_at(kWorkingDirectory, proc.path().c_str(), O_PATH);
+  const auto host = find_host_process(fd->get());
+  ASSERT_FALSE(host);
+  EXPECT_EQ(host.error().kind, ErrorKind::kDenied);
+  EXPECT_NE(host.error().what.find("hidepid"), std::string::npos);
+}
+
 TEST(FindHostProcess, TakesNobodyElse) {
   const FakeProc proc;
   proc.tree().remove("proc/1/ns");
