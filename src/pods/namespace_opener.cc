@@ -5,7 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
+#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -61,7 +61,7 @@ class PodVisit {
     // that ended meanwhile take nothing along that the others do not have.
     if (error_ && (!any || error_->kind != ErrorKind::kGone)) return tl::unexpected(*error_);
     if (!any) return fail(ErrorKind::kGone, "no living process in the pod's cgroups");
-    found_.host_network = found_.own.empty();
+    found_.host_network = at_host_ && (found_.own.empty() || host_is_older());
     found_.sandboxed = may_be_sandboxed();
     return std::move(found_);
   }
@@ -87,8 +87,30 @@ class PodVisit {
         if (may_be_sandboxed()) note_program_of(pid);
         continue;
       }
-      take(open_member(pid, container_directory));
+      auto found = open_member(pid, container_directory);
+      if (found) note_first(pid, node_ && found->id == *node_);
+      take(std::move(found));
     }
+  }
+
+  /// Remembers who was met first in a namespace.
+  void note_first(pid_t pid, bool at_host) {
+    if (at_host && first_at_host_ == 0) first_at_host_ = pid;
+    if (!at_host) first_elsewhere_.push_back(pid);
+  }
+
+  /// Whether the pod was in the host's namespace before it was elsewhere: a hostNetwork pod may
+  /// make a namespace of its own (Cilium's health endpoint), another may look into the host's
+  /// (nsenter).
+  [[nodiscard]] bool host_is_older() const {
+    const auto since = [this](pid_t pid) {
+      const auto stat =
+          Process::open(proc_, pid).and_then([](const Process& process) { return process.stat(); });
+      return stat ? stat->start_time : std::numeric_limits<std::uint64_t>::max();
+    };
+    const auto at_host = since(first_at_host_);
+    return std::all_of(first_elsewhere_.begin(), first_elsewhere_.end(),
+                       [&](pid_t pid) { return at_host <= since(pid); });
   }
 
   /// Whether the programs seen so far are all of a sandbox's host side.
@@ -152,6 +174,8 @@ class PodVisit {
   const std::optional<NamespaceId>& node_;
   PodNamespaces found_;
   bool at_host_ = false;
+  pid_t first_at_host_ = 0;
+  std::vector<pid_t> first_elsewhere_;  ///< of each namespace
   bool has_sandbox_program_ = false;
   bool has_other_program_ = false;
   std::optional<Error> error_;

@@ -15,6 +15,15 @@ constexpr const char* kNoCgroupsInText =
     "it shares the host's network namespace, and the engine procfs is not told which cgroup made a "
     "socket; take the engine inet_diag or bpf";
 
+/// Of both, the oldest, as many as are listed.
+void add_oldest(std::vector<CloseWaitSocket>& sockets, std::vector<CloseWaitSocket> others,
+                std::size_t most) {
+  sockets.insert(sockets.end(), others.begin(), others.end());
+  std::stable_sort(sockets.begin(), sockets.end(),
+                   [](const auto& a, const auto& b) { return a.age > b.age; });
+  if (sockets.size() > most) sockets.resize(most);
+}
+
 Visibility visibility_after(const Error& error) {
   switch (error.kind) {
     case ErrorKind::kGone:
@@ -157,7 +166,9 @@ PodSnapshot Scanner::read_pod(Pod pod, const Node& node, Snapshot& snapshot) {
   } else if (namespaces->host_network) {
     seen.hide(Visibility::kHostNetwork, settings_.ask_descriptors ? kNoCgroups : kNoCgroupsInText);
     if (namespaces->cgroups_known) {
-      host_pods_.push_back({snapshot.pods.size(), std::move(namespaces->cgroups)});
+      if (auto read = read_beside_host(std::move(*namespaces), seen, snapshot); !read) {
+        mark_unseen(seen, stage_of_reading(read.error()), read.error());
+      }
     }
   } else if (const auto read = read_sockets(*namespaces, seen, snapshot); !read) {
     mark_unseen(seen, stage_of_reading(read.error()), read.error());
@@ -169,6 +180,33 @@ PodSnapshot Scanner::read_pod(Pod pod, const Node& node, Snapshot& snapshot) {
 
 Result<void> Scanner::read_sockets(const PodNamespaces& namespaces, PodSnapshot& pod,
                                    Snapshot& snapshot) {
+  if (auto read = read_own(namespaces, pod, snapshot); !read) return read;
+  auto& history = histories_.of(pod);
+  history.end_scan();
+  diagnose_pod(pod, history, tally_);
+  return {};
+}
+
+/// What a hostNetwork pod has in namespaces of its own, if it has any; its part of the host's comes
+/// with the node.
+Result<void> Scanner::read_beside_host(PodNamespaces namespaces, PodSnapshot& pod,
+                                       Snapshot& snapshot) {
+  HostPod shared;
+  shared.place = snapshot.pods.size();
+  if (!namespaces.own.empty()) {
+    if (auto read = read_own(namespaces, pod, snapshot); !read) return read;
+    shared.own_sums = std::exchange(pod.sums, {});
+    shared.own_diagnosis = diagnose(tally_.pod_close_wait(), pod.containers, settings_.diagnosis);
+    tally_.trim();
+  }
+  shared.cgroups = std::move(namespaces.cgroups);
+  host_pods_.push_back(std::move(shared));
+  return {};
+}
+
+/// Adds up the pod's own namespaces. Its history goes on until end_scan().
+Result<void> Scanner::read_own(const PodNamespaces& namespaces, PodSnapshot& pod,
+                               Snapshot& snapshot) {
   auto& history = histories_.of(pod);
   tally_.begin_pod(namespaces.cgroups, history.sockets());
   history.begin_scan();
@@ -179,9 +217,7 @@ Result<void> Scanner::read_sockets(const PodNamespaces& namespaces, PodSnapshot&
     history.observe(learn(*read, space.id, tally_), clock_.steady_now(), tally_);
     pod.sums.add(tally_.sums());
   }
-  history.end_scan();
   find_containers(pod, namespaces.cgroups_known, snapshot);
-  diagnose_pod(pod, history, tally_);
   return {};
 }
 
@@ -251,19 +287,25 @@ void Scanner::read_node(const Node& node, Snapshot& snapshot) {
   if (!features_.cgroup_id.value_or(false)) return;
   const auto host = learn(*read, node.space->id, host_tally_.node());
   for (std::size_t i = 0; i < host_pods_.size(); ++i) {
-    share_out(snapshot.pods[host_pods_[i].place], host, host_tally_.pod(i));
+    share_out(host_pods_[i], snapshot.pods[host_pods_[i].place], host, host_tally_.pod(i));
   }
 }
 
-void Scanner::share_out(PodSnapshot& pod, const NamespaceIdentity& host, SocketTally& tally) {
+void Scanner::share_out(HostPod& shared, PodSnapshot& pod, const NamespaceIdentity& host,
+                        SocketTally& tally) {
   auto& history = histories_.of(pod);
-  history.begin_scan();
+  if (!shared.own_sums) history.begin_scan();
   history.observe(host, clock_.steady_now(), tally);
   history.end_scan();
   pod.visibility = Visibility::kVisible;
   pod.detail.clear();
   pod.sums = tally.sums();
   diagnose_pod(pod, history, tally);
+  if (!shared.own_sums) return;
+  pod.sums.add(*shared.own_sums);
+  pod.diagnosis.add(shared.own_diagnosis, settings_.diagnosis.peers);
+  add_oldest(pod.diagnosis.sockets, std::move(shared.own_diagnosis.sockets),
+             settings_.diagnosis.sockets);
 }
 
 /// Where pods of a node that is itself a container (kind, k3d) are on that node's network, or where
@@ -278,6 +320,7 @@ void Scanner::distrust_shared_namespaces(Snapshot& snapshot) {
       if (!shared) continue;
       auto& pod = snapshot.pods[claim->second];
       histories_.of(pod).disown_new();
+      std::erase_if(host_pods_, [&](const HostPod& host) { return host.place == claim->second; });
       pod.host_network = true;
       pod.hide(Visibility::kHostNetwork, "it shares a network namespace with other pods");
     }

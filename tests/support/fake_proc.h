@@ -16,13 +16,15 @@ class FakeProc {
  public:
   FakeProc() { process(1, "init", "0::/init.scope\n", "host"); }
 
+  /// `started`: clock ticks since the boot.
   void process(pid_t pid, const std::string& command, const std::string& cgroup,
-               const std::string& network_namespace) const {
+               const std::string& network_namespace, unsigned started = 100) const {
     const auto directory = "proc/" + std::to_string(pid) + "/";
     tree_.add(directory + "cgroup", cgroup);
     std::filesystem::remove(tree_.path(directory + "exe"));
     std::filesystem::create_symlink("/bin/" + command, tree_.path(directory + "exe"));
-    tree_.add(directory + "stat", std::to_string(pid) + " (" + command + ") S" + zeros() + "100 0");
+    tree_.add(directory + "stat", std::to_string(pid) + " (" + command + ") S" + zeros() +
+                                      std::to_string(started) + " 0");
     const auto file = "namespaces/" + network_namespace;
     if (!std::filesystem::exists(tree_.path(file))) tree_.add(file);
     tree_.add_same(directory + "ns/net", file);

@@ -12,8 +12,10 @@ namespace closewatch {
 
 struct PodNamespaces {
   std::vector<OpenNamespace> own;  ///< each once, never the host's
-  bool host_network = false;       ///< its processes share the host's namespace and have no other
-  bool sandboxed = false;          ///< gVisor or Kata: `own` does not show the pod's sockets
+  /// It lives in the host's namespace: its oldest process does. It may have others beside, in
+  /// `own`.
+  bool host_network = false;
+  bool sandboxed = false;  ///< gVisor or Kata: `own` does not show the pod's sockets
   std::vector<ContainerCgroup>
       cgroups;  ///< of all containers, those of directories below theirs too
   /// Each container that has processes has some in one of `cgroups`, which their sockets carry

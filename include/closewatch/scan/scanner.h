@@ -56,14 +56,20 @@ class Scanner {
   struct HostPod {
     std::size_t place = 0;
     std::vector<ContainerCgroup> cgroups;
+    /// What it has in namespaces of its own beside; nullopt: it has none.
+    std::optional<SocketSums> own_sums;
+    Diagnosis own_diagnosis;
   };
 
   void read_all(PodList list, Snapshot& snapshot, const std::function<bool()>& go_on);
   Node open_node(const PodList& list, Snapshot& snapshot);
   PodSnapshot read_pod(Pod pod, const Node& node, Snapshot& snapshot);
   Result<void> read_sockets(const PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot);
+  Result<void> read_own(const PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot);
+  Result<void> read_beside_host(PodNamespaces namespaces, PodSnapshot& pod, Snapshot& snapshot);
   void read_node(const Node& node, Snapshot& snapshot);
-  void share_out(PodSnapshot& pod, const NamespaceIdentity& host, SocketTally& tally);
+  void share_out(HostPod& shared, PodSnapshot& pod, const NamespaceIdentity& host,
+                 SocketTally& tally);
   NamespaceIdentity learn(const SocketReading& reading, const NamespaceId& id,
                           const SocketTally& tally);
   void find_containers(const PodSnapshot& pod, bool cgroups_known, Snapshot& snapshot);

@@ -166,11 +166,23 @@ TEST_F(NamespaceOpenerTest, SeesAHostNetworkPod) {
   EXPECT_TRUE(opened->own.empty());
 }
 
+TEST_F(NamespaceOpenerTest, SeesWhatAHostNetworkPodHasBeside) {
+  procs(kContainerA, "30\n");
+  procs(kContainerB, "20\n");
+  proc_.process(20, "agent", cgroup_of(kContainerB), "host", 100);
+  proc_.process(30, "health", cgroup_of(kContainerA), "health", 101);
+  const auto opened = open();
+  ASSERT_TRUE(opened);
+  EXPECT_TRUE(opened->host_network);
+  ASSERT_EQ(opened->own.size(), 1U);
+  EXPECT_EQ(opened->own[0].id, id("health"));
+}
+
 TEST_F(NamespaceOpenerTest, NeverCountsTheHostsNamespaceAmongAPodsOwn) {
   procs(kContainerA, "10\n");
   procs(kContainerB, "20\n");
-  proc_.process(10, "pause", cgroup_of(kContainerA), "pod");
-  proc_.process(20, "nsenter", cgroup_of(kContainerB), "host");
+  proc_.process(10, "pause", cgroup_of(kContainerA), "pod", 100);
+  proc_.process(20, "nsenter", cgroup_of(kContainerB), "host", 101);
   const auto opened = open();
   ASSERT_TRUE(opened);
   EXPECT_FALSE(opened->host_network);

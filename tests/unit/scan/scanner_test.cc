@@ -537,6 +537,31 @@ TEST_F(ContainersTest, OfHostNetworkPodsAreSplitOffTheNode) {
   EXPECT_EQ(snapshot->node->of(TcpState::kEstablished), 0U);
 }
 
+TEST_F(ContainersTest, OfAHostNetworkPodWithANamespaceBesideAreAllCounted) {
+  add_kubernetes_pod("agent", 30, "host", true);
+  proc_.tree().add("cgroup/agent-app/cgroup.procs", "30\n35\n");
+  proc_.process(35, "health", "0::/agent-app\n", "health-ns");
+  sockets_.detailed[inode("host")] = {made_by(cgroup("agent-sidecar")), made_by(kUnknownCgroup)};
+  sockets_.detailed[inode("health-ns")] = {made_by(cgroup("agent-app")),
+                                           made_by(cgroup("agent-app")),
+                                           made_by(cgroup("agent-app"), TcpState::kEstablished)};
+  for (int i = 0; i < 2; ++i) {
+    const auto snapshot = scan();
+    const auto& agent = pod(*snapshot, "agent");
+    ASSERT_EQ(agent.visibility, Visibility::kVisible) << agent.detail;
+    EXPECT_TRUE(agent.host_network);
+    EXPECT_EQ(agent.sums.states.of(TcpState::kCloseWait), 3U);
+    EXPECT_EQ(agent.sums.states.of(TcpState::kEstablished), 1U);
+    EXPECT_EQ(sockets_of(agent, "app"), 2U);
+    EXPECT_EQ(sockets_of(agent, "sidecar"), 1U);
+    EXPECT_EQ(agent.diagnosis.sockets.size(), 3U);
+    EXPECT_EQ(agent.diagnosis.left, 0U);
+    EXPECT_EQ(snapshot->node->of(TcpState::kCloseWait), 1U);
+  }
+  sockets_.detailed.erase(inode("health-ns"));
+  EXPECT_EQ(pod(*scan(), "agent").diagnosis.left, 2U);
+}
+
 TEST_F(ContainersTest, OfHostNetworkPodsHaveNoFalseZerosWithoutCgroupIds) {
   add_kubernetes_pod("proxy", 30, "host", true);
   sockets_.detailed[inode("host")] = {close_wait_row(1)};
