@@ -31,7 +31,11 @@ std::uint64_t count_at(const json::object& object, std::string_view key) {
 
 template <typename Duration>
 Duration duration_at(const json::object& object, std::string_view key) {
+  constexpr double kMost = 1e9;  // 31 years: clear of any overflow
   const std::chrono::duration<double> seconds(object.at(key).to_number<double>());
+  if (!(seconds.count() >= 0 && seconds.count() <= kMost)) {
+    throw std::invalid_argument("'" + std::string(key) + "' is no length of time");
+  }
   return std::chrono::round<Duration>(seconds);
 }
 
@@ -126,7 +130,12 @@ std::chrono::system_clock::time_point read_time(const std::string& text) {
   char point = 0;
   int milliseconds = 0;
   stream >> std::get_time(&parts, "%Y-%m-%dT%H:%M:%S") >> point >> milliseconds;
-  if (!stream || point != '.') throw std::invalid_argument("'" + text + "' is no time");
+  // Years that nanoseconds since 1970 can count.
+  constexpr int kFirstYear = 1970 - 1900;
+  constexpr int kLastYear = 2200 - 1900;
+  const bool sane = parts.tm_year >= kFirstYear && parts.tm_year <= kLastYear &&
+                    milliseconds >= 0 && milliseconds < 1000;
+  if (!stream || point != '.' || !sane) throw std::invalid_argument("'" + text + "' is no time");
   return std::chrono::system_clock::from_time_t(::timegm(&parts)) +
          std::chrono::milliseconds(milliseconds);
 }

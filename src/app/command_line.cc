@@ -13,6 +13,7 @@
 #include "app/commands.h"
 #include "app/config_file.h"
 #include "app/option_table.h"
+#include "app/standard_output.h"
 #include "closewatch/base/build_info.h"
 
 namespace closewatch {
@@ -156,8 +157,7 @@ int run_command_line(std::span<const char* const> arguments) {
   if (get_app->parsed()) return get(config, given.path);
   if (top_app->parsed()) return top(std::move(config));
   if (check_app->parsed()) {
-    fmt::print("the configuration is valid\n");
-    return kExitSuccess;
+    return print("the configuration is valid\n") ? kExitSuccess : kExitFailure;
   }
   return read_request(given) ? scan(std::move(config), given.request) : kExitUsage;
 }

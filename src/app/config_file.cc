@@ -1,8 +1,13 @@
 #include "app/config_file.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <set>
+#include <sstream>
+#include <system_error>
+#include <utility>
 
+#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include "app/option_table.h"
@@ -103,17 +108,66 @@ class Reader {
   std::vector<std::string> mistakes_;
 };
 
+/// Tells where the contents of documents begin.
+class DocumentMarks final : public YAML::EventHandler {
+ public:
+  void OnDocumentStart(const YAML::Mark& mark) override {
+    marks_.push_back(mark);
+    begins_ = true;
+  }
+  void OnDocumentEnd() override {}
+  void OnNull(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) override { note(mark); }
+  void OnAlias(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) override { note(mark); }
+  void OnScalar(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                const std::string& /*value*/) override {
+    note(mark);
+  }
+  void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/,
+                       YAML::anchor_t /*anchor*/, YAML::EmitterStyle::value /*style*/) override {
+    note(mark);
+  }
+  void OnSequenceEnd() override {}
+  void OnMapStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
+                  YAML::EmitterStyle::value /*style*/) override {
+    note(mark);
+  }
+  void OnMapEnd() override {}
+
+  [[nodiscard]] const std::vector<YAML::Mark>& marks() const { return marks_; }
+
+ private:
+  void note(const YAML::Mark& mark) {
+    if (std::exchange(begins_, false)) marks_.back() = mark;
+  }
+
+  std::vector<YAML::Mark> marks_;
+  bool begins_ = false;
+};
+
+/// Where the first two documents begin, as far as there are any. YAML::LoadAll() would go on for
+/// ever where yaml-cpp takes nothing off the text for a document, as before a comma (0.7, 0.8).
+std::vector<YAML::Mark> begin_documents(std::string_view yaml) {
+  std::istringstream text{std::string(yaml)};
+  YAML::Parser parser(text);
+  DocumentMarks documents;
+  while (documents.marks().size() < 2 && parser.HandleNextDocument(documents)) {
+  }
+  return documents.marks();
+}
+
 }  // namespace
 
 std::vector<std::string> apply_config_text(std::string_view yaml, std::string_view file,
                                            Config& config) {
   Reader reader(file, config);
   try {
-    const auto documents = YAML::LoadAll(std::string(yaml));  // none for an empty file
-    if (documents.size() > 1) {
-      reader.mistake(documents[1].Mark(), "", "a second document; there must be one only");
+    const auto documents = begin_documents(yaml);
+    if (documents.size() > 1 && documents[1].pos == documents[0].pos) {
+      reader.mistake(documents[0], "", "no valid YAML: it cannot begin so");
+    } else if (documents.size() > 1) {
+      reader.mistake(documents[1], "", "a second document; there must be one only");
     } else if (!documents.empty()) {
-      reader.document(documents.front());
+      reader.document(YAML::Load(std::string(yaml)));
     }
   } catch (const YAML::Exception& error) {
     reader.mistake(error.mark, "", "no valid YAML: " + error.msg);
@@ -122,6 +176,12 @@ std::vector<std::string> apply_config_text(std::string_view yaml, std::string_vi
 }
 
 std::vector<std::string> apply_config_file(const std::string& file, Config& config) {
+  // To open a pipe waits for who writes to it, perhaps for ever.
+  std::error_code unseen;
+  const auto status = std::filesystem::status(file, unseen);
+  if (std::filesystem::exists(status) && !std::filesystem::is_regular_file(status)) {
+    return {"configuration: " + file + " is no regular file"};
+  }
   std::string text;
   if (const auto read = read_file_at(kWorkingDirectory, file.c_str(), text); !read) {
     return {"configuration: " + read.error().what};

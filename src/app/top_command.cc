@@ -17,6 +17,7 @@
 #include "app/api_names.h"
 #include "app/commands.h"
 #include "app/make_scanner.h"
+#include "app/standard_output.h"
 #include "closewatch/base/unique_fd.h"
 #include "closewatch/present/snapshot_table.h"
 #include "closewatch/top/snapshot_feed.h"
@@ -126,8 +127,7 @@ int print_once(Config config) {
   const auto agent = find_agent(config.web.listen_address, clock);
   const auto snapshot = agent ? agent->latest() : nullptr;
   if (!snapshot || *snapshot == nullptr) return scan(std::move(config), {});
-  fmt::print("{}", snapshot_table(**snapshot, {}));
-  return std::fflush(stdout) == 0 ? kExitSuccess : kExitFailure;
+  return print(snapshot_table(**snapshot, {})) ? kExitSuccess : kExitFailure;
 }
 
 }  // namespace

@@ -51,8 +51,12 @@ Result<Directory> Directory::open(int directory, const char* path) {
   return Directory(stream);
 }
 
-bool Directory::next(DirectoryEntry& entry) {
-  while (const dirent* found = ::readdir(stream_.get())) {
+Result<bool> Directory::next(DirectoryEntry& entry) {
+  while (true) {
+    errno = 0;  // readdir(3): the end and an error look the same otherwise
+    const dirent* const found = ::readdir(stream_.get());
+    if (found == nullptr && errno != 0) return fail_errno(errno, "reading a directory");
+    if (found == nullptr) return false;
     const std::string_view name = found->d_name;
     if (name == "." || name == "..") continue;
     bool is_directory = found->d_type == DT_DIR;
@@ -64,7 +68,6 @@ bool Directory::next(DirectoryEntry& entry) {
     entry = {name, is_directory};
     return true;
   }
-  return false;
 }
 
 int Directory::fd() const { return ::dirfd(stream_.get()); }

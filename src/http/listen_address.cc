@@ -23,7 +23,7 @@ Result<ListenAddress> parse_listen_address(std::string_view text) {
                                            "[IPv6]:PORT");
   };
   const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos) return wrong();
+  if (colon == std::string_view::npos || text.find('\0') != std::string_view::npos) return wrong();
   ListenAddress address;
   const auto port = whole_number<std::uint16_t>(text.substr(colon + 1));
   if (!port) return wrong();

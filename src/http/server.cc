@@ -38,12 +38,17 @@ constexpr std::chrono::seconds kIdleTimeout{120};  // longer than a usual scrape
 constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::size_t kWorthPacking = 1024;  // below, one packet carries it anyway
 
+/// A weight of nothing: "0", "0.", "0.0" … (RFC 9110, section 12.4.2).
+bool is_zero(std::string_view weight) {
+  return weight.starts_with('0') && weight.find_first_not_of("0.") == std::string_view::npos;
+}
+
 bool accepts_gzip(const wire::request<wire::string_body>& request) {
   for (const auto& [coding, parameters] : wire::ext_list(request[wire::field::accept_encoding])) {
     if (!beast::iequals(coding, "gzip")) continue;
     return std::none_of(parameters.begin(), parameters.end(), [](const auto& parameter) {
       const auto& [name, value] = parameter;
-      return beast::iequals(name, "q") && (value == "0" || value == "0.0");
+      return beast::iequals(name, "q") && is_zero(view(value));
     });
   }
   return false;

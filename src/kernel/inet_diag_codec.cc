@@ -139,12 +139,16 @@ Result<void> read_row(const nlmsghdr& header, RowSink& sink) {
   return {};
 }
 
-/// The error number that NLMSG_ERROR and NLMSG_DONE begin with; zero and positive mean none.
+/// The error number that NLMSG_ERROR and NLMSG_DONE begin with, as errno has it; 0: none, for which
+/// zero and positive numbers stand.
 Result<int> read_verdict(const nlmsghdr& header) {
+  constexpr std::int32_t kMostErrno = 4095;  // MAX_ERRNO, include/linux/err.h
   if (mnl_nlmsg_get_payload_len(&header) < sizeof(std::int32_t)) {
     return malformed("a verdict without its error number");
   }
-  return copy_from<std::int32_t>(mnl_nlmsg_get_payload(&header));
+  const auto verdict = copy_from<std::int32_t>(mnl_nlmsg_get_payload(&header));
+  if (verdict < -kMostErrno) return malformed("a verdict that is no error number");
+  return verdict < 0 ? -verdict : 0;
 }
 
 Result<Progress> read_done(const nlmsghdr& header) {
@@ -152,14 +156,14 @@ Result<Progress> read_done(const nlmsghdr& header) {
   // tells (netlink_dump_done() in net/netlink/af_netlink.c).
   const auto verdict = read_verdict(header);
   if (!verdict) return tl::unexpected(verdict.error());
-  if (*verdict < 0) return kernel_refused(-*verdict);
+  if (*verdict != 0) return kernel_refused(*verdict);
   return Progress::kDone;
 }
 
 Result<Progress> read_error(const nlmsghdr& header) {
   const auto verdict = read_verdict(header);
   if (!verdict) return tl::unexpected(verdict.error());
-  if (*verdict < 0) return kernel_refused(-*verdict);
+  if (*verdict != 0) return kernel_refused(*verdict);
   return malformed("an acknowledgement that nobody asked for");
 }
 

@@ -49,16 +49,23 @@ class MembersWalk {
       return;
     }
     auto entries = Directory::open(directory->get(), ".");
-    if (!entries) return;  // gone between the two calls
+    if (!entries) return note(entries.error());
     DirectoryEntry entry{};
-    while (entries->next(entry)) {
+    auto more = entries->next(entry);
+    for (; more && *more; more = entries->next(entry)) {
       if (entry.is_directory) visit(entries->fd(), std::string(entry.name).c_str(), depth + 1);
     }
+    if (!more) note(more.error());
   }
 
   std::vector<Error> errors() && { return std::move(errors_); }
 
  private:
+  /// What has gone between two calls is no error.
+  void note(Error error) {
+    if (error.kind != ErrorKind::kGone) errors_.push_back(std::move(error));
+  }
+
   void members(int directory, std::uint64_t cgroup_id) {
     auto read = read_file_at(directory, "cgroup.procs", text_);
     const bool threaded = !read && read.error().kind == ErrorKind::kUnsupported;

@@ -79,7 +79,8 @@ Result<void> Process::visit_sockets(const std::function<void(std::uint32_t inode
   if (!descriptors) return tl::unexpected(descriptors.error());
   DirectoryEntry entry{};
   std::array<char, 64> target{};  // longer links are no sockets
-  while (descriptors->next(entry)) {
+  auto more = descriptors->next(entry);
+  for (; more && *more; more = descriptors->next(entry)) {
     const auto size =
         ::readlinkat(descriptors->fd(), entry.name.data(), target.data(), target.size());
     if (size < 0) continue;  // closed meanwhile
@@ -87,6 +88,7 @@ Result<void> Process::visit_sockets(const std::function<void(std::uint32_t inode
       visitor(*inode);
     }
   }
+  if (!more) return tl::unexpected(more.error());
   return {};
 }
 
@@ -95,9 +97,11 @@ Result<std::vector<pid_t>> list_processes(int proc) {
   if (!directory) return tl::unexpected(directory.error());
   std::vector<pid_t> processes;
   DirectoryEntry entry{};
-  while (directory->next(entry)) {
+  auto more = directory->next(entry);
+  for (; more && *more; more = directory->next(entry)) {
     if (const auto pid = whole_number<pid_t>(entry.name)) processes.push_back(*pid);
   }
+  if (!more) return tl::unexpected(more.error());
   return processes;
 }
 

@@ -21,7 +21,7 @@ std::uint64_t count_open_fds() {
   if (!directory) return 0;
   std::uint64_t count = 0;
   DirectoryEntry entry{};
-  while (directory->next(entry)) ++count;
+  while (directory->next(entry).value_or(false)) ++count;
   return count - 1;  // the one that counts
 }
 

@@ -68,10 +68,12 @@ class TreeWalk {
       return;
     }
     DirectoryEntry entry{};
-    while (directory->next(entry)) {
+    auto more = directory->next(entry);
+    for (; more && *more; more = directory->next(entry)) {
       if (entry.is_directory)
         enter(directory->fd(), std::string(entry.name), path, position, depth);
     }
+    if (!more && more.error().kind != ErrorKind::kGone) found_.errors.push_back(more.error());
   }
 
   void enter(int parent_directory, const std::string& name, const std::string& parent_path,

@@ -61,12 +61,14 @@ Result<void> PodLogs::refresh_pods() {
   if (!directory) return tl::unexpected(directory.error());
   pods_.clear();
   DirectoryEntry entry{};
-  while (directory->next(entry)) {
+  auto more = directory->next(entry);
+  for (; more && *more; more = directory->next(entry)) {
     if (const auto name = parse_pod_log_name(entry.name)) {
       pods_.insert_or_assign(std::string(name->uid), PodMetadata{std::string(name->pod_namespace),
                                                                  std::string(name->name), "", ""});
     }
   }
+  if (!more) return tl::unexpected(more.error());
   return {};
 }
 
@@ -75,11 +77,13 @@ Result<void> PodLogs::refresh_containers() {
   if (!directory) return tl::unexpected(directory.error());
   containers_.clear();
   DirectoryEntry entry{};
-  while (directory->next(entry)) {
+  auto more = directory->next(entry);
+  for (; more && *more; more = directory->next(entry)) {
     if (const auto name = parse_container_log_name(entry.name)) {
       containers_.insert_or_assign(std::string(name->id), std::string(name->container));
     }
   }
+  if (!more) return tl::unexpected(more.error());
   return {};
 }
 

@@ -62,13 +62,15 @@ void find_named(const std::string& netns, FoundNamespaces& found, std::vector<Er
     return;
   }
   DirectoryEntry entry{};
-  while (directory->next(entry)) {
+  auto more = directory->next(entry);
+  for (; more && *more; more = directory->next(entry)) {
     std::string name(entry.name);
     const auto id = mounted_namespace(directory->fd(), name.c_str(), *file_system);
     if (!id) continue;
     auto& file = (*found.try_emplace(*id).first).second.file;
     if (file.empty() || name < file) file = std::move(name);
   }
+  if (!more) errors.push_back(more.error());
 }
 
 bool is_older(const ProcessStat& stat, pid_t pid, const OldestProcess& than) {

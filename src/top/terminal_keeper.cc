@@ -74,6 +74,9 @@ int with_terminal_kept(const std::function<int()>& program) {
   const bool has_modes = ::tcgetattr(STDIN_FILENO, &before) == 0;
   const auto awaited = signals({SIGCHLD, SIGTERM, SIGINT, SIGHUP});
   sigprocmask(SIG_BLOCK, &awaited, nullptr);
+  // A parent may have handed down that SIGCHLD is ignored: then it never comes, and nobody is left
+  // to wait for (waitpid(2)).
+  (void)std::signal(SIGCHLD, SIG_DFL);
   const auto parent = ::getpid();
   const auto child = ::fork();
   if (child < 0) {

@@ -86,6 +86,7 @@ class ScanTest(unittest.TestCase):
     def test_an_answer_that_cannot_be_written_is_a_failure(self):
         with open("/dev/full", "w", encoding="ascii") as full:
             self.assertEqual(1, run_closewatch("scan", *STANDALONE, stdout=full).returncode)
+            self.assertEqual(1, run_closewatch("check-config", stdout=full).returncode)
 
     def test_nothing_seen_is_a_failure(self):
         done = run_closewatch("scan", *STANDALONE, "--paths.proc", "/nowhere")

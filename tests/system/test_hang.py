@@ -11,7 +11,7 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import HERE, Agent, cleaned_up, require, select, wait_for  # noqa: E402
+from agent import HERE, STANDALONE, Agent, cleaned_up, require, run_closewatch, select, wait_for  # noqa: E402
 from running_pods import RunningPods  # noqa: E402
 
 HEALTHY, HANGING = str(uuid.uuid4()), str(uuid.uuid4())
@@ -24,15 +24,14 @@ def state_of(pid):
     return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
 
 
-class MmapLockTest(unittest.TestCase):
-    """A process that holds its mmap lock for ever, on a dead file system."""
+class DeadFileSystemTest(unittest.TestCase):
+    """On a machine with a dead file system."""
 
     def setUp(self):
         require("umount")
         if not os.path.exists("/dev/fuse"):
             self.skipTest("there is no /dev/fuse")
         self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.pods = self.enterContext(RunningPods("hang", [HEALTHY]))
         self.file_system = None
 
     def popen(self, *command, **other):
@@ -64,6 +63,23 @@ class MmapLockTest(unittest.TestCase):
         if self.file_system:
             self.file_system.kill()
             self.file_system.wait()
+
+
+class DirectoryTest(DeadFileSystemTest):
+    """A directory that cannot be read is no empty one."""
+
+    def test_what_may_be_missing_is_said(self):
+        mounted = self.mount().parent
+        done = run_closewatch("scan", *STANDALONE, "--paths.netns", str(mounted))
+        self.assertIn("reading a directory", done.stderr)
+
+
+class MmapLockTest(DeadFileSystemTest):
+    """A process that holds its mmap lock for ever."""
+
+    def setUp(self):
+        super().setUp()
+        self.pods = self.enterContext(RunningPods("hang", [HEALTHY]))
 
     def hang(self):
         """Returns when a process of the pod hangs with the lock held."""

@@ -11,14 +11,15 @@ import re
 import select as readiness
 import signal
 import socket
+import subprocess
 import sys
 import unittest
 import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import (DEADLINE_SECONDS, Agent, Namespace, by_label,  # noqa: E402
-                   pod_states, run_closewatch, select, wait_for)
+from agent import (DEADLINE_SECONDS, STANDALONE, Agent, Namespace, binary,  # noqa: E402
+                   by_label, cleaned_up, pod_states, run_closewatch, select, wait_for)
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_CONNECTIONS = 64  # that the agent serves at a time
@@ -311,6 +312,20 @@ class LifeTest(unittest.TestCase):
         links = Links()
         links.feed(agent.get("/").body.decode())
         self.assertIn("/a/b", [urllib.parse.urljoin("/", target) for target in links.targets])
+
+
+class LogReaderTest(unittest.TestCase):
+    """Who reads the log may go."""
+
+    def test_a_log_without_a_reader_is_no_reason_to_end(self):
+        command = [binary(), "serve", *STANDALONE, "--web.listen-address", "127.0.0.1:0"]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as agent:
+            self.enterContext(cleaned_up(agent.kill))
+            while "serves on" not in agent.stderr.readline():
+                self.assertIsNone(agent.poll())
+            agent.stderr.close()
+            agent.send_signal(signal.SIGTERM)  # it says so in its log
+            self.assertEqual(0, agent.wait(DEADLINE_SECONDS))
 
 
 class LogTest(unittest.TestCase):

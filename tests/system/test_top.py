@@ -243,6 +243,16 @@ class EndTest(Terminal):
     def test_q(self):
         self.run_to_the_end(lambda *_: self.press("q"))
 
+    def test_q_where_the_end_of_children_is_ignored(self):
+        self.type(f"env --ignore-signal=CHLD {self.command()}")
+        self.press("Enter")
+        self.wait_for_line("closewatch top - ")
+        self.press("q")
+        self.wait_until_gone("closewatch top - ")
+        self.type("echo over and out")
+        self.press("Enter")
+        wait_for(lambda: "over and out" in self.lines(), "the shell to have the terminal back")
+
     def test_control_c(self):
         self.run_to_the_end(lambda *_: self.press("C-c"))
 

@@ -36,8 +36,9 @@ class Directory {
  public:
   static Result<Directory> open(int directory, const char* path);
 
-  /// Fills `entry`; false at the end.
-  bool next(DirectoryEntry& entry);
+  /// Fills `entry`; false at the end. An error (kGone, kSystem, kDenied) is no end: more may
+  /// follow.
+  Result<bool> next(DirectoryEntry& entry);
   /// For openat(2) below this directory.
   [[nodiscard]] int fd() const;
 

@@ -50,6 +50,28 @@ TEST(SnapshotJsonReader, ReadsAListOfSockets) {
   EXPECT_TRUE(read->cut());
 }
 
+TEST(SnapshotJsonReader, RefusesTimesThatDoNotFit) {
+  const auto snapshot = sample_snapshot();
+  const auto good = snapshot_json(snapshot, {}, snapshot.taken_at_steady);
+  const testing::FakeClock clock;
+  ASSERT_TRUE(read_snapshot_json(good, clock));
+  const auto with = [&](const std::string& key, const std::string& value) {
+    auto text = good;
+    const auto at = text.find("\"" + key + "\":") + key.size() + 3;
+    text.replace(at, text.find_first_of(",}", at) - at, value);
+    return text;
+  };
+  for (const auto* const value : {"1e300", "-1e300", "1e10", "-1"}) {
+    for (const auto* const key : {"interval_seconds", "duration_seconds", "stuck_after_seconds"}) {
+      EXPECT_FALSE(read_snapshot_json(with(key, value), clock)) << key << " " << value;
+    }
+  }
+  for (const auto* const time : {R"("9999-01-01T00:00:00.000Z")", R"("0001-01-01T00:00:00.000Z")",
+                                 R"("2026-01-01T00:00:00.2000000000Z")"}) {
+    EXPECT_FALSE(read_snapshot_json(with("taken_at", time), clock)) << time;
+  }
+}
+
 TEST(SnapshotJsonReader, RefusesAnythingElse) {
   const auto snapshot = sample_snapshot();
   const auto good = snapshot_json(snapshot, {}, snapshot.taken_at_steady);

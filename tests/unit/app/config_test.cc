@@ -1,3 +1,6 @@
+#include <sys/stat.h>
+
+#include "tests/support/fake_tree.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -11,6 +14,7 @@ using namespace std::chrono_literals;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
+using ::testing::Not;
 
 TEST(OptionTable, DefaultsAreInRange) {
   for (const auto& option : option_table()) {
@@ -130,6 +134,22 @@ TEST(ConfigText, TellsEveryMistakeAtOnce) {
   auto config = default_config();
   EXPECT_EQ(apply_config_text("scan:\n  a: 1\n  b: 2\nlog:\n  level: x\n", "c.yaml", config).size(),
             3U);
+}
+
+TEST(ConfigText, EndsWhateverItBeginsWith) {
+  for (const auto* const text : {",", ",scan: {}", ", ,", "]", "}", "? ,", "- ,", "--- ,", "...\n,",
+                                 "%\n,", "scan:\n  ,interval: 1s"}) {
+    auto config = default_config();
+    EXPECT_THAT(apply_config_text(text, "c.yaml", config), Not(IsEmpty())) << text;
+  }
+}
+
+TEST(ConfigFile, IsNoPipe) {
+  const testing::FakeTree tree;
+  ASSERT_EQ(::mkfifo(tree.path("pipe").c_str(), 0600), 0);
+  auto config = default_config();
+  EXPECT_THAT(apply_config_file(tree.path("pipe"), config),
+              ElementsAre(HasSubstr("is no regular file")));
 }
 
 TEST(ConfigFile, SaysWhenItCannotBeRead) {

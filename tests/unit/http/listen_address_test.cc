@@ -16,6 +16,8 @@ TEST(ListenAddress, RefusesAnythingElse) {
                                   "[::1]", "[127.0.0.1]:80", "1.2.3:80", ":80 "}) {
     EXPECT_FALSE(parse_listen_address(wrong)) << wrong;
   }
+  using namespace std::string_view_literals;
+  EXPECT_FALSE(parse_listen_address("127.0.0.1\0evil:80"sv)) << "inet_pton() would not see it";
 }
 
 TEST(ListenAddress, IsWrittenAsItIsRead) {

@@ -3,6 +3,7 @@
 #include <linux/tcp.h>
 
 #include <functional>
+#include <limits>
 #include <random>
 
 #include "tests/support/collecting_sink.h"
@@ -237,6 +238,11 @@ INSTANTIATE_TEST_SUITE_P(
                 ErrorKind::kInterrupted, "changed during the dump"},
         Hostile{"DoneWithError", [] { return Datagram(kExchange).done(-ENOMEM); },
                 ErrorKind::kSystem, "Cannot allocate memory"},
+        Hostile{"DoneWithNoErrorNumber",
+                [] { return Datagram(kExchange).done(std::numeric_limits<std::int32_t>::min()); },
+                ErrorKind::kMalformed, "no error number"},
+        Hostile{"RefusalWithNoErrorNumber", [] { return Datagram(kExchange).refusal(-4096); },
+                ErrorKind::kMalformed, "no error number"},
         Hostile{"DoneWithoutVerdict", [] { return Datagram(kExchange).message(NLMSG_DONE, {}); },
                 ErrorKind::kMalformed, "without its error number"},
         Hostile{"NoTcpDiag", [] { return Datagram(kExchange).refusal(-ENOENT); },
