@@ -117,16 +117,29 @@ class Session : public std::enable_shared_from_this<Session> {
   Session& operator=(Session&&) = delete;
   ~Session() { shared_->sessions.erase(place_); }
 
-  void start() { read(kRequestTimeout); }
+  void start() { read(); }
   void close() { stream_.close(); }
 
  private:
-  void read(std::chrono::seconds timeout) {
+  /// The next request may be long in coming; once it has begun it has as long as the first.
+  void wait_for_request() {
+    shared_->sessions.splice(shared_->sessions.end(), shared_->sessions, place_);
+    if (buffer_.size() > 0) return read();
+    stream_.expires_after(kIdleTimeout);
+    stream_.async_read_some(buffer_.prepare(kMaxHeaderBytes),
+                            [self = shared_from_this()](error_code error, std::size_t size) {
+                              if (error) return;
+                              self->buffer_.commit(size);
+                              self->read();
+                            });
+  }
+
+  void read() {
     shared_->sessions.splice(shared_->sessions.end(), shared_->sessions, place_);
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(kMaxBodyBytes);
-    stream_.expires_after(timeout);
+    stream_.expires_after(kRequestTimeout);
     wire::async_read(
         stream_, buffer_, *parser_,
         [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
@@ -153,7 +166,7 @@ class Session : public std::enable_shared_from_this<Session> {
       return;
     }
     response_ = {};
-    read(kIdleTimeout);
+    wait_for_request();
   }
 
   beast::tcp_stream stream_;

@@ -54,8 +54,8 @@ void ScanLoop::run(const std::stop_token& stop) {
     std::unique_lock lock(mutex_);
     waiting_ = true;
     wake_.wait_until(lock, stop, started + interval, [] { return false; });
+    beat();  // before, or it would look dead for a moment
     waiting_ = false;
-    beat();
   }
 }
 

@@ -142,6 +142,15 @@ class HttpTest(unittest.TestCase):
         answer = exchange(self.agent.port, request + request + last)
         self.assertEqual(3, answer.count(b"HTTP/1.1 200 "))
 
+    def test_a_later_request_has_no_longer_than_the_first(self):
+        with socket.create_connection(("127.0.0.1", self.agent.port), DEADLINE_SECONDS) as connection:
+            connection.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            answer = b""
+            while not answer.endswith(b"ok\n"):
+                answer += connection.recv(1 << 16)
+            connection.sendall(b"GET /healthz HT")
+            self.assertEqual(b"", connection.recv(1))  # closed before the deadline of the tests
+
     def test_garbage_is_survived(self):
         noise = random.Random(1)  # the same bytes each time, for whoever has to find the mistake
         requests = {
