@@ -76,7 +76,7 @@ class HttpTest(unittest.TestCase):
         self.assertEqual(METRICS_TYPE, self.agent.get("/metrics?x=1").headers["Content-Type"])
 
     def test_metrics_are_plain_unless_gzip_is_asked_for(self):
-        for accepted in (None, "identity", "deflate, br", "gzip;q=0"):
+        for accepted in (None, "identity", "deflate, br", "gzip;q=0", "gzip;q=0.00"):
             with self.subTest(accepted=accepted):
                 headers = {"Accept-Encoding": accepted} if accepted else {}
                 answer = self.agent.get("/metrics", headers)
