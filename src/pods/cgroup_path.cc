@@ -6,6 +6,8 @@
 namespace closewatch {
 namespace {
 
+constexpr std::string_view kSlice = ".slice";
+
 bool is_hex(char c) { return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f'); }
 
 bool is_container_id(std::string_view text) {
@@ -23,16 +25,27 @@ std::string_view without_suffix(std::string_view text, std::string_view suffix) 
   return text;
 }
 
+/// "kubelet-kubepods-burstable", all but the ".slice": whether the kubelet keeps pods in there.
+/// Below
+/// `--cgroup-root` its directory is called kubepods (defaultNodeAllocatableCgroupName of
+/// pkg/kubelet/cm), and a slice bears the names of all slices above it.
+bool is_stem_of_pods(std::string_view stem) {
+  for (const std::string_view qos : {"-burstable", "-besteffort"}) {
+    if (stem.ends_with(qos)) stem.remove_suffix(qos.size());
+  }
+  return stem == "kubepods" || stem.ends_with("-kubepods");
+}
+
 /// "kubepods-burstable-pod1234_5678.slice" → "1234-5678". systemd reads "-" as a level of the tree,
 /// so the kubelet writes a uid's dashes as underscores.
 std::optional<std::string> uid_of_slice(std::string_view name) {
   constexpr std::string_view kMark = "-pod";
-  if (!name.ends_with(".slice") || name.find("kubepods") == std::string_view::npos) {
+  if (!name.ends_with(kSlice)) return std::nullopt;
+  name = without_suffix(name, kSlice);
+  const auto mark = name.rfind(kMark);
+  if (mark == std::string_view::npos || !is_stem_of_pods(name.substr(0, mark))) {
     return std::nullopt;
   }
-  name = without_suffix(name, ".slice");
-  const auto mark = name.rfind(kMark);
-  if (mark == std::string_view::npos) return std::nullopt;
   std::string uid(name.substr(mark + kMark.size()));
   std::replace(uid.begin(), uid.end(), '_', '-');
   if (!is_uid(uid)) return std::nullopt;
@@ -76,7 +89,7 @@ std::optional<ContainerName> container_named(std::string_view name) {
 std::optional<CgroupPosition> mismatched_driver(std::string_view name) {
   const auto first = name.find(".slice:");
   if (first == std::string_view::npos) return std::nullopt;
-  const auto slice = name.substr(0, first + std::string_view(".slice").size());
+  const auto slice = name.substr(0, first + kSlice.size());
   const auto rest = name.substr(slice.size() + 1);
   const auto colon = rest.find(':');
   if (colon == std::string_view::npos) return std::nullopt;
@@ -89,9 +102,22 @@ std::optional<CgroupPosition> mismatched_driver(std::string_view name) {
 }
 
 std::optional<std::string> pod_uid_of(const CgroupPosition& parent, std::string_view name) {
+  if (!parent.holds_pods) return std::nullopt;
   if (auto uid = uid_of_slice(name)) return uid;
-  if (parent.below_kubepods) return uid_of_directory(name);
-  return std::nullopt;
+  return uid_of_directory(name);
+}
+
+/// Whether the kubelet keeps pods in the directory `name`: its own, or that of a QoS class.
+bool holds_pods(const CgroupPosition& parent, std::string_view name) {
+  if (name.ends_with(kSlice)) return is_stem_of_pods(without_suffix(name, kSlice));
+  return name == "kubepods" || (parent.holds_pods && (name == "burstable" || name == "besteffort"));
+}
+
+/// Whether directories in there may be made by others than root, to whom a unit was handed.
+/// Machines (systemd-nspawn(1), systemd-machined(8)) may be nodes, as containers may.
+bool is_delegated(std::string_view name) {
+  if (name.starts_with("systemd-nspawn@") || name.starts_with("machine-")) return false;
+  return name == "user.slice" || name.ends_with(".service") || name.ends_with(".scope");
 }
 
 /// Calls `use(line's path)` for each line "N:controllers:/path" until it returns true.
@@ -122,20 +148,25 @@ bool any_directory(std::string_view path, Use use) {
 CgroupPosition step_into(const CgroupPosition& parent, std::string_view name) {
   if (parent.ignored || (!parent.pod_uid.empty() && !parent.container_id.empty())) return parent;
   CgroupPosition here = parent;
+  here.holds_pods = here.service = false;
   if (name.ends_with(".mount") || name == "conmon") {
     here.ignored = true;
     return here;
   }
-  if (auto position = mismatched_driver(name)) return *position;
-  if (auto uid = pod_uid_of(parent, name)) {
-    return position_of_pod(*uid);
+  if (!parent.delegated || parent.service) {
+    if (auto position = mismatched_driver(name)) return *position;
   }
   if (const auto container = container_named(name)) {
     here.ignored = container->runtime.ends_with("conmon");
     here.container_id = container->id;
     return here;
   }
-  here.below_kubepods |= name.find("kubepods") != std::string_view::npos;
+  if (parent.delegated) return here;
+  if (auto uid = pod_uid_of(parent, name)) return position_of_pod(*uid);
+  here.holds_pods = holds_pods(parent, name);
+  here.below_kubepods |= here.holds_pods;
+  here.delegated = is_delegated(name);
+  here.service = name.ends_with(".service");
   return here;
 }
 

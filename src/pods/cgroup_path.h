@@ -16,7 +16,12 @@ inline constexpr std::size_t kContainerIdLength = 64;
 /// Where a directory of the cgroup tree stands. Empty strings mean "not in one".
 struct CgroupPosition {
   bool below_kubepods = false;
-  bool ignored = false;      ///< a runtime's monitor (conmon) or a mount unit: no pod's process
+  bool holds_pods = false;  ///< it is the kubelet's own directory, or that of a QoS class
+  bool ignored = false;     ///< a runtime's monitor (conmon) or a mount unit: no pod's process
+  /// It is, or is below, a unit whose directories may be its user's (Delegate= of
+  /// systemd.resource-control(5)): whatever is called like a kubelet's there is none.
+  bool delegated = false;
+  bool service = false;      ///< it is a service of the system's
   std::string pod_uid;       ///< with dashes; 32 hexadecimal digits for a static pod
   std::string container_id;  ///< 64 hexadecimal digits
 

@@ -79,7 +79,8 @@ class TreeWalk {
   void enter(int parent_directory, const std::string& name, const std::string& parent_path,
              const CgroupPosition& parent, int depth) {
     const auto here = step_into(parent, name);
-    if (here.ignored) return;
+    // In a service may stand what its runtime makes of a path that it does not understand.
+    if (here.ignored || (here.delegated && !here.service && here.container_id.empty())) return;
     const std::string path = parent_path + "/" + name;
     found_.kubepods |= here.below_kubepods;
     v1_kubepods_ |= here.below_kubepods && !unified_;

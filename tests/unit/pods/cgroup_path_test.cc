@@ -89,6 +89,42 @@ INSTANTIATE_TEST_SUITE_P(
              ".scope",
              UID, ID_A},
         Case{"K3d", "/docker/" ID_B "/kubepods/besteffort/pod" UID "/" ID_A, UID, ID_A},
+        Case{"NspawnNode",
+             "/machine.slice/systemd-nspawn@node.service/payload/kubepods/pod" UID "/" ID_A, UID,
+             ID_A},
+        // `--cgroup-root`
+        Case{"CgroupRootCgroupfs", "/edge-pods/kubepods/burstable/pod" UID "/" ID_A, UID, ID_A},
+        Case{
+            "CgroupRootSystemd",
+            "/edge.slice/edge-pods.slice/edge-pods-kubepods.slice/edge-pods-kubepods-pod" UID_UNDERSCORED
+            ".slice/cri-containerd-" ID_A ".scope",
+            UID, ID_A},
+        Case{"CgroupRootIsNoPod", "/edge.slice/edge-pods.slice/edge-pods-kubepods.slice", "", ""},
+        Case{"CgroupRootLikeTheKubeletsIsNoPod", "/kubepods-edge/pods/kubepods", "", ""},
+        // what others than root may have made
+        Case{"ForgedSliceOfAUser",
+             "/user.slice/user-1000.slice/user@1000.service/kubepods-pod" UID_UNDERSCORED
+             ".slice/" ID_A,
+             "", ID_A},
+        Case{
+            "ForgedTreeOfAUser",
+            "/user.slice/user-1000.slice/user@1000.service/kubepods.slice/kubepods-pod" UID_UNDERSCORED
+            ".slice/cri-containerd-" ID_A ".scope",
+            "", ID_A},
+        Case{"ForgedTreeOfASession", "/user.slice/session-1.scope/kubepods/pod" UID "/" ID_A, "",
+             ID_A},
+        Case{"ForgedTreeOfAService", "/system.slice/ci.service/kubepods/pod" UID "/" ID_A, "",
+             ID_A},
+        Case{"ForgedMismatchOfAUser",
+             "/user.slice/user-1000.slice/user@1000.service/kubepods-pod" UID_UNDERSCORED
+             ".slice:crio:" ID_A,
+             "", ""},
+        Case{"ForgedMismatchDeepInAService",
+             "/system.slice/ci.service/deep/kubepods-pod" UID_UNDERSCORED ".slice:crio:" ID_A, "",
+             ""},
+        Case{"SliceOutsideTheKubeletsTree",
+             "/jobs.slice/kubepods-pod" UID_UNDERSCORED ".slice/cri-containerd-" ID_A ".scope", "",
+             ID_A},
         // below a container everything is the container's
         Case{"BelowAContainer",
              "/kubepods.slice/kubepods-pod" UID_UNDERSCORED ".slice/cri-containerd-" ID_A
