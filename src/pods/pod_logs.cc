@@ -1,5 +1,6 @@
 #include "closewatch/pods/pod_logs.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "closewatch/base/file.h"
@@ -33,6 +34,9 @@ std::optional<PodLogName> parse_pod_log_name(std::string_view directory) {
 
 std::optional<ContainerLogName> parse_container_log_name(std::string_view link) {
   constexpr std::string_view kSuffix = ".log";
+  constexpr std::size_t kLongestName = 255;  // ext4MaxFileNameLen of legacy.go
+  constexpr std::size_t kFewestDigits = 4;
+  const bool cut = link.size() == kLongestName;
   if (!link.ends_with(kSuffix)) return std::nullopt;
   link.remove_suffix(kSuffix.size());
   const auto pod = split(link, '_');
@@ -40,10 +44,13 @@ std::optional<ContainerLogName> parse_container_log_name(std::string_view link) 
   const auto pod_namespace = split(pod->second, '_');
   if (!pod_namespace) return std::nullopt;
   const auto rest = pod_namespace->second;
-  if (rest.size() < kContainerIdLength + 2) return std::nullopt;
-  const auto container = rest.substr(0, rest.size() - kContainerIdLength - 1);
-  if (rest[container.size()] != '-' || !is_object_name(container)) return std::nullopt;
-  return ContainerLogName{container, rest.substr(container.size() + 1)};
+  const auto dash = rest.rfind('-');
+  if (dash == std::string_view::npos) return std::nullopt;
+  const ContainerLogName name{rest.substr(0, dash), rest.substr(dash + 1)};
+  const bool whole = name.id.size() == kContainerIdLength;
+  const bool enough = cut && name.id.size() >= kFewestDigits && name.id.size() < kContainerIdLength;
+  if ((!whole && !enough) || !is_object_name(name.container)) return std::nullopt;
+  return name;
 }
 
 PodLogs::PodLogs(std::string pod_logs, std::string container_logs)
@@ -76,11 +83,13 @@ Result<void> PodLogs::refresh_containers() {
   auto directory = Directory::open(kWorkingDirectory, container_logs_.c_str());
   if (!directory) return tl::unexpected(directory.error());
   containers_.clear();
+  cut_containers_.clear();
   DirectoryEntry entry{};
   auto more = directory->next(entry);
   for (; more && *more; more = directory->next(entry)) {
     if (const auto name = parse_container_log_name(entry.name)) {
-      containers_.insert_or_assign(std::string(name->id), std::string(name->container));
+      auto& names = name->id.size() == kContainerIdLength ? containers_ : cut_containers_;
+      names.insert_or_assign(std::string(name->id), std::string(name->container));
     }
   }
   if (!more) return tl::unexpected(more.error());
@@ -95,8 +104,11 @@ std::optional<PodMetadata> PodLogs::pod(std::string_view uid) const {
 
 std::optional<std::string> PodLogs::container_name(std::string_view id) const {
   const auto found = containers_.find(id);
-  if (found == containers_.end()) return std::nullopt;
-  return found->second;
+  if (found != containers_.end()) return found->second;
+  const auto cut = std::find_if(cut_containers_.begin(), cut_containers_.end(),
+                                [&](const auto& known) { return id.starts_with(known.first); });
+  if (cut == cut_containers_.end()) return std::nullopt;
+  return cut->second;
 }
 
 }  // namespace closewatch

@@ -20,8 +20,9 @@ struct PodLogName {
 std::optional<PodLogName> parse_pod_log_name(std::string_view directory);
 
 /// What the name of a link in /var/log/containers tells: "POD_NAMESPACE_CONTAINER-ID.log"
-/// (kubelet's pkg/kubelet/kuberuntime/legacy.go). nullopt also for names that the kubelet had to
-/// cut.
+/// (kubelet's pkg/kubelet/kuberuntime/legacy.go). What is longer than a file's name may be the
+/// kubelet cuts before ".log": then `id` is its beginning. nullopt also where less than four digits
+/// of it are left.
 struct ContainerLogName {
   std::string_view container;
   std::string_view id;
@@ -46,6 +47,8 @@ class PodLogs final : public MetadataSource {
   std::string container_logs_;
   std::map<std::string, PodMetadata, std::less<>> pods_;
   std::map<std::string, std::string, std::less<>> containers_;
+  /// Whose links are cut, by the beginning of the id: few pods have such long names.
+  std::map<std::string, std::string, std::less<>> cut_containers_;
 };
 
 }  // namespace closewatch

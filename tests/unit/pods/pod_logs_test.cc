@@ -9,6 +9,8 @@ namespace {
 
 using testing::FakeTree;
 using testing::kContainerA;
+using testing::kContainerB;
+using testing::kContainerC;
 
 TEST(ParsePodLogName, SplitsAtTheUnderscores) {
   const auto name = parse_pod_log_name("shop_cart-5d9c.v2_0f4e5d6c-7b8a");
@@ -40,6 +42,40 @@ TEST(ParseContainerLogName, RefusesAnythingElse) {
         "cart_shop_-" + kContainerA + ".log", "cart_shop_app" + kContainerA + ".log"}) {
     EXPECT_FALSE(parse_container_log_name(wrong)) << wrong;
   }
+}
+
+/// As the kubelet writes it: cut before ".log", so that it is 255 long.
+std::string link_of(const std::string& pod, const std::string& container, const std::string& id) {
+  return (pod + "_shop_" + container + "-" + id).substr(0, 251) + ".log";
+}
+
+TEST(ParseContainerLogName, TakesTheBeginningOfAnIdThatWasCut) {
+  const std::string pod(170, 'p');
+  const auto link = link_of(pod, "istio-proxy", kContainerA);
+  const auto name = parse_container_log_name(link);
+  ASSERT_TRUE(name);
+  EXPECT_EQ(name->container, "istio-proxy");
+  EXPECT_EQ(name->id, kContainerA.substr(0, name->id.size()));
+  EXPECT_EQ(name->id.size(), 251 - pod.size() - std::string("_shop_istio-proxy-").size());
+}
+
+TEST(ParseContainerLogName, RefusesWhereTooLittleIsLeft) {
+  for (const std::size_t length : {230, 231, 240, 253}) {
+    const auto link = link_of(std::string(length, 'p'), "istio-proxy", kContainerA);
+    EXPECT_FALSE(parse_container_log_name(link)) << link;
+  }
+}
+
+TEST(PodLogs, NamesAContainerWhoseLinkIsCut) {
+  const std::string pod(170, 'p');
+  const FakeTree tree({{"pods/", ""},
+                       {"containers/" + link_of(pod, "app", kContainerA), ""},
+                       {"containers/" + link_of(pod, "proxy", kContainerB), ""}});
+  PodLogs logs(tree.path("pods"), tree.path("containers"));
+  ASSERT_TRUE(logs.refresh());
+  EXPECT_EQ(logs.container_name(kContainerA), "app");
+  EXPECT_EQ(logs.container_name(kContainerB), "proxy");
+  EXPECT_EQ(logs.container_name(kContainerC), std::nullopt);
 }
 
 TEST(PodLogs, NamesPodsAndContainers) {
