@@ -23,6 +23,8 @@ std::string_view reason_of(ErrorKind kind) {
     case ErrorKind::kInterrupted:
     case ErrorKind::kMalformed:
     case ErrorKind::kSystem:
+    case ErrorKind::kOverLimit:
+    case ErrorKind::kHung:
       return "failed";
   }
   return "failed";
@@ -69,6 +71,11 @@ Result<std::unique_ptr<SocketSource>> make_engine(Engine engine, bool chosen,
 }
 
 }  // namespace
+
+Result<std::unique_ptr<SocketSource>> make_another(Engine engine) {
+  std::vector<std::string> details;
+  return make_engine(engine, true, details);
+}
 
 Result<ChosenEngine> choose_engine(EngineChoice choice) {
   const bool only = candidates(choice).size() == 1;

@@ -27,6 +27,9 @@ struct ChosenEngine {
 /// least.
 Result<ChosenEngine> choose_engine(EngineChoice choice);
 
+/// Makes another source of an engine that works. Errors: kSystem.
+Result<std::unique_ptr<SocketSource>> make_another(Engine engine);
+
 /// How an engine is made; an error says why it cannot be.
 using EngineMaker = std::function<Result<std::unique_ptr<SocketSource>>(Engine)>;
 /// The same with makers of one's own.

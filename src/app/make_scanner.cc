@@ -1,5 +1,7 @@
 #include "app/make_scanner.h"
 
+#include <algorithm>
+#include <chrono>
 #include <utility>
 
 #include "app/engine_choice.h"
@@ -17,6 +19,12 @@ std::unique_ptr<MetadataSource> make_metadata(const Config& config, const PodDir
   return std::make_unique<ApiMetadata>(*directory, std::move(logs));
 }
 
+/// Such that all other pods have new counts within two intervals while one hangs.
+std::chrono::nanoseconds patience_at(std::chrono::nanoseconds interval) {
+  constexpr std::chrono::nanoseconds kMost = std::chrono::seconds(5);
+  return std::clamp<std::chrono::nanoseconds>(interval / 2, HangGuard::kLeastPatience, kMost);
+}
+
 }  // namespace
 
 Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
@@ -30,10 +38,15 @@ Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
       std::make_unique<KubernetesPods>(config.paths.proc, config.paths.cgroup,
                                        make_metadata(config, directory), access),
       std::make_unique<StandaloneNamespaces>(config.paths.proc, config.paths.netns, access));
-  ScanSettings settings{Pacer(config.scan.interval, config.scan.cpu_budget), config.diagnosis,
-                        !as_text, std::move(chosen->engines)};
+  const auto most = chosen->engine == Engine::kBpf ? kManyNamespaces : kFewNamespaces;
+  ScanSettings settings{Pacer(config.scan.interval, config.scan.cpu_budget),
+                        config.diagnosis,
+                        !as_text,
+                        std::move(chosen->engines),
+                        patience_at(config.scan.interval),
+                        [engine = chosen->engine] { return make_another(engine); }};
   return MadeScanner{
-      std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc, access),
+      std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc, access, most),
                                 SocketOwners(config.paths.proc), std::move(chosen->source),
                                 std::move(settings), clock),
       chosen->engine, std::move(chosen->remarks), std::move(chosen->details)};

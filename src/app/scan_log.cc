@@ -30,6 +30,8 @@ LogLevel level_of(Visibility visibility) {
   switch (visibility) {
     case Visibility::kDenied:
     case Visibility::kIncomplete:
+    case Visibility::kOverLimit:
+    case Visibility::kHung:
       return LogLevel::kWarn;
     case Visibility::kNoProcess:
       return LogLevel::kDebug;

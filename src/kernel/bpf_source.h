@@ -32,6 +32,8 @@ class BpfSource final : public SocketSource {
   /// thread's own.
   Result<void> check();
 
+  /// The walk takes no lock that a process could hold.
+  [[nodiscard]] bool may_hang() const override { return false; }
   void begin_scan(std::optional<int> split) override;
   Result<SocketReading> read(int network_namespace, const SocketQuery& query,
                              RowSink& sink) override;

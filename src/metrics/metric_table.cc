@@ -56,6 +56,9 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_scan_errors_total", MetricKind::kCounter, "stage",
      "Errors in scans by stage: discovery of pods, metadata, namespace (getting to it), sockets "
      "(reading them), decode (understanding the kernel)."},
+    {"closewatch_hung_reads", MetricKind::kGauge, "",
+     "Reads that have not returned, each of a pod that hangs or of the list of pods: a thread waits "
+     "for it. There are 16 at most; then no pod is read any more."},
     {"closewatch_feature_enabled", MetricKind::kGauge, "feature",
      "1 when the kernel gives it and it is in use: cgroup_id (containers by the cgroup of a "
      "socket), tcp_info (ages at the first scan), netns_cookie (namespaces told apart for ever); "

@@ -243,6 +243,7 @@ void add_snapshot(Exposition& exposition, const Snapshot& snapshot, const Shown&
     exposition.add(Metric::kScanErrors, {label("stage", name_of(stage))},
                    snapshot.errors.at(static_cast<std::size_t>(stage)));
   }
+  exposition.add(Metric::kHungReads, {}, snapshot.hung_reads);
   add_features(exposition, snapshot.features);
   for (const auto& [engine, reason] : snapshot.engines) {
     exposition.add(Metric::kEngineInUse,

@@ -13,7 +13,13 @@
 namespace closewatch {
 namespace {
 
-constexpr int kDeepestDirectory = 32;  // of directories below a container's
+constexpr int kDeepestDirectory = 32;       // of directories below a container's
+constexpr std::size_t kBytesOfProcess = 8;  // "4194304\n", PID_MAX_LIMIT of linux/threads.h
+
+Error over_limit(const char* what, std::size_t most) {
+  return {ErrorKind::kOverLimit, "its containers have more than " + std::to_string(most) + " " +
+                                     what + ", the most that are looked at in a pod"};
+}
 
 void parse_pids(std::string_view text, std::vector<pid_t>& pids) {
   pids.clear();
@@ -26,9 +32,12 @@ void parse_pids(std::string_view text, std::vector<pid_t>& pids) {
 
 class MembersWalk {
  public:
-  explicit MembersWalk(const MembersVisitor& visitor) : visitor_(visitor) {}
+  MembersWalk(MembersLeft& left, const MembersVisitor& visitor) : left_(left), visitor_(visitor) {}
 
   void visit(int parent, const char* path, int depth) {
+    if (over_) return;
+    if (left_.directories == 0) return give_up("cgroups", MembersLeft{}.directories);
+    --left_.directories;
     auto directory = open_at(parent, path, O_RDONLY | O_DIRECTORY);
     if (!directory) {
       errors_.push_back(std::move(directory.error()));
@@ -45,14 +54,16 @@ class MembersWalk {
     if (status.st_nlink == kLeaf) return;
     if (depth == kDeepestDirectory) {
       errors_.push_back(
-          {ErrorKind::kMalformed, "cgroups nested too deep below " + std::string(path)});
+          {ErrorKind::kOverLimit, "cgroups are nested too deep below " + std::string(path) +
+                                      ": no more than " + std::to_string(kDeepestDirectory) +
+                                      " directories below a container's are looked at"});
       return;
     }
     auto entries = Directory::open(directory->get(), ".");
     if (!entries) return note(entries.error());
     DirectoryEntry entry{};
     auto more = entries->next(entry);
-    for (; more && *more; more = entries->next(entry)) {
+    for (; more && *more && !over_; more = entries->next(entry)) {
       if (entry.is_directory) visit(entries->fd(), std::string(entry.name).c_str(), depth + 1);
     }
     if (!more) note(more.error());
@@ -66,18 +77,29 @@ class MembersWalk {
     if (error.kind != ErrorKind::kGone) errors_.push_back(std::move(error));
   }
 
+  void give_up(const char* what, std::size_t most) {
+    over_ = true;
+    errors_.push_back(over_limit(what, most));
+  }
+
   void members(int directory, std::uint64_t cgroup_id) {
-    auto read = read_file_at(directory, "cgroup.procs", text_);
+    constexpr auto kMost = MembersLeft{}.processes;
+    auto read = read_file_at(directory, "cgroup.procs", text_, kMost * kBytesOfProcess);
+    if (!read && read.error().kind == ErrorKind::kMalformed) return give_up("processes", kMost);
     const bool threaded = !read && read.error().kind == ErrorKind::kUnsupported;
     if (!read && !threaded) {
       errors_.push_back(std::move(read.error()));
       return;
     }
     parse_pids(threaded ? std::string_view() : std::string_view(text_), pids_);
+    if (pids_.size() > left_.processes) return give_up("processes", kMost);
+    left_.processes -= pids_.size();
     visitor_(cgroup_id, pids_);
   }
 
+  MembersLeft& left_;
   const MembersVisitor& visitor_;
+  bool over_ = false;
   std::vector<Error> errors_;
   std::vector<pid_t> pids_;
   std::string text_;
@@ -85,8 +107,9 @@ class MembersWalk {
 
 }  // namespace
 
-std::vector<Error> visit_members(const std::string& directory, const MembersVisitor& visitor) {
-  MembersWalk walk(visitor);
+std::vector<Error> visit_members(const std::string& directory, MembersLeft& left,
+                                 const MembersVisitor& visitor) {
+  MembersWalk walk(left, visitor);
   walk.visit(kWorkingDirectory, directory.c_str(), 0);
   return std::move(walk).errors();
 }

@@ -74,13 +74,18 @@ Result<std::string> Process::program() const {
   return std::string(target.data(), static_cast<std::size_t>(size));
 }
 
-Result<void> Process::visit_sockets(const std::function<void(std::uint32_t inode)>& visitor) const {
+Result<void> Process::visit_sockets(std::size_t& left,
+                                    const std::function<void(std::uint32_t inode)>& visitor) const {
   auto descriptors = Directory::open(directory_.get(), "fd");
   if (!descriptors) return tl::unexpected(descriptors.error());
   DirectoryEntry entry{};
   std::array<char, 64> target{};  // longer links are no sockets
   auto more = descriptors->next(entry);
   for (; more && *more; more = descriptors->next(entry)) {
+    if (left == 0) {
+      return fail(ErrorKind::kOverLimit, "it has more descriptors than are looked at");
+    }
+    --left;
     const auto size =
         ::readlinkat(descriptors->fd(), entry.name.data(), target.data(), target.size());
     if (size < 0) continue;  // closed meanwhile

@@ -27,6 +27,8 @@ bool may_have_subdirectories(int directory) {
 
 class TreeWalk {
  public:
+  explicit TreeWalk(std::size_t most_others) : most_others_(most_others) {}
+
   void hierarchy(const CgroupDirectory& root) {
     unified_ = root.unified;
     visit(kWorkingDirectory, root.path.c_str(), root.path, CgroupPosition{}, 0);
@@ -64,9 +66,10 @@ class TreeWalk {
     }
     if (!may_have_subdirectories(directory->fd())) return;
     if (depth == kMaxDepth) {
-      found_.errors.push_back({ErrorKind::kMalformed, "cgroup tree too deep below " + path});
+      found_.errors.push_back({ErrorKind::kOverLimit, "cgroup tree too deep below " + path});
       return;
     }
+    if (!position.below_kubepods && !takes_another(path)) return;
     DirectoryEntry entry{};
     auto more = directory->next(entry);
     for (; more && *more; more = directory->next(entry)) {
@@ -74,6 +77,23 @@ class TreeWalk {
         enter(directory->fd(), std::string(entry.name), path, position, depth);
     }
     if (!more && more.error().kind != ErrorKind::kGone) found_.errors.push_back(more.error());
+  }
+
+  /// Whether a directory that is not a kubelet's may be looked into.
+  bool takes_another(const std::string& path) {
+    if (others_ < most_others_) {
+      ++others_;
+      return true;
+    }
+    if (!others_over_) {
+      found_.errors.push_back(
+          {ErrorKind::kOverLimit, "there are more than " + std::to_string(most_others_) +
+                                      " cgroups with others below them that are no kubelet's, the "
+                                      "most that are looked into: pods below " +
+                                      path + " may be missing"});
+    }
+    others_over_ = true;
+    return false;
   }
 
   void enter(int parent_directory, const std::string& name, const std::string& parent_path,
@@ -101,6 +121,9 @@ class TreeWalk {
 
   CgroupPods found_;
   std::map<std::string, SeenPod> pods_;
+  std::size_t most_others_;
+  std::size_t others_ = 0;
+  bool others_over_ = false;
   bool unified_ = false;      // the hierarchy that is being walked
   bool v1_kubepods_ = false;  // a kubelet's directory is in a v1 hierarchy
 };
@@ -126,14 +149,14 @@ std::vector<CgroupDirectory> cgroup_hierarchies(const std::string& root) {
   return hierarchies;
 }
 
-Result<CgroupPods> find_pods(const std::string& root) {
+Result<CgroupPods> find_pods(const std::string& root, std::size_t most_others) {
   const auto hierarchies = cgroup_hierarchies(root);
   if (hierarchies.empty()) {
     return fail(ErrorKind::kUnsupported, "no cgroup hierarchy in " + root +
                                              ": mount the host's /sys/fs/cgroup there, or set "
                                              "paths.cgroup");
   }
-  TreeWalk walk;
+  TreeWalk walk(most_others);
   for (const auto& hierarchy : hierarchies) walk.hierarchy(hierarchy);
   return std::move(walk).result();
 }

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <limits>
 #include <string_view>
 #include <utility>
 
@@ -18,20 +17,47 @@
 namespace closewatch {
 namespace {
 
+/// The last part of its path.
+std::string_view name_of(const CgroupDirectory& directory) {
+  return std::string_view(directory.path).substr(directory.path.rfind('/') + 1);
+}
+
+/// Ages are compared of so many of a pod's processes, and only where it stands in several
+/// namespaces.
+constexpr std::size_t kMostAges = 1024;
+
+/// Clock ticks since boot at which a process began; nullopt once it has ended.
+std::optional<std::uint64_t> began(int proc, pid_t pid) {
+  const auto stat =
+      Process::open(proc, pid).and_then([](const Process& process) { return process.stat(); });
+  return stat ? std::optional(stat->start_time) : std::nullopt;
+}
+
+/// Whether a process with this /proc/PID/cgroup is the pod's.
+bool has_member(const Pod& pod, std::string_view proc_cgroup) {
+  return std::any_of(pod.containers.begin(), pod.containers.end(), [&](const Container& container) {
+    return std::any_of(container.cgroup_directories.begin(), container.cgroup_directories.end(),
+                       [&](const CgroupDirectory& directory) {
+                         return lists_directory(proc_cgroup, name_of(directory));
+                       });
+  });
+}
+
 /// Collects the namespaces of one pod.
 class PodVisit {
  public:
-  PodVisit(int proc, NamespaceAccess access, const std::optional<NamespaceId>& node)
-      : proc_(proc), access_(access), node_(node) {}
+  PodVisit(int proc, NamespaceAccess access, const std::optional<NamespaceId>& node,
+           std::size_t most)
+      : proc_(proc), access_(access), node_(node), most_(most) {}
 
   void container(const Container& container, ContainerIndex index) {
     std::size_t by_unified = 0;
     std::size_t by_others = 0;
     std::vector<ContainerCgroup> cgroups;
     for (const auto& directory : container.cgroup_directories) {
-      const auto name = std::string_view(directory.path).substr(directory.path.rfind('/') + 1);
-      const auto errors =
-          visit_members(directory.path, [&](std::uint64_t id, const std::vector<pid_t>& processes) {
+      const auto name = name_of(directory);
+      const auto errors = visit_members(
+          directory.path, left_, [&](std::uint64_t id, const std::vector<pid_t>& processes) {
             if (directory.unified) cgroups.push_back({id, index});
             (directory.unified ? by_unified : by_others) += processes.size();
             members(processes, name);
@@ -45,13 +71,23 @@ class PodVisit {
     }
   }
 
-  void take(Result<OpenNamespace> found) {
+  void take(Result<OpenNamespace> found, NamespaceLocator where) {
     if (!found) {
       fail_with(found.error());
     } else if (node_ && found->id == *node_) {
       at_host_ = true;
     } else if (!is_known(found->id)) {
-      found_.own.push_back(std::move(*found));
+      if (found_.own.size() == most_) {
+        fail_with({ErrorKind::kOverLimit, "it has more than " + std::to_string(most_) +
+                                              " network namespaces, the most that are read of a "
+                                              "pod"});
+        return;
+      }
+      // Only of a pod with a single one is it known already whose it is: others are opened again.
+      const bool first = found_.own.empty();
+      if (!first) found_.own.front().fd = UniqueFd();
+      auto id = found->id;
+      found_.own.push_back({id, first ? std::move(found->fd) : UniqueFd(), {std::move(where), id}});
     }
   }
 
@@ -61,7 +97,8 @@ class PodVisit {
     // that ended meanwhile take nothing along that the others do not have.
     if (error_ && (!any || error_->kind != ErrorKind::kGone)) return tl::unexpected(*error_);
     if (!any) return fail(ErrorKind::kGone, "no living process in the pod's cgroups");
-    found_.host_network = at_host_ && (found_.own.empty() || host_is_older());
+    found_.host_network = at_host_;
+    if (found_.own.size() + (at_host_ ? 1 : 0) > 1) find_home();
     found_.sandboxed = may_be_sandboxed();
     return std::move(found_);
   }
@@ -75,6 +112,7 @@ class PodVisit {
   /// new.
   void members(const std::vector<pid_t>& pids, std::string_view container_directory) {
     for (const auto pid : pids) {
+      if (error_ && error_->kind == ErrorKind::kOverLimit) return;
       if (pid == 0) {
         fail_with({ErrorKind::kForeign,
                    "the pod's processes are outside this PID namespace: run with hostPID: true"});
@@ -85,32 +123,43 @@ class PodVisit {
       // that got the number.
       if (glance && is_known(*glance)) {
         if (may_be_sandboxed()) note_program_of(pid);
+        stands_.emplace_back(pid, *glance);
         continue;
       }
       auto found = open_member(pid, container_directory);
-      if (found) note_first(pid, node_ && found->id == *node_);
-      take(std::move(found));
+      if (found) stands_.emplace_back(pid, found->id);
+      take(std::move(found), ProcessRef{pid, {}});
     }
   }
 
-  /// Remembers who was met first in a namespace.
-  void note_first(pid_t pid, bool at_host) {
-    if (at_host && first_at_host_ == 0) first_at_host_ = pid;
-    if (!at_host) first_elsewhere_.push_back(pid);
+  /// The home is where the oldest process stands, which has made the pod what it is: the sandbox's
+  /// ("pause") or, where there is none, a container's. Others have entered another namespace or
+  /// made one. O(processes · log processes).
+  void find_home() {
+    std::optional<std::pair<std::uint64_t, NamespaceId>> oldest;
+    stands_.resize(std::min(stands_.size(), kMostAges));
+    for (const auto& [pid, space] : stands_) {
+      const auto since = began(proc_, pid);
+      if (!since) continue;
+      if (!oldest || *since < oldest->first) oldest = {*since, space};
+      note_start(pid, *since);
+    }
+    const bool at_host = oldest && node_ && oldest->second == *node_;
+    found_.host_network = at_host;
+    if (at_host || !oldest) return;
+    const auto home = std::find_if(found_.own.begin(), found_.own.end(),
+                                   [&](const auto& space) { return space.id == oldest->second; });
+    if (home != found_.own.end()) std::iter_swap(found_.own.begin(), home);
   }
 
-  /// Whether the pod was in the host's namespace before it was elsewhere: a hostNetwork pod may
-  /// make a namespace of its own (Cilium's health endpoint), another may look into the host's
-  /// (nsenter).
-  [[nodiscard]] bool host_is_older() const {
-    const auto since = [this](pid_t pid) {
-      const auto stat =
-          Process::open(proc_, pid).and_then([](const Process& process) { return process.stat(); });
-      return stat ? stat->start_time : std::numeric_limits<std::uint64_t>::max();
-    };
-    const auto at_host = since(first_at_host_);
-    return std::all_of(first_elsewhere_.begin(), first_elsewhere_.end(),
-                       [&](pid_t pid) { return at_host <= since(pid); });
+  /// So that a later process of the same number is no way into the namespace.
+  void note_start(pid_t pid, std::uint64_t since) {
+    for (auto& space : found_.own) {
+      auto* const process = std::get_if<ProcessRef>(&space.at.where);
+      if (process != nullptr && process->pid == pid && !process->start_time) {
+        process->start_time = since;
+      }
+    }
   }
 
   /// Whether the programs seen so far are all of a sandbox's host side.
@@ -125,7 +174,7 @@ class PodVisit {
   [[nodiscard]] bool is_known(const NamespaceId& id) const {
     if (node_ && at_host_ && id == *node_) return true;
     return std::any_of(found_.own.begin(), found_.own.end(),
-                       [&](const OpenNamespace& known) { return known.id == id; });
+                       [&](const PodNamespace& known) { return known.id == id; });
   }
 
   /// The namespace of a process that was listed in the container's cgroup, if it still is that one.
@@ -172,25 +221,26 @@ class PodVisit {
   int proc_;
   NamespaceAccess access_;
   const std::optional<NamespaceId>& node_;
+  std::size_t most_;
   PodNamespaces found_;
   bool at_host_ = false;
-  pid_t first_at_host_ = 0;
-  std::vector<pid_t> first_elsewhere_;  ///< of each namespace
+  std::vector<std::pair<pid_t, NamespaceId>> stands_;  ///< who where
+  MembersLeft left_;
   bool has_sandbox_program_ = false;
   bool has_other_program_ = false;
   std::optional<Error> error_;
 };
 
+}  // namespace
+
 /// The process may have moved on since, the file may have been unmounted or mounted anew.
-Result<OpenNamespace> open_located(const NamespaceOpener& opener, const LocatedNamespace& located) {
-  auto found = opener.open(located.where);
+Result<OpenNamespace> NamespaceOpener::open(const LocatedNamespace& located) const {
+  auto found = open(located.where);
   if (found && found->id != located.id) {
     return fail(ErrorKind::kGone, "the network namespace has gone from where it was seen");
   }
   return found;
 }
-
-}  // namespace
 
 Result<OpenNamespace> NamespaceOpener::open(const NamespaceLocator& locator) const {
   return open_namespace(proc_, locator, access_);
@@ -204,12 +254,40 @@ Result<PodNamespaces> NamespaceOpener::open(const Pod& pod,
     if (!proc) return tl::unexpected(proc.error());
     processes = std::move(*proc);
   }
-  PodVisit visit(processes.get(), access_, node);
-  if (pod.located) visit.take(open_located(*this, *pod.located));
+  PodVisit visit(processes.get(), access_, node, most_);
+  if (pod.located) visit.take(open(*pod.located), pod.located->where);
   for (std::size_t i = 0; i < pod.containers.size(); ++i) {
     visit.container(pod.containers[i], static_cast<ContainerIndex>(i));
   }
   return std::move(visit).result();
+}
+
+Result<std::optional<std::size_t>> NamespaceOpener::founder_of(
+    const NamespaceId& space, const std::vector<const Pod*>& pods) const {
+  const auto proc = open_at(kWorkingDirectory, proc_.c_str(), O_RDONLY | O_DIRECTORY);
+  if (!proc) return tl::unexpected(proc.error());
+  const auto processes = list_processes(proc->get());
+  if (!processes) return tl::unexpected(processes.error());
+  std::optional<std::uint64_t> oldest;
+  std::optional<std::size_t> founder;
+  for (const auto pid : *processes) {
+    const auto stands = network_namespace_id(proc->get(), pid, access_);
+    if (!stands || *stands != space) continue;
+    const auto since = began(proc->get(), pid);
+    if (!since || (oldest && *since > *oldest)) continue;
+    const auto cgroup = Process::open(proc->get(), pid).and_then([](const Process& process) {
+      return process.cgroup();
+    });
+    if (!cgroup) continue;
+    const auto pod = std::find_if(pods.begin(), pods.end(),
+                                  [&](const Pod* one) { return has_member(*one, *cgroup); });
+    const auto place = pod == pods.end()
+                           ? std::nullopt
+                           : std::optional(static_cast<std::size_t>(pod - pods.begin()));
+    founder = oldest == since && founder != place ? std::nullopt : place;
+    oldest = since;
+  }
+  return founder;
 }
 
 }  // namespace closewatch

@@ -15,17 +15,19 @@ namespace {
 
 class Search {
  public:
-  Search(int proc, std::vector<std::uint32_t> inodes) : proc_(proc), wanted_(std::move(inodes)) {
+  Search(int proc, std::vector<std::uint32_t> inodes, std::size_t most)
+      : proc_(proc), wanted_(std::move(inodes)), left_(most) {
     std::sort(wanted_.begin(), wanted_.end());
     wanted_.erase(std::unique(wanted_.begin(), wanted_.end()), wanted_.end());
   }
 
   void process(pid_t pid, ContainerIndex container) {
-    if (found_.by_inode.size() == wanted_.size()) return;
+    if (found_.by_inode.size() == wanted_.size() || over_) return;
     if (const auto looked = look_into(pid, container); !looked) fail_with(looked.error());
   }
 
   void fail_with(const Error& error) {
+    over_ |= error.kind == ErrorKind::kOverLimit;
     if (error.kind != ErrorKind::kGone && !found_.error) found_.error = error;
   }
 
@@ -39,7 +41,7 @@ class Search {
     const auto process = Process::open(proc_, pid);
     if (!process) return tl::unexpected(process.error());
     std::string comm;
-    return process->visit_sockets([&](std::uint32_t inode) {
+    return process->visit_sockets(left_, [&](std::uint32_t inode) {
       if (!std::binary_search(wanted_.begin(), wanted_.end(), inode)) return;
       if (comm.empty()) comm = comm_of(*process);
       found_.by_inode.try_emplace(inode, SocketOwner{pid, comm, container});
@@ -53,16 +55,20 @@ class Search {
 
   int proc_;
   std::vector<std::uint32_t> wanted_;
+  std::size_t left_;   ///< descriptors that may still be looked at
+  bool over_ = false;  ///< there are more
   SocketOwnerList found_;
 };
 
 void search_containers(const Pod& pod, Search& search) {
+  MembersLeft left;
   for (std::size_t i = 0; i < pod.containers.size(); ++i) {
     for (const auto& directory : pod.containers[i].cgroup_directories) {
-      const auto errors =
-          visit_members(directory.path, [&](std::uint64_t /*cgroup_id*/, const auto& processes) {
-            for (const auto pid : processes) search.process(pid, static_cast<ContainerIndex>(i));
-          });
+      const auto errors = visit_members(directory.path, left,
+                                        [&](std::uint64_t /*cgroup_id*/, const auto& processes) {
+                                          for (const auto pid : processes)
+                                            search.process(pid, static_cast<ContainerIndex>(i));
+                                        });
       for (const auto& error : errors) search.fail_with(error);
     }
   }
@@ -88,7 +94,7 @@ void search_namespace(int proc, const NamespaceId& id, Search& search) {
 SocketOwnerList SocketOwners::find(const Pod& pod, std::vector<std::uint32_t> inodes) const {
   const auto proc = open_at(kWorkingDirectory, proc_.c_str(), O_RDONLY | O_DIRECTORY);
   if (!proc) return {{}, proc.error()};
-  Search search(proc->get(), std::move(inodes));
+  Search search(proc->get(), std::move(inodes), most_);
   search_containers(pod, search);
   if (pod.located) search_namespace(proc->get(), pod.located->id, search);
   return std::move(search).result();

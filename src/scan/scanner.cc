@@ -1,6 +1,7 @@
 #include "closewatch/scan/scanner.h"
 
 #include <algorithm>
+#include <atomic>
 #include <tuple>
 #include <utility>
 #include <variant>
@@ -14,6 +15,10 @@ constexpr const char* kNoCgroups =
 constexpr const char* kNoCgroupsInText =
     "it shares the host's network namespace, and the engine procfs is not told which cgroup made a "
     "socket; take the engine inet_diag or bpf";
+
+constexpr const char* kHangs =
+    "what is read of it does not return: one of its processes holds a lock, as it waits for a dead "
+    "file system (NFS, FUSE), perhaps; it is counted again once that is over";
 
 /// Of both, the oldest, as many as are listed.
 void add_oldest(std::vector<CloseWaitSocket>& sockets, std::vector<CloseWaitSocket> others,
@@ -36,6 +41,10 @@ Visibility visibility_after(const Error& error) {
     case ErrorKind::kUnsupported:
     case ErrorKind::kSystem:
       return Visibility::kIncomplete;
+    case ErrorKind::kOverLimit:
+      return Visibility::kOverLimit;
+    case ErrorKind::kHung:
+      return Visibility::kHung;
   }
   return Visibility::kIncomplete;
 }
@@ -63,27 +72,84 @@ void sort_by_name(std::vector<Pod>& pods) {
 
 }  // namespace
 
+/// Finds the namespaces of some pods, one after the other. Done by a thread that may be left
+/// behind, which then has this to itself: each pod's result is written once, before `next_` says
+/// so.
+class Scanner::Finding {
+ public:
+  using Found = std::vector<std::optional<Result<PodNamespaces>>>;
+
+  Finding(NamespaceOpener opener, std::optional<NamespaceId> node,
+          std::shared_ptr<const Snapshot> pods, std::size_t begin, std::size_t end)
+      : opener_(std::move(opener)),
+        node_(node),
+        pods_(std::move(pods)),
+        begin_(begin),
+        found_(end - begin) {}
+
+  void run() {
+    for (auto i = next_.load(); i < found_.size() && !left_; next_ = ++i) {
+      found_[i].emplace(opener_.open(pods_->pods[begin_ + i], node_));
+    }
+  }
+  /// The first whose result is not there. Those before it are the caller's from now on.
+  std::size_t leave() {
+    left_ = true;
+    return next_;
+  }
+  Result<PodNamespaces> take(std::size_t place) { return std::move(*found_[place - begin_]); }
+
+ private:
+  NamespaceOpener opener_;
+  std::optional<NamespaceId> node_;
+  std::shared_ptr<const Snapshot> pods_;  ///< of whom nobody changes what is read here
+  std::size_t begin_;
+  std::vector<std::optional<Result<PodNamespaces>>> found_;
+  std::atomic<std::size_t> next_ = 0;
+  std::atomic<bool> left_ = false;
+};
+
+/// Reads one namespace, likewise.
+class Scanner::Reading {
+ public:
+  Reading(std::shared_ptr<Reader> reader, OpenNamespace space, RowSink& sink)
+      : reader_(std::move(reader)), space_(std::move(space)), sink_(sink) {}
+
+  void run() { result_ = reader_->sockets->read(space_.fd.get(), {.tcp_info = true}, sink_); }
+  Result<SocketReading> result() { return std::move(result_); }
+
+ private:
+  std::shared_ptr<Reader> reader_;
+  OpenNamespace space_;
+  RowSink& sink_;  ///< a tally of the reader's
+  Result<SocketReading> result_;
+};
+
 Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, SocketOwners owners,
                  std::unique_ptr<SocketSource> sockets, ScanSettings settings, const Clock& clock)
     : pods_(std::move(pods)),
       opener_(std::move(opener)),
       owners_(std::move(owners)),
-      sockets_(std::move(sockets)),
+      reader_(std::make_shared<Reader>()),
       settings_(std::move(settings)),
-      clock_(clock) {}
+      clock_(clock),
+      guard_(settings_.patience) {
+  reader_->sockets = std::move(sockets);
+}
 
 std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->settings = settings_.diagnosis;
   snapshot->engines = settings_.engines;
   const auto started = clock_.steady_now();
-  const auto cpu_before = clock_.thread_cpu();
+  const auto cpu_before = clock_.thread_cpu() + guard_.cpu();
   features_.socket_inode = false;
 
   bool whole = true;
-  const auto asking = [&] { return whole = whole && go_on(); };
-  if (auto list = pods_->list()) {
-    read_all(std::move(*list), *snapshot, asking);
+  go_on_ = [&] { return whole = whole && go_on(); };
+  guard_.begin_scan();
+  if (auto list = list_pods()) {
+    read_all(std::move(*list), snapshot);
     if (!whole) return nullptr;
   } else {
     complain(*snapshot, ScanStage::kDiscovery, list.error());
@@ -93,41 +159,59 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   snapshot->taken_at = clock_.wall_now();
   snapshot->taken_at_steady = clock_.steady_now();
   snapshot->duration = snapshot->taken_at_steady - started;
-  snapshot->cpu = clock_.thread_cpu() - cpu_before;
+  snapshot->cpu = clock_.thread_cpu() + guard_.cpu() - cpu_before;
   cpu_total_ += snapshot->cpu;
   snapshot->cpu_total = cpu_total_;
   snapshot->interval = settings_.pacer.after(snapshot->cpu);
   record_trends(*snapshot);
   snapshot->errors = errors_;
+  snapshot->hung_reads = guard_.stuck();
   snapshot->features = features_;
   last_ = snapshot;
   return snapshot;
 }
 
-/// Stops between two pods when `go_on` says so.
-void Scanner::read_all(PodList list, Snapshot& snapshot, const std::function<bool()>& go_on) {
-  for (const auto& error : list.errors) complain(snapshot, ScanStage::kDiscovery, error);
-  for (const auto& error : list.name_errors) complain(snapshot, ScanStage::kMetadata, error);
+Result<PodList> Scanner::list_pods() {
+  constexpr std::string_view kWhom = "the list of pods";
+  constexpr const char* kHangs =
+      "listing the pods hangs: the cgroup tree, or the directory of a log, does not answer";
+  if (guard_.is_stuck(kWhom)) return fail(ErrorKind::kHung, kHangs);
+  struct Listing {
+    std::shared_ptr<PodSource> pods;
+    std::optional<Result<PodList>> list;
+  };
+  const auto listing = std::make_shared<Listing>(Listing{pods_, {}});
+  if (guard_.run([listing] { listing->list = listing->pods->list(); }, go_on_)) {
+    return std::move(*listing->list);
+  }
+  guard_.blame(kWhom);
+  return fail(ErrorKind::kHung, kHangs);
+}
+
+/// Stops between two pods when `go_on_` says so.
+void Scanner::read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot) {
+  for (const auto& error : list.errors) complain(*snapshot, ScanStage::kDiscovery, error);
+  for (const auto& error : list.name_errors) complain(*snapshot, ScanStage::kMetadata, error);
   features_.metadata_api = list.follows_api_server;
-  if (!go_on()) return;
+  if (!go_on_()) return;
   histories_.follow(list);
   claims_.clear();
   host_pods_.clear();
+  spread_pods_.clear();
   outside_ = false;
-  const auto node = open_node(list, snapshot);
-  sockets_->begin_scan(node.space ? std::optional(node.space->fd.get()) : std::nullopt);
+  auto node = open_node(list, *snapshot);
+  reader_->sockets->begin_scan(node.space ? std::optional(node.space->fd.get()) : std::nullopt);
   sort_by_name(list.pods);
-  snapshot.pods.reserve(list.pods.size());
-  for (auto& pod : list.pods) {
-    if (!go_on()) return;
-    snapshot.pods.push_back(read_pod(std::move(pod), node, snapshot));
-  }
-  distrust_shared_namespaces(snapshot);
+  snapshot->pods.reserve(list.pods.size());
+  for (auto& pod : list.pods) snapshot->pods.push_back(identity(std::move(pod)));
+  read_pods(node, snapshot);
+  settle_claims(*snapshot);
+  read_spread_pods(*snapshot);
   if (outside_) {
-    hide_node(snapshot);
+    hide_node(*snapshot);
   } else if (node.space) {
-    if (!go_on()) return;
-    read_node(node, snapshot);
+    if (!go_on_()) return;
+    read_node(std::move(node), *snapshot);
   }
 }
 
@@ -144,60 +228,120 @@ Scanner::Node Scanner::open_node(const PodList& list, Snapshot& snapshot) {
   return node;
 }
 
-PodSnapshot Scanner::read_pod(Pod pod, const Node& node, Snapshot& snapshot) {
-  auto seen = identity(std::move(pod));
-  // Who does not know the host's namespace cannot tell a pod's own from it, and would blame the
-  // pod.
-  if (node.error && !has_named_namespace(seen)) {
-    mark_unseen(seen, ScanStage::kNamespace, *node.error);
-    return seen;
-  }
-  auto namespaces = opener_.open(seen, node.space ? std::optional(node.space->id) : std::nullopt);
-  if (!namespaces) {
-    outside_ |= namespaces.error().kind == ErrorKind::kForeign;
-    mark_unseen(seen, ScanStage::kNamespace, namespaces.error());
-    return seen;
-  }
-  seen.host_network = namespaces->host_network;
-  for (const auto& space : namespaces->own) claims_.emplace_back(space.id, snapshot.pods.size());
-  if (namespaces->sandboxed) {
-    seen.hide(Visibility::kSandboxed,
-              "a sandboxed runtime keeps its sockets out of the host's kernel");
-  } else if (namespaces->host_network) {
-    seen.hide(Visibility::kHostNetwork, settings_.ask_descriptors ? kNoCgroups : kNoCgroupsInText);
-    if (namespaces->cgroups_known) {
-      if (auto read = read_beside_host(std::move(*namespaces), seen, snapshot); !read) {
-        mark_unseen(seen, stage_of_reading(read.error()), read.error());
-      }
+/// Looks for the namespaces of some pods at once, as changing to the guard's thread for each costs
+/// more than looking does; not of all, as each that is found is kept alive until it has been read.
+void Scanner::read_pods(const Node& node, const std::shared_ptr<Snapshot>& snapshot) {
+  constexpr std::size_t kTogether = 16;
+  const auto pods = snapshot->pods.size();
+  for (std::size_t begin = 0; begin < pods; begin += kTogether) {
+    if (!go_on_()) return;
+    const auto end = std::min(begin + kTogether, pods);
+    auto found = find_namespaces(begin, end, node, snapshot);
+    for (auto place = begin; place < end; ++place) {
+      if (!go_on_()) return;
+      read_pod(place, std::move(found[place - begin]), node, *snapshot);
     }
-  } else if (const auto read = read_sockets(*namespaces, seen, snapshot); !read) {
-    mark_unseen(seen, stage_of_reading(read.error()), read.error());
-  } else {
-    seen.visibility = Visibility::kVisible;
   }
-  return seen;
 }
 
-Result<void> Scanner::read_sockets(const PodNamespaces& namespaces, PodSnapshot& pod,
+std::vector<Result<PodNamespaces>> Scanner::find_namespaces(
+    std::size_t begin, std::size_t end, const Node& node,
+    const std::shared_ptr<Snapshot>& snapshot) {
+  std::vector<Result<PodNamespaces>> found;
+  found.reserve(end - begin);
+  while (begin < end) {
+    // As far as the next that hangs already.
+    auto until = begin;
+    while (until < end && !guard_.is_stuck(snapshot->pods[until].uid)) ++until;
+    const auto finding = std::make_shared<Finding>(
+        opener_, node.space ? std::optional(node.space->id) : std::nullopt, snapshot, begin, until);
+    const bool done = guard_.run([finding] { finding->run(); }, go_on_);
+    const auto reached = done ? until : begin + finding->leave();
+    for (; begin < reached; ++begin) found.emplace_back(finding->take(begin));
+    if (!done) guard_.blame(snapshot->pods[begin].uid);
+    if (begin == end) break;
+    found.emplace_back(fail(ErrorKind::kHung, kHangs));
+    ++begin;
+  }
+  return found;
+}
+
+void Scanner::read_pod(std::size_t place, Result<PodNamespaces> namespaces, const Node& node,
+                       Snapshot& snapshot) {
+  auto& pod = snapshot.pods[place];
+  // Who does not know the host's namespace cannot tell a pod's own from it, and would blame the
+  // pod.
+  if (node.error && !has_named_namespace(pod)) {
+    return mark_unseen(pod, ScanStage::kNamespace, *node.error);
+  }
+  if (!namespaces) {
+    outside_ |= namespaces.error().kind == ErrorKind::kForeign;
+    return mark_unseen(pod, ScanStage::kNamespace, namespaces.error());
+  }
+  pod.host_network = namespaces->host_network;
+  for (const auto& space : namespaces->own) {
+    const bool home = !pod.host_network && &space == &namespaces->own.front();
+    claims_.push_back({space.id, !home, place});
+  }
+  if (namespaces->sandboxed) {
+    pod.hide(Visibility::kSandboxed,
+             "a sandboxed runtime keeps its sockets out of the host's kernel");
+  } else if (namespaces->own.size() + (pod.host_network ? 1 : 0) > 1) {
+    spread_pods_.push_back({place, std::move(*namespaces)});
+  } else {
+    read_namespaces(place, std::move(*namespaces), snapshot);
+  }
+}
+
+void Scanner::read_namespaces(std::size_t place, PodNamespaces namespaces, Snapshot& snapshot) {
+  auto& pod = snapshot.pods[place];
+  if (namespaces.host_network) {
+    pod.hide(Visibility::kHostNetwork, settings_.ask_descriptors ? kNoCgroups : kNoCgroupsInText);
+    if (!namespaces.cgroups_known) return;
+    const auto read = read_beside_host(std::move(namespaces), place, snapshot);
+    if (!read) mark_unseen(pod, stage_of_reading(read.error()), read.error());
+  } else if (const auto read = read_sockets(namespaces, pod, snapshot); !read) {
+    mark_unseen(pod, stage_of_reading(read.error()), read.error());
+  } else {
+    pod.visibility = Visibility::kVisible;
+  }
+}
+
+/// Those that stand in several namespaces, each in those that it does not merely visit.
+void Scanner::read_spread_pods(Snapshot& snapshot) {
+  for (auto& [place, namespaces] : spread_pods_) {
+    if (!go_on_()) return;
+    std::erase_if(namespaces.own, [&, place = place](const PodNamespace& space) {
+      return std::none_of(claims_.begin(), claims_.end(), [&](const Claim& claim) {
+        return claim.place == place && claim.space == space.id;
+      });
+    });
+    read_namespaces(place, std::move(namespaces), snapshot);
+  }
+}
+
+Result<void> Scanner::read_sockets(PodNamespaces& namespaces, PodSnapshot& pod,
                                    Snapshot& snapshot) {
   if (auto read = read_own(namespaces, pod, snapshot); !read) return read;
   auto& history = histories_.of(pod);
   history.end_scan();
-  diagnose_pod(pod, history, tally_);
+  diagnose_pod(pod, history, reader_->tally);
   return {};
 }
 
 /// What a hostNetwork pod has in namespaces of its own, if it has any; its part of the host's comes
 /// with the node.
-Result<void> Scanner::read_beside_host(PodNamespaces namespaces, PodSnapshot& pod,
+Result<void> Scanner::read_beside_host(PodNamespaces namespaces, std::size_t place,
                                        Snapshot& snapshot) {
+  auto& pod = snapshot.pods[place];
   HostPod shared;
-  shared.place = snapshot.pods.size();
+  shared.place = place;
   if (!namespaces.own.empty()) {
     if (auto read = read_own(namespaces, pod, snapshot); !read) return read;
     shared.own_sums = std::exchange(pod.sums, {});
-    shared.own_diagnosis = diagnose(tally_.pod_close_wait(), pod.containers, settings_.diagnosis);
-    tally_.trim();
+    shared.own_diagnosis =
+        diagnose(reader_->tally.pod_close_wait(), pod.containers, settings_.diagnosis);
+    reader_->tally.trim();
   }
   shared.cgroups = std::move(namespaces.cgroups);
   host_pods_.push_back(std::move(shared));
@@ -205,20 +349,43 @@ Result<void> Scanner::read_beside_host(PodNamespaces namespaces, PodSnapshot& po
 }
 
 /// Adds up the pod's own namespaces. Its history goes on until end_scan().
-Result<void> Scanner::read_own(const PodNamespaces& namespaces, PodSnapshot& pod,
-                               Snapshot& snapshot) {
+Result<void> Scanner::read_own(PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot) {
   auto& history = histories_.of(pod);
-  tally_.begin_pod(namespaces.cgroups, history.sockets());
+  reader_->tally.begin_pod(namespaces.cgroups, history.sockets());
   history.begin_scan();
-  for (const auto& space : namespaces.own) {
-    tally_.begin_namespace();
-    const auto read = sockets_->read(space.fd.get(), {.tcp_info = true}, tally_);
+  for (auto& space : namespaces.own) {
+    if (!go_on_()) break;
+    reader_->tally.begin_namespace();
+    auto opened =
+        space.fd.valid() ? OpenNamespace{std::move(space.fd), space.id} : opener_.open(space.at);
+    // Who was alone in it has ended meanwhile, and the namespace with it.
+    if (!opened && opened.error().kind == ErrorKind::kGone && &space != &namespaces.own.front()) {
+      continue;
+    }
+    const auto read = read_namespace(std::move(opened), reader_->tally, pod.uid);
     if (!read) return tl::unexpected(read.error());
-    history.observe(learn(*read, space.id, tally_), clock_.steady_now(), tally_);
-    pod.sums.add(tally_.sums());
+    history.observe(learn(*read, space.id, reader_->tally), clock_.steady_now(), reader_->tally);
+    pod.sums.add(reader_->tally.sums());
   }
-  find_containers(pod, namespaces.cgroups_known, snapshot);
-  return {};
+  return find_containers(pod, namespaces.cgroups_known, snapshot);
+}
+
+/// `sink` is one of the reader's tallies, and is not to be looked at after kHung.
+Result<SocketReading> Scanner::read_namespace(Result<OpenNamespace> space, RowSink& sink,
+                                              std::string_view whom) {
+  if (!space) return tl::unexpected(space.error());
+  if (!reader_->sockets->may_hang()) {
+    return reader_->sockets->read(space->fd.get(), {.tcp_info = true}, sink);
+  }
+  if (guard_.is_stuck(whom)) return fail(ErrorKind::kHung, kHangs);
+  const auto reading = std::make_shared<Reading>(reader_, std::move(*space), sink);
+  if (guard_.run([reading] { reading->run(); }, go_on_)) return reading->result();
+  guard_.blame(whom);
+  auto another = settings_.another_source();
+  if (!another) return tl::unexpected(another.error());
+  reader_ = std::make_shared<Reader>();
+  reader_->sockets = std::move(*another);
+  return fail(ErrorKind::kHung, kHangs);
 }
 
 /// What the rows show of the kernel, and what to call the namespace that they are of.
@@ -239,23 +406,43 @@ NamespaceIdentity Scanner::learn(const SocketReading& reading, const NamespaceId
 
 /// Where the kernel names no cgroup, or one that tells nothing as the pod's processes are in
 /// cgroups of version 1, their descriptors tell the container.
-void Scanner::find_containers(const PodSnapshot& pod, bool cgroups_known, Snapshot& snapshot) {
-  if (pod.containers.empty() || !settings_.ask_descriptors) return;
+Result<void> Scanner::find_containers(const PodSnapshot& pod, bool cgroups_known,
+                                      Snapshot& snapshot) {
+  if (pod.containers.empty() || !settings_.ask_descriptors) return {};
   std::vector<std::uint32_t> inodes;
-  for (const auto& socket : tally_.pod_close_wait()) {
+  const auto sockets = reader_->tally.pod_close_wait();
+  for (const auto& socket : sockets) {
     const bool told = socket.cgroup_known && cgroups_known;
     if (!told && socket.container == kNoContainer && socket.inode != 0) {
       inodes.push_back(socket.inode);
     }
   }
-  if (inodes.empty()) return;
+  if (inodes.empty()) return {};
   features_.socket_inode = true;
-  const auto owners = owners_.find(pod, std::move(inodes));
-  if (owners.error) complain(snapshot, ScanStage::kNamespace, *owners.error);
-  for (auto& socket : tally_.pod_close_wait()) {
-    const auto owner = owners.by_inode.find(socket.inode);
-    if (owner != owners.by_inode.end()) socket.container = owner->second.container;
+  const auto owners = find_owners(pod, std::move(inodes));
+  if (!owners) return tl::unexpected(owners.error());
+  if (owners->error) complain(snapshot, ScanStage::kNamespace, *owners->error);
+  for (auto& socket : sockets) {
+    const auto owner = owners->by_inode.find(socket.inode);
+    if (owner != owners->by_inode.end()) socket.container = owner->second.container;
   }
+  return {};
+}
+
+Result<SocketOwnerList> Scanner::find_owners(const Pod& pod, std::vector<std::uint32_t> inodes) {
+  struct Search {
+    SocketOwners owners;
+    Pod pod;
+    std::vector<std::uint32_t> inodes;
+    SocketOwnerList found;
+
+    void run() { found = owners.find(pod, std::move(inodes)); }
+  };
+  if (guard_.is_stuck(pod.uid)) return fail(ErrorKind::kHung, kHangs);
+  const auto search = std::make_shared<Search>(Search{owners_, pod, std::move(inodes), {}});
+  if (guard_.run([search] { search->run(); }, go_on_)) return std::move(search->found);
+  guard_.blame(pod.uid);
+  return fail(ErrorKind::kHung, kHangs);
 }
 
 void Scanner::diagnose_pod(PodSnapshot& pod, const CloseWaitHistory& history,
@@ -267,12 +454,14 @@ void Scanner::diagnose_pod(PodSnapshot& pod, const CloseWaitHistory& history,
 }
 
 /// The host's namespace, shared out among the hostNetwork pods and the node.
-void Scanner::read_node(const Node& node, Snapshot& snapshot) {
+void Scanner::read_node(Node node, Snapshot& snapshot) {
   std::vector<std::vector<ContainerCgroup>> cgroups;
   cgroups.reserve(host_pods_.size());
   for (auto& pod : host_pods_) cgroups.push_back(std::move(pod.cgroups));
-  host_tally_.begin(cgroups);
-  const auto read = sockets_->read(node.space->fd.get(), {.tcp_info = true}, host_tally_);
+  reader_->host_tally.begin(cgroups);
+  const auto id = node.space->id;
+  const auto read = read_namespace(std::move(*node.space), reader_->host_tally, "the node");
+  auto& tally = reader_->host_tally;
   if (!read) {
     complain(snapshot, stage_of_reading(read.error()), read.error());
     for (const auto& pod : host_pods_) {
@@ -280,14 +469,14 @@ void Scanner::read_node(const Node& node, Snapshot& snapshot) {
     }
     return;
   }
-  snapshot.node = host_tally_.node().sums().states;
+  snapshot.node = tally.node().sums().states;
   // Without ids all sockets are in the node's tally, and the pods' zeros would be no true ones. Old
   // kernels say "unknown" of all where cgroup v1's net_cls or net_prio is in use.
-  if (host_tally_.saw_cgroup_id()) features_.cgroup_id = true;
+  if (tally.saw_cgroup_id()) features_.cgroup_id = true;
   if (!features_.cgroup_id.value_or(false)) return;
-  const auto host = learn(*read, node.space->id, host_tally_.node());
+  const auto host = learn(*read, id, tally.node());
   for (std::size_t i = 0; i < host_pods_.size(); ++i) {
-    share_out(host_pods_[i], snapshot.pods[host_pods_[i].place], host, host_tally_.pod(i));
+    share_out(host_pods_[i], snapshot.pods[host_pods_[i].place], host, tally.pod(i));
   }
 }
 
@@ -308,23 +497,62 @@ void Scanner::share_out(HostPod& shared, PodSnapshot& pod, const NamespaceIdenti
              settings_.diagnosis.sockets);
 }
 
-/// Where pods of a node that is itself a container (kind, k3d) are on that node's network, or where
-/// one pod's process has entered another's namespace, nobody can tell whose the sockets are.
-void Scanner::distrust_shared_namespaces(Snapshot& snapshot) {
+/// Finds out whose the namespaces are: leaves only owners in `claims_`.
+void Scanner::settle_claims(Snapshot& snapshot) {
   std::sort(claims_.begin(), claims_.end());
   for (auto claim = claims_.begin(); claim != claims_.end();) {
     const auto others = std::find_if(
-        claim, claims_.end(), [&](const auto& other) { return other.first != claim->first; });
-    const bool shared = others - claim > 1;
-    for (; claim != others; ++claim) {
-      if (!shared) continue;
-      auto& pod = snapshot.pods[claim->second];
-      histories_.of(pod).disown_new();
-      std::erase_if(host_pods_, [&](const HostPod& host) { return host.place == claim->second; });
-      pod.host_network = true;
-      pod.hide(Visibility::kHostNetwork, "it shares a network namespace with other pods");
-    }
+        claim, claims_.end(), [&](const auto& other) { return other.space != claim->space; });
+    if (others - claim > 1) settle({claim, others}, snapshot);
+    claim = others;
   }
+  std::erase_if(claims_, [](const Claim& claim) { return claim.space == NamespaceId{}; });
+}
+
+/// A namespace in which several pods stand belongs to the one that is at home there, whoever visits
+/// it. Where several are, or none, it belongs to the one that has had it from its beginning. Where
+/// that is none either (pods of a node that is itself a container, as those of kind and k3d, are on
+/// that node's network), nobody can tell whose the sockets are. Clears the claims of all others.
+void Scanner::settle(std::span<Claim> claims, Snapshot& snapshot) {
+  const auto visitors =
+      std::find_if(claims.begin(), claims.end(), [](const Claim& claim) { return claim.visits; });
+  // Those at home come first.
+  const auto contending = visitors == claims.begin() ? claims.end() : visitors;
+  std::vector<const Pod*> pods;
+  for (auto claim = claims.begin(); claim != contending; ++claim) {
+    pods.push_back(&snapshot.pods[claim->place]);
+  }
+  std::optional<std::size_t> owner;
+  if (pods.size() == 1) {
+    owner = claims.front().place;
+  } else if (const auto founder = opener_.founder_of(claims.front().space, pods); !founder) {
+    complain(snapshot, ScanStage::kNamespace, founder.error());
+  } else if (*founder) {
+    owner = claims[**founder].place;
+  }
+  for (auto claim = claims.begin(); claim != claims.end(); ++claim) {
+    if (claim->place == owner) continue;
+    const bool only_visits = claim->visits && owner;
+    if (claim < contending && !only_visits) take_away(*claim, owner, snapshot);
+    *claim = {};
+  }
+}
+
+/// From a pod that has no other home.
+void Scanner::take_away(const Claim& claim, std::optional<std::size_t> owner, Snapshot& snapshot) {
+  auto& pod = snapshot.pods[claim.place];
+  const auto is_it = [&](const auto& other) { return other.place == claim.place; };
+  histories_.of(pod).disown_new();
+  std::erase_if(host_pods_, is_it);
+  std::erase_if(spread_pods_, is_it);
+  pod.host_network = true;
+  std::string why = "it shares a network namespace with other pods";
+  if (owner) {
+    const auto& whose = snapshot.pods[*owner];
+    why = "it stands in the network namespace of another pod, " + whose.pod_namespace + "/" +
+          whose.name;
+  }
+  pod.hide(Visibility::kHostNetwork, std::move(why));
 }
 
 /// Who does not see the pods' processes does not see the host's init either: what is number 1 here

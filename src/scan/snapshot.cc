@@ -18,6 +18,10 @@ std::string_view reason_of(Visibility visibility) {
       return "incomplete";
     case Visibility::kHostNetwork:
       return "host_network";
+    case Visibility::kOverLimit:
+      return "over_limit";
+    case Visibility::kHung:
+      return "hung";
     case Visibility::kStale:
       return "stale";
   }

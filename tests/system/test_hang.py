@@ -19,6 +19,24 @@ HEALTHY, HANGING = str(uuid.uuid4()), str(uuid.uuid4())
 MAPS = "import mmap, sys; file = open(sys.argv[1]); print(flush=True); input(); mmap.mmap(file.fileno(), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ)"
 
 
+# Sends to itself, within its own network namespace.
+SENDS = """import contextlib, mmap, socket, subprocess, sys, time
+subprocess.run(["ip", "link", "set", "lo", "up"], check=True)
+file = open(sys.argv[1])
+server = socket.create_server(("127.0.0.1", 0))
+client = socket.create_connection(server.getsockname())
+with contextlib.suppress(OSError):  # once the file system has gone
+    client.send(mmap.mmap(file.fileno(), 4096, mmap.MAP_PRIVATE, mmap.PROT_READ))
+time.sleep(100000)
+"""
+
+
+def visibility(agent):
+    """Of each pod in a fresh scan why it is not visible; None where it is."""
+    return {dict(labels)["pod"]: None if value else dict(labels)["reason"]
+            for labels, value in select(agent.fresh_metrics(), "closewatch_pod_visible").items()}
+
+
 def state_of(pid):
     """The letter in /proc/PID/stat."""
     return pathlib.Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0]
@@ -107,10 +125,99 @@ class MmapLockTest(DeadFileSystemTest):
         agent.wait_until_ready()
         self.hang()
         for _ in range(2):
-            visible = {dict(labels)["pod"]: value
-                       for labels, value in select(agent.fresh_metrics(), "closewatch_pod_visible").items()}
-            self.assertEqual({HEALTHY: 1, HANGING: 1}, visible)
+            self.assertEqual({HEALTHY: None, HANGING: None}, visibility(agent))
         self.assertEqual(200, agent.get("/healthz").status)
+        self.assertEqual(0, agent.stop())
+
+
+class UnforeseenTest(unittest.TestCase):
+    """What is read of a pod does not return, for a reason that nobody knows."""
+
+    def setUp(self):
+        self.pods = self.enterContext(RunningPods("stuck", [HEALTHY, HANGING]))
+        self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.tree = self.directory / "cgroup"
+        self.show_pods()
+
+    def show_pods(self):
+        """A tree of plain files in the place of the cgroups, which names their processes."""
+        for procs in pathlib.Path(self.pods.cgroup).glob("kubepods/*/*/*/cgroup.procs"):
+            shown = self.tree / procs.relative_to(self.pods.cgroup)
+            shown.parent.mkdir(parents=True)
+            wait_for(procs.read_text, "a process in the cgroup")
+            shown.write_text(procs.read_text(encoding="ascii"), encoding="ascii")
+        (self.tree / "cgroup.controllers").touch()
+        self.procs = next(self.tree.glob(f"kubepods/*/pod{HANGING}/*/cgroup.procs"))
+        self.pid = self.procs.read_text(encoding="ascii")
+
+    def block(self):
+        """Whoever opens it waits for somebody to write."""
+        fifo = self.directory / "fifo"
+        os.mkfifo(fifo)
+        fifo.rename(self.procs)
+
+    def unblock(self):
+        """Whoever waits reads on; the next finds a file again."""
+        fifo = os.open(self.procs, os.O_WRONLY)
+        file = self.directory / "file"
+        file.write_text(self.pid, encoding="ascii")
+        file.rename(self.procs)
+        os.close(fifo)
+
+    def start(self, *options):
+        agent = self.enterContext(Agent(
+            "--pods.discovery", "kubernetes", "--paths.cgroup", str(self.tree), "--metadata.source", "logs",
+            "--paths.pod_logs", str(self.directory), "--paths.container_logs", str(self.directory), *options))
+        agent.wait_until_ready()
+        return agent
+
+    def test_that_pod_alone_is_set_aside_until_it_returns(self):
+        for engine in ("inet_diag", "bpf", "procfs"):
+            with self.subTest(engine):
+                agent = self.start("--scan.engine", engine)
+                self.assertEqual({HEALTHY: None, HANGING: None}, visibility(agent))
+                self.block()
+                wait_for(lambda one=agent: visibility(one)[HANGING] == "hung", "the pod to be set aside")
+                for _ in range(3):
+                    self.assertEqual({HEALTHY: None, HANGING: "hung"}, visibility(agent))
+                self.assertEqual(200, agent.get("/healthz").status)
+                self.unblock()
+                wait_for(lambda one=agent: visibility(one)[HANGING] is None, "the pod to be counted again")
+                self.block()
+                wait_for(lambda one=agent: visibility(one)[HANGING] == "hung", "the pod to be set aside")
+                self.assertEqual(0, agent.stop())
+                self.procs.unlink()
+                self.procs.write_text(self.pid, encoding="ascii")
+
+
+class SocketLockTest(DeadFileSystemTest):
+    """A process that holds a socket's lock for ever: it sends what it has mapped of a dead file system."""
+
+    def setUp(self):
+        super().setUp()
+        self.pods = self.enterContext(RunningPods("lock", [HEALTHY]))
+
+    def hang(self):
+        """Returns when a process of the pod hangs with the lock held."""
+        sends = self.directory / "sends.py"
+        sends.write_text(SENDS, encoding="ascii")
+        self.pods.start(HANGING, sys.executable, sends, self.mount())
+        self.enterContext(cleaned_up(self.end_file_system))
+        self.assertEqual("asked\n", self.file_system.stdout.readline())
+
+    def test_that_pod_alone_is_set_aside(self):
+        agent = self.enterContext(Agent(
+            "--pods.discovery", "kubernetes", "--paths.cgroup", self.pods.cgroup, "--metadata.source", "logs",
+            "--paths.pod_logs", str(self.directory), "--paths.container_logs", str(self.directory),
+            "--scan.engine", "inet_diag"))
+        agent.wait_until_ready()
+        self.hang()
+        wait_for(lambda: visibility(agent).get(HANGING) == "hung", "the pod to be set aside")
+        for _ in range(3):
+            self.assertEqual({HEALTHY: None, HANGING: "hung"}, visibility(agent))
+        self.assertEqual(200, agent.get("/healthz").status)
+        self.end_file_system()
+        wait_for(lambda: visibility(agent)[HANGING] is None, "the pod to be counted again")
         self.assertEqual(0, agent.stop())
 
 

@@ -17,6 +17,8 @@ enum class ErrorKind {
   kInterrupted,  ///< The kernel's answer is inconsistent with itself; asking again may help.
   kMalformed,    ///< Bytes that do not follow their format.
   kUnsupported,  ///< This kernel or machine cannot do it.
+  kOverLimit,    ///< A pod has more of something than is looked at.
+  kHung,         ///< It did not return within the time that it has.
   kSystem,       ///< Any other failed system call.
 };
 

@@ -54,6 +54,10 @@ class SocketSource {
   SocketSource& operator=(const SocketSource&) = delete;
   virtual ~SocketSource() = default;
 
+  /// Whether reading one namespace may wait for what a process of it holds, as inet_diag does for
+  /// the lock of a socket (tcp_get_info() in net/ipv4/tcp.c).
+  [[nodiscard]] virtual bool may_hang() const { return true; }
+
   /// A new scan begins: nothing that was read before may be handed out any more. The namespace
   /// behind the descriptor `split` is shared by pods, and is to be told apart by cgroup.
   virtual void begin_scan(std::optional<int> split) = 0;

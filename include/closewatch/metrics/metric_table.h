@@ -31,6 +31,7 @@ enum class Metric : std::uint8_t {
   kScanInterval,
   kScanTimestamp,
   kScanErrors,
+  kHungReads,
   kFeatureEnabled,
   kEngineInUse,
   kBuildInfo,
@@ -41,7 +42,7 @@ enum class Metric : std::uint8_t {
   kProcessResidentMemory,
   kProcessStartTime,
 };
-inline constexpr std::size_t kMetricCount = 28;
+inline constexpr std::size_t kMetricCount = 29;
 
 struct MetricDescription {
   std::string_view name;

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -17,9 +18,18 @@ namespace closewatch {
 using MembersVisitor =
     std::function<void(std::uint64_t cgroup_id, const std::vector<pid_t>& processes)>;
 
+/// How many more of what its processes make a pod may have before it is given up: what they cost is
+/// the pod's decision, and the time that they take is everybody's.
+struct MembersLeft {
+  std::size_t directories = 4096;
+  std::size_t processes = 16'384;
+};
+
 /// Visits a container's cgroup directory and all below it, as containers may have cgroups of their
-/// own. Returns what could not be looked at; a threaded directory has no processes of its own
-/// (they are listed above it).
-std::vector<Error> visit_members(const std::string& directory, const MembersVisitor& visitor);
+/// own, and takes what it visits off `left`. Returns what could not be looked at, kOverLimit where
+/// nothing was left or directories are nested more than 32 deep; a threaded directory has no
+/// processes of its own (they are listed above it).
+std::vector<Error> visit_members(const std::string& directory, MembersLeft& left,
+                                 const MembersVisitor& visitor);
 
 }  // namespace closewatch

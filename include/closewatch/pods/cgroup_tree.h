@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <vector>
 
@@ -25,8 +26,12 @@ struct CgroupPods {
 /// fills; for the hybrid layout `unified` and that controller.
 std::vector<CgroupDirectory> cgroup_hierarchies(const std::string& root);
 
+/// Directories that are no kubelet's and have others below them: users may make them in what was
+/// handed to them, so no more than these are looked into.
+inline constexpr std::size_t kMostOtherCgroups = 16'384;
+
 /// Finds the pods in the cgroup tree below `root`: O(directories outside containers). A directory
 /// that goes while it is walked is no error. An error means that there is no cgroup tree.
-Result<CgroupPods> find_pods(const std::string& root);
+Result<CgroupPods> find_pods(const std::string& root, std::size_t most_others = kMostOtherCgroups);
 
 }  // namespace closewatch

@@ -1,19 +1,29 @@
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "closewatch/base/result.h"
+#include "closewatch/base/unique_fd.h"
 #include "closewatch/node/network_namespace.h"
 #include "closewatch/pods/pod.h"
 
 namespace closewatch {
 
+/// A network namespace that a pod stands in.
+struct PodNamespace {
+  NamespaceId id;
+  UniqueFd fd;          ///< open when it is the only one of `own`
+  LocatedNamespace at;  ///< by which it is opened otherwise
+};
+
 struct PodNamespaces {
-  std::vector<OpenNamespace> own;  ///< each once, never the host's
-  /// It lives in the host's namespace: its oldest process does. It may have others beside, in
-  /// `own`.
+  /// Each once, never the host's. The first is the pod's home unless `host_network`: where its
+  /// oldest process stands. In the others it may be a visitor (nsenter(1)), or have made them.
+  std::vector<PodNamespace> own;
+  /// It is at home in the host's namespace. It may have others beside, in `own`.
   bool host_network = false;
   bool sandboxed = false;  ///< gVisor or Kata: `own` does not show the pod's sockets
   std::vector<ContainerCgroup>
@@ -23,24 +33,41 @@ struct PodNamespaces {
   bool cgroups_known = true;
 };
 
+/// How many namespaces of a pod are read where each costs a walk of its own, and where one walk is
+/// for all.
+inline constexpr std::size_t kFewNamespaces = 32;
+inline constexpr std::size_t kManyNamespaces = 1024;
+
 /// Goes from a pod to its network namespaces by way of living processes, without ever taking a
 /// process for another one that got its number. Belongs to one thread.
 class NamespaceOpener {
  public:
-  /// `proc` is the host's /proc.
-  explicit NamespaceOpener(std::string proc, NamespaceAccess access = NamespaceAccess::kNamespace)
-      : proc_(std::move(proc)), access_(access) {}
+  /// `proc` is the host's /proc, `most` how many namespaces a pod may have.
+  explicit NamespaceOpener(std::string proc, NamespaceAccess access = NamespaceAccess::kNamespace,
+                           std::size_t most = kFewNamespaces)
+      : proc_(std::move(proc)), access_(access), most_(most) {}
 
   /// Errors: kGone when no living process is left, kDenied without CAP_SYS_PTRACE or outside the
-  /// host's PID namespace. One denied container makes the pod denied: its namespace might be
-  /// another. By kText kGone, too, for a file that a namespace is mounted on.
+  /// host's PID namespace, kOverLimit when there is more than is looked at (see MembersLeft). One
+  /// denied container makes the pod denied: its namespace might be another. By kText kGone, too,
+  /// for a file that a namespace is mounted on. O(processes of the pod).
   [[nodiscard]] Result<PodNamespaces> open(const Pod& pod,
                                            const std::optional<NamespaceId>& node) const;
+  /// What stood there a moment ago, kGone if it does no more.
+  [[nodiscard]] Result<OpenNamespace> open(const LocatedNamespace& located) const;
   [[nodiscard]] Result<OpenNamespace> open(const NamespaceLocator& locator) const;
+
+  /// Which of `pods` has had the namespace from its beginning: that of the oldest process of all
+  /// that stand in it, by its place in `pods`. nullopt where that is of no pod, as in a node that
+  /// is itself a container (kind, k3d), or where two are of one age. O(processes of the machine),
+  /// so it is asked only where several pods are at home in one namespace.
+  [[nodiscard]] Result<std::optional<std::size_t>> founder_of(
+      const NamespaceId& space, const std::vector<const Pod*>& pods) const;
 
  private:
   std::string proc_;
   NamespaceAccess access_;
+  std::size_t most_;
 };
 
 }  // namespace closewatch

@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,17 +28,21 @@ struct SocketOwnerList {
 
 /// Finds out which process has a socket by looking through /proc/PID/fd: O(descriptors of the pod),
 /// which is why nobody asks for it but where the kernel names no cgroup, or a person wants to know.
-/// Thread-safe.
+/// It looks at so many of a pod's at most, kMostDescriptors. Thread-safe.
 class SocketOwners {
  public:
-  /// `proc` is the host's /proc.
-  explicit SocketOwners(std::string proc) : proc_(std::move(proc)) {}
+  static constexpr std::size_t kMostDescriptors = 8192;
+
+  /// `proc` is the host's /proc, `most` how many descriptors of a pod are looked at.
+  explicit SocketOwners(std::string proc, std::size_t most = kMostDescriptors)
+      : proc_(std::move(proc)), most_(most) {}
 
   /// The owners of those of the pod's sockets that have these inode numbers.
   [[nodiscard]] SocketOwnerList find(const Pod& pod, std::vector<std::uint32_t> inodes) const;
 
  private:
   std::string proc_;
+  std::size_t most_;
 };
 
 }  // namespace closewatch

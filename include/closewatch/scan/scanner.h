@@ -1,11 +1,15 @@
 #pragma once
 
 #include <array>
+#include <chrono>
+#include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
-#include <utility>
+#include <span>
+#include <string_view>
 #include <vector>
 
 #include "closewatch/base/clock.h"
@@ -15,6 +19,7 @@
 #include "closewatch/pods/pod.h"
 #include "closewatch/pods/socket_owners.h"
 #include "closewatch/scan/diagnosis.h"
+#include "closewatch/scan/hang_guard.h"
 #include "closewatch/scan/host_tally.h"
 #include "closewatch/scan/pacer.h"
 #include "closewatch/scan/pod_histories.h"
@@ -23,6 +28,9 @@
 
 namespace closewatch {
 
+/// Makes a source of the same kind as the first. Errors as that one's.
+using SourceMaker = std::function<Result<std::unique_ptr<SocketSource>>()>;
+
 /// How a scanner works.
 struct ScanSettings {
   Pacer pacer;
@@ -30,10 +38,16 @@ struct ScanSettings {
   /// Whether /proc/PID/fd may be asked for the container where the kernel names no cgroup.
   bool ask_descriptors = true;
   std::vector<EngineStatus> engines{};
+  /// How long a pod may hold up the scan before it is set aside; zero: for as long as it likes.
+  std::chrono::nanoseconds patience{};
+  /// Takes the place of a source that a pod has held up.
+  SourceMaker another_source = [] {
+    return fail(ErrorKind::kSystem, "no other source of sockets is known");
+  };
 };
 
-/// Reads all pods once and makes a snapshot of it. Belongs to one thread, the only one that enters
-/// namespaces. O(pods × what SocketSource::read costs).
+/// Reads all pods once and makes a snapshot of it. Belongs to one thread. Only it and the threads
+/// of its HangGuard, one at a time, enter namespaces. O(pods × what SocketSource::read costs).
 class Scanner {
  public:
   Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, SocketOwners owners,
@@ -51,6 +65,12 @@ class Scanner {
     std::optional<OpenNamespace> space;
     std::optional<Error> error;  ///< why nobody can tell which it is
   };
+  /// What reads sockets. Shared with the thread that reads, so that both can be left behind.
+  struct Reader {
+    std::unique_ptr<SocketSource> sockets;
+    SocketTally tally;
+    HostTally host_tally;
+  };
   /// A pod that lives in the host's namespace, by its place in the snapshot, and how its sockets
   /// are told from the node's.
   struct HostPod {
@@ -61,20 +81,49 @@ class Scanner {
     Diagnosis own_diagnosis;
   };
 
-  void read_all(PodList list, Snapshot& snapshot, const std::function<bool()>& go_on);
+  /// A pod that stands in several namespaces, which are read once it is known whose they are.
+  struct SpreadPod {
+    std::size_t place = 0;
+    PodNamespaces namespaces;
+  };
+  /// That a pod stands in a namespace; `visits`: its home is another.
+  struct Claim {
+    NamespaceId space;
+    bool visits = false;
+    std::size_t place = 0;
+
+    auto operator<=>(const Claim&) const = default;  // NOLINT(modernize-use-nullptr): not here
+  };
+  class Finding;
+  class Reading;
+
+  Result<PodList> list_pods();
+  void read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot);
   Node open_node(const PodList& list, Snapshot& snapshot);
-  PodSnapshot read_pod(Pod pod, const Node& node, Snapshot& snapshot);
-  Result<void> read_sockets(const PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot);
-  Result<void> read_own(const PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot);
-  Result<void> read_beside_host(PodNamespaces namespaces, PodSnapshot& pod, Snapshot& snapshot);
-  void read_node(const Node& node, Snapshot& snapshot);
+  void read_pods(const Node& node, const std::shared_ptr<Snapshot>& snapshot);
+  std::vector<Result<PodNamespaces>> find_namespaces(std::size_t begin, std::size_t end,
+                                                     const Node& node,
+                                                     const std::shared_ptr<Snapshot>& snapshot);
+  void read_pod(std::size_t place, Result<PodNamespaces> namespaces, const Node& node,
+                Snapshot& snapshot);
+  void read_namespaces(std::size_t place, PodNamespaces namespaces, Snapshot& snapshot);
+  void read_spread_pods(Snapshot& snapshot);
+  Result<void> read_sockets(PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot);
+  Result<void> read_own(PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot);
+  Result<void> read_beside_host(PodNamespaces namespaces, std::size_t place, Snapshot& snapshot);
+  Result<SocketReading> read_namespace(Result<OpenNamespace> space, RowSink& sink,
+                                       std::string_view whom);
+  Result<SocketOwnerList> find_owners(const Pod& pod, std::vector<std::uint32_t> inodes);
+  void read_node(Node node, Snapshot& snapshot);
   void share_out(HostPod& shared, PodSnapshot& pod, const NamespaceIdentity& host,
                  SocketTally& tally);
   NamespaceIdentity learn(const SocketReading& reading, const NamespaceId& id,
                           const SocketTally& tally);
-  void find_containers(const PodSnapshot& pod, bool cgroups_known, Snapshot& snapshot);
+  Result<void> find_containers(const PodSnapshot& pod, bool cgroups_known, Snapshot& snapshot);
   void diagnose_pod(PodSnapshot& pod, const CloseWaitHistory& history, SocketTally& tally) const;
-  void distrust_shared_namespaces(Snapshot& snapshot);
+  void settle_claims(Snapshot& snapshot);
+  void settle(std::span<Claim> claims, Snapshot& snapshot);
+  void take_away(const Claim& claim, std::optional<std::size_t> owner, Snapshot& snapshot);
   void hide_node(Snapshot& snapshot);
   void record_trends(Snapshot& snapshot);
   std::vector<PodSnapshot> last_pods_unseen(const Error& error) const;
@@ -82,20 +131,22 @@ class Scanner {
   void count(ScanStage stage) { ++errors_.at(static_cast<std::size_t>(stage)); }
   void complain(Snapshot& snapshot, ScanStage stage, const Error& error);
 
-  std::unique_ptr<PodSource> pods_;
+  std::shared_ptr<PodSource> pods_;
   NamespaceOpener opener_;
   SocketOwners owners_;
-  std::unique_ptr<SocketSource> sockets_;
+  std::shared_ptr<Reader> reader_;
   ScanSettings settings_;
   const Clock& clock_;
-  SocketTally tally_;
-  HostTally host_tally_;
+  HangGuard guard_;
   Features features_;
   PodHistories histories_;
-  /// Of this scan: the pods by their place in the snapshot, once for each of their namespaces.
-  std::vector<std::pair<NamespaceId, std::size_t>> claims_;
-  std::vector<HostPod> host_pods_;  ///< of this scan
-  bool outside_ = false;            ///< this scan has met processes outside our PID namespace
+  // What follows is of one scan.
+  std::function<bool()> go_on_;
+  std::vector<Claim> claims_;
+  std::vector<HostPod> host_pods_;
+  std::vector<SpreadPod> spread_pods_;
+  bool outside_ = false;  ///< it has met processes outside our PID namespace
+  // Since the start.
   std::array<std::uint64_t, kScanStageCount> errors_{};
   std::chrono::nanoseconds cpu_total_{};
   std::shared_ptr<const Snapshot> last_;

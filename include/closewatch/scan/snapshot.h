@@ -28,6 +28,8 @@ enum class Visibility : std::uint8_t {
   kDenied,       ///< a privilege is missing
   kIncomplete,   ///< the kernel's answer was not whole
   kHostNetwork,  ///< it shares the host's namespace, whose sockets are not its own
+  kOverLimit,    ///< it has more of something than is looked at
+  kHung,         ///< what is read of it does not return
   kStale,        ///< counted too long ago to be shown
 };
 
@@ -95,6 +97,7 @@ struct Snapshot {
   std::optional<StateCounts> node;                        ///< the host's namespace; nullopt: unseen
   std::vector<PodSnapshot> pods;                          ///< by namespace, name, uid
   std::array<std::uint64_t, kScanStageCount> errors{};    ///< since the start
+  std::size_t hung_reads = 0;                             ///< that have not returned yet
   std::vector<std::string> complaints;                    ///< this scan's errors that are no pod's
   Features features;
   std::vector<EngineStatus> engines;  ///< all there are

@@ -18,10 +18,10 @@ using ::testing::IsEmpty;
 using Pids = std::vector<pid_t>;
 
 std::vector<Pids> members(const FakeTree& tree, const std::string& directory,
-                          std::vector<Error>* errors = nullptr) {
+                          std::vector<Error>* errors = nullptr, MembersLeft left = {}) {
   std::vector<Pids> found;
   auto failed =
-      visit_members(tree.path(directory),
+      visit_members(tree.path(directory), left,
                     [&](std::uint64_t /*cgroup_id*/, const Pids& pids) { found.push_back(pids); });
   if (errors != nullptr) *errors = std::move(failed);
   return found;
@@ -50,9 +50,33 @@ TEST(VisitMembers, GoesSoDeepAndNoDeeper) {
   std::vector<Error> errors;
   const auto found = members(tree, "c", &errors);
   ASSERT_EQ(errors.size(), 1U);
-  EXPECT_EQ(errors[0].kind, ErrorKind::kMalformed);
+  EXPECT_EQ(errors[0].kind, ErrorKind::kOverLimit);
   ASSERT_EQ(found.size(), 33U);
   EXPECT_EQ(found.back(), Pids{32});
+}
+
+TEST(VisitMembers, GivesUpWhereMoreDirectoriesOrProcessesAreThanAreLooked) {
+  const FakeTree tree(
+      {{"c/cgroup.procs", "1\n2\n"}, {"c/a/cgroup.procs", "3\n"}, {"c/b/cgroup.procs", "4\n5\n"}});
+  std::vector<Error> errors;
+  EXPECT_EQ(members(tree, "c", &errors, {.directories = 3, .processes = 5}).size(), 3U);
+  EXPECT_THAT(errors, IsEmpty());
+  for (const auto& left : {MembersLeft{.directories = 2, .processes = 5},
+                           MembersLeft{.directories = 3, .processes = 4}}) {
+    EXPECT_EQ(members(tree, "c", &errors, left).size(), 2U);
+    ASSERT_EQ(errors.size(), 1U);
+    EXPECT_EQ(errors[0].kind, ErrorKind::kOverLimit);
+  }
+}
+
+TEST(VisitMembers, ReadsNoListThatIsLongerThanWhatIsLookedAt) {
+  std::string many;
+  for (int pid = 0; pid < 16'385; ++pid) many += "4194304\n";
+  const FakeTree tree(FakeTree::Entries{{"c/cgroup.procs", many}});
+  std::vector<Error> errors;
+  EXPECT_THAT(members(tree, "c", &errors), IsEmpty());
+  ASSERT_EQ(errors.size(), 1U);
+  EXPECT_EQ(errors[0].kind, ErrorKind::kOverLimit);
 }
 
 TEST(VisitMembers, SaysThatADirectoryHasGone) {

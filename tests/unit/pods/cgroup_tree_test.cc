@@ -180,6 +180,32 @@ TEST(FindPods, SaysWhenThereIsNoCgroupTree) {
   EXPECT_THAT(found.error().what, ::testing::HasSubstr("paths.cgroup"));
 }
 
+TEST(FindPods, LooksForPodsWhateverUsersMake) {
+  const FakeTree tree(
+      {{"cgroup.controllers", ""},
+       {"user.slice/user-1000.slice/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
+       {"kubepods/pod" + kPodUid + "/" + kContainerB + "/", ""}});
+  const auto found = find_pods(tree.path());
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->pods.size(), 1U);
+  ASSERT_EQ(found->pods[0].containers.size(), 1U);
+  EXPECT_EQ(found->pods[0].containers[0].id, kContainerB);
+}
+
+TEST(FindPods, SaysThatItHasNotLookedEverywhere) {
+  const FakeTree tree({{"cgroup.controllers", ""},
+                       {"many/1/below/", ""},
+                       {"many/2/below/", ""},
+                       {"kubepods/pod" + kPodUid + "/" + kContainerB + "/", ""}});
+  EXPECT_THAT(find_pods(tree.path(), 6)->errors,
+              IsEmpty());  // the root, and leaves of a file system
+  const auto found = find_pods(tree.path(), 3);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->pods.size(), 1U);
+  ASSERT_EQ(found->errors.size(), 1U);
+  EXPECT_EQ(found->errors[0].kind, ErrorKind::kOverLimit);
+}
+
 TEST(FindPods, GivesUpInATreeWithoutEnd) {
   std::string deep = "kubepods";
   for (int i = 0; i < 40; ++i) deep += "/x";

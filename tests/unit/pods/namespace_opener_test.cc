@@ -178,6 +178,42 @@ TEST_F(NamespaceOpenerTest, SeesWhatAHostNetworkPodHasBeside) {
   EXPECT_EQ(opened->own[0].id, id("health"));
 }
 
+TEST_F(NamespaceOpenerTest, ThePodIsAtHomeWhereItsOldestProcessIs) {
+  procs(kContainerA, "10\n11\n");
+  procs(kContainerB, "20\n21\n");
+  proc_.process(10, "visitor", cgroup_of(kContainerA), "elsewhere", 300);
+  proc_.process(11, "visitor", cgroup_of(kContainerA), "elsewhere", 301);
+  proc_.process(20, "worker", cgroup_of(kContainerB), "pod", 400);
+  proc_.process(21, "pause", cgroup_of(kContainerB), "pod", 200);
+  const auto opened = open();
+  ASSERT_TRUE(opened);
+  ASSERT_EQ(opened->own.size(), 2U);
+  EXPECT_EQ(opened->own[0].id, id("pod"));
+  EXPECT_EQ(opened->own[1].id, id("elsewhere"));
+  for (const auto& space : opened->own) {
+    EXPECT_FALSE(space.fd.valid());
+    const auto again = NamespaceOpener(proc_.path()).open(space.at);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(again->id, space.id);
+  }
+}
+
+TEST_F(NamespaceOpenerTest, GivesUpAPodOfMoreNamespacesThanAreRead) {
+  procs(kContainerA, "10\n11\n12\n");
+  procs(kContainerB, "");
+  for (const auto* const name : {"one", "two", "three"}) {
+    static pid_t pid = 10;
+    proc_.process(pid++, "unshare", cgroup_of(kContainerA), name);
+  }
+  const auto with_room_for = [&](std::size_t most) {
+    return NamespaceOpener(proc_.path(), NamespaceAccess::kNamespace, most).open(pod(), id("host"));
+  };
+  EXPECT_TRUE(with_room_for(3));
+  const auto given_up = with_room_for(2);
+  ASSERT_FALSE(given_up);
+  EXPECT_EQ(given_up.error().kind, ErrorKind::kOverLimit);
+}
+
 TEST_F(NamespaceOpenerTest, NeverCountsTheHostsNamespaceAmongAPodsOwn) {
   procs(kContainerA, "10\n");
   procs(kContainerB, "20\n");

@@ -60,7 +60,7 @@ TEST(ParseContainerLogName, TakesTheBeginningOfAnIdThatWasCut) {
 }
 
 TEST(ParseContainerLogName, RefusesWhereTooLittleIsLeft) {
-  for (const std::size_t length : {230, 231, 240, 253}) {
+  for (const std::size_t length : {230U, 231U, 240U, 253U}) {
     const auto link = link_of(std::string(length, 'p'), "istio-proxy", kContainerA);
     EXPECT_FALSE(parse_container_log_name(link)) << link;
   }

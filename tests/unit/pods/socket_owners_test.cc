@@ -49,6 +49,15 @@ class SocketOwnersTest : public ::testing::Test {
   FakeProc proc_;
 };
 
+TEST_F(SocketOwnersTest, LooksAtNoMoreDescriptorsThanItMay) {
+  const auto all = SocketOwners(proc_.path(), 8).find(pod(), {100, 101, 102});
+  EXPECT_EQ(all.by_inode.size(), 3U);
+  EXPECT_FALSE(all.error);
+  const auto few = SocketOwners(proc_.path(), 7).find(pod(), {100, 101, 102, 7});
+  ASSERT_TRUE(few.error);
+  EXPECT_EQ(few.error->kind, ErrorKind::kOverLimit);
+}
+
 TEST_F(SocketOwnersTest, FindsProcessAndContainer) {
   const auto found = find(pod(), {102, 100, 103, 104, 105, 106, 7});
   ASSERT_EQ(found.by_inode.size(), 2U);

@@ -447,7 +447,7 @@ class ContainersTest : public ScannerTest {
   /// A pod in the namespace of that name with a process in each of its two containers, "app" and
   /// "sidecar".
   void add_kubernetes_pod(const std::string& name, pid_t pid, const std::string& network_namespace,
-                          bool unified) {
+                          bool unified, unsigned started = 100) {
     Pod added;
     added.pod_namespace = "shop";
     added.name = name;
@@ -455,7 +455,7 @@ class ContainersTest : public ScannerTest {
     for (const auto* const container : {"app", "sidecar"}) {
       const auto directory = name + "-" + container;
       proc_.tree().add("cgroup/" + directory + "/cgroup.procs", std::to_string(pid) + "\n");
-      proc_.process(pid, container, "0::/" + directory + "\n", network_namespace);
+      proc_.process(pid, container, "0::/" + directory + "\n", network_namespace, started);
       added.containers.push_back(
           {"id", container, {{proc_.tree().path("cgroup/" + directory), unified}}});
       ++pid;
@@ -714,14 +714,81 @@ TEST_F(ContainersTest, OfAPodThatVisitsAnothersNamespaceHaveNoneOfItsSockets) {
   proc_.tree().remove("proc/41");
   proc_.process(41, "sidecar", "0::/tool-sidecar\n", "web-ns");
   sockets_.detailed[inode("tool-ns")].push_back(close_wait_row(5));
-  EXPECT_EQ(pod(*scan(), "tool").visibility, Visibility::kHostNetwork);
+  const auto visiting = scan();
   proc_.tree().remove("proc/41");
   proc_.process(41, "sidecar", "0::/tool-sidecar\n", "tool-ns");
+  const auto back = scan();
+  for (const auto& snapshot : {visiting, back}) {
+    EXPECT_EQ(pod(*snapshot, "tool").visibility, Visibility::kVisible);
+    EXPECT_EQ(pod(*snapshot, "tool").sums.states.of(TcpState::kCloseWait), 2U);
+    EXPECT_EQ(pod(*snapshot, "tool").diagnosis.entered, 1U);
+    EXPECT_EQ(pod(*snapshot, "tool").diagnosis.left, 0U);
+    EXPECT_EQ(pod(*snapshot, "web").visibility, Visibility::kVisible);
+    EXPECT_EQ(pod(*snapshot, "web").sums.states.of(TcpState::kCloseWait), 3U);
+    EXPECT_EQ(pod(*snapshot, "web").diagnosis.entered, 0U);
+  }
+}
+
+TEST_F(ContainersTest, OfAPodThatIsNowhereElseAtHomeAreNotThoseOfThePodThatWasThereBefore) {
+  for (const auto* const visitor : {"a-tool", "z-tool"}) {  // read before and after the other
+    add_kubernetes_pod("web", 30, "web-ns", true);
+    add_kubernetes_pod(visitor, 40, "web-ns", true, 200);
+    sockets_.detailed[inode("web-ns")] = {close_wait_row(1), close_wait_row(2)};
+    const auto snapshot = scan();
+    EXPECT_EQ(pod(*snapshot, "web").visibility, Visibility::kVisible);
+    EXPECT_EQ(pod(*snapshot, "web").sums.states.of(TcpState::kCloseWait), 2U);
+    EXPECT_EQ(pod(*snapshot, visitor).visibility, Visibility::kHostNetwork);
+    EXPECT_THAT(pod(*snapshot, visitor).detail, HasSubstr("shop/web"));
+    pods_.pods.clear();
+    for (const auto* const pid : {"30", "31", "40", "41"}) {
+      proc_.tree().remove(std::string("proc/") + pid);
+    }
+    scan();
+  }
+}
+
+TEST_F(ContainersTest, OfPodsOnTheNetworkOfANodeThatIsAContainerAreNobodys) {
+  add_kubernetes_pod("etcd", 30, "node-ns", true);
+  add_kubernetes_pod("proxy", 40, "node-ns", true);
+  proc_.process(25, "systemd", "0::/docker/node\n", "node-ns", 50);
   const auto snapshot = scan();
-  EXPECT_EQ(pod(*snapshot, "tool").visibility, Visibility::kVisible);
-  EXPECT_EQ(pod(*snapshot, "tool").diagnosis.entered, 1U);
-  EXPECT_EQ(pod(*snapshot, "tool").diagnosis.left, 0U);
-  EXPECT_EQ(pod(*snapshot, "web").diagnosis.entered, 0U);
+  EXPECT_EQ(pod(*snapshot, "etcd").visibility, Visibility::kHostNetwork);
+  EXPECT_EQ(pod(*snapshot, "proxy").visibility, Visibility::kHostNetwork);
+}
+
+TEST_F(ContainersTest, OfPodsOfOneAgeInOneNamespaceAreNobodys) {
+  add_kubernetes_pod("one", 30, "ns", true);
+  add_kubernetes_pod("two", 40, "ns", true);
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "one").visibility, Visibility::kHostNetwork);
+  EXPECT_EQ(pod(*snapshot, "two").visibility, Visibility::kHostNetwork);
+}
+
+TEST_F(ContainersTest, OfAHostNetworkPodThatVisitsAreTheNodesAndItsOwn) {
+  add_kubernetes_pod("web", 30, "web-ns", true);
+  add_kubernetes_pod("debug", 40, "host", true);
+  proc_.tree().remove("proc/41");
+  proc_.process(41, "sidecar", "0::/debug-sidecar\n", "web-ns", 300);
+  sockets_.detailed[inode("web-ns")] = {close_wait_row(1)};
+  sockets_.detailed[inode("host")] = {made_by(cgroup("debug-app")), made_by(cgroup("debug-app"))};
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "web").sums.states.of(TcpState::kCloseWait), 1U);
+  EXPECT_EQ(pod(*snapshot, "debug").visibility, Visibility::kVisible);
+  EXPECT_EQ(pod(*snapshot, "debug").sums.states.of(TcpState::kCloseWait), 2U);
+}
+
+TEST_F(ContainersTest, OfAPodThatHasMadeANamespaceAreItsOwnWhoeverVisits) {
+  add_kubernetes_pod("builder", 30, "builder-ns", true);
+  proc_.tree().remove("proc/31");
+  proc_.process(31, "sidecar", "0::/builder-sidecar\n", "made-ns", 150);
+  add_kubernetes_pod("debug", 40, "debug-ns", true);
+  proc_.tree().remove("proc/41");
+  proc_.process(41, "sidecar", "0::/debug-sidecar\n", "made-ns", 300);
+  sockets_.detailed[inode("made-ns")] = {close_wait_row(1), close_wait_row(2)};
+  sockets_.detailed[inode("debug-ns")] = {close_wait_row(3)};
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "builder").sums.states.of(TcpState::kCloseWait), 2U);
+  EXPECT_EQ(pod(*snapshot, "debug").sums.states.of(TcpState::kCloseWait), 1U);
 }
 
 TEST_F(ContainersTest, AreFoundByInodeWhereTheirProcessesAreInAForeignCgroup) {
