@@ -66,6 +66,21 @@ json::object container_json(const ContainerDiagnosis& container) {
   return object;
 }
 
+json::object owner_json(const PodContainer& owner) {
+  return {{"namespace", owner.pod_namespace}, {"pod", owner.pod}, {"container", owner.container}};
+}
+
+json::array owners_json(const std::vector<OwnerSums>& owners) {
+  json::array array;
+  for (const auto& [owner, sockets, stuck] : owners) {
+    auto object = owner_json(owner);
+    object["sockets"] = sockets;
+    object["stuck"] = stuck;
+    array.push_back(std::move(object));
+  }
+  return array;
+}
+
 json::object close_wait_json(const PodSnapshot& pod) {
   json::array containers;
   for (const auto& container : pod.diagnosis.containers) {
@@ -85,7 +100,8 @@ json::object close_wait_json(const PodSnapshot& pod) {
           {"entered_total", pod.diagnosis.entered},
           {"left_total", pod.diagnosis.left},
           {"containers", std::move(containers)},
-          {"peers", std::move(peers)}};
+          {"peers", std::move(peers)},
+          {"owners", owners_json(pod.diagnosis.owners)}};
 }
 
 json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, const Shown& shown) {
@@ -119,8 +135,10 @@ json::object socket_json(const ListedSocket& listed) {
       {"age_seconds", seconds(std::chrono::floor<std::chrono::milliseconds>(socket.age))},
       {"unread_bytes", socket.unread_bytes()},
       {"container", listed.container},
+      {"owner", nullptr},
       {"inode", socket.inode},
       {"process", nullptr}};
+  if (listed.owner) object["owner"] = owner_json(*listed.owner);
   if (listed.process) {
     object["process"] = {{"pid", listed.process->pid}, {"comm", listed.process->comm}};
   }

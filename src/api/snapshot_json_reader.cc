@@ -81,6 +81,10 @@ ContainerDiagnosis read_container(const json::object& object) {
   return container;
 }
 
+PodContainer read_owner(const json::object& object) {
+  return {text_at(object, "namespace"), text_at(object, "pod"), text_at(object, "container")};
+}
+
 Diagnosis read_diagnosis(const json::object& object) {
   Diagnosis diagnosis;
   diagnosis.oldest = duration_at<std::chrono::milliseconds>(object, "oldest_seconds");
@@ -94,6 +98,11 @@ Diagnosis read_diagnosis(const json::object& object) {
     const auto& peer = entry.as_object();
     diagnosis.peers.push_back({kind_at(peer, "direction", kDirections), text_at(peer, "peer"),
                                count_at(peer, "sockets"), count_at(peer, "stuck")});
+  }
+  for (const auto& entry : object.at("owners").as_array()) {
+    const auto& owner = entry.as_object();
+    diagnosis.owners.push_back(
+        {read_owner(owner), count_at(owner, "sockets"), count_at(owner, "stuck")});
   }
   return diagnosis;
 }
@@ -189,6 +198,9 @@ ListedSocket read_socket(const json::object& object) {
   const auto unread = object.at("unread_bytes").to_number<std::uint32_t>();
   socket.receive_queue = unread > 0 ? unread + 1 : 0;  // the FIN
   listed.container = text_at(object, "container");
+  if (const auto& owner = object.at("owner"); !owner.is_null()) {
+    listed.owner = read_owner(owner.as_object());
+  }
   if (const auto& process = object.at("process"); !process.is_null()) {
     listed.process = SocketOwner{process.as_object().at("pid").to_number<pid_t>(),
                                  text_at(process.as_object(), "comm"), 0};

@@ -55,6 +55,15 @@ std::string peers(const PodSnapshot& pod) {
   return words.cell();
 }
 
+std::string owners(const PodSnapshot& pod) {
+  TsvWords words;
+  for (const auto& [owner, sockets, stuck] : pod.diagnosis.owners) {
+    words.add({owner.pod_namespace, owner.pod, owner.container, std::to_string(sockets),
+               std::to_string(stuck)});
+  }
+  return words.cell();
+}
+
 /// Of a pod that was counted.
 const Columns<PodSnapshot>& counts() {
   static const Columns<PodSnapshot> columns = {
@@ -80,7 +89,8 @@ const Columns<PodSnapshot>& counts() {
        [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.entered); }},
       {"left_total", [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.left); }},
       {"containers", containers},
-      {"peers", peers}};
+      {"peers", peers},
+      {"owners", owners}};
   return columns;
 }
 
@@ -177,17 +187,19 @@ std::string pods_tsv(const Snapshot& snapshot, std::chrono::steady_clock::time_p
 
 std::string sockets_tsv(const SocketListing& listing) {
   TsvTable table({"local", "remote", "direction", "owes", "age_seconds", "unread_bytes",
-                  "container", "inode", "pid", "process"});
+                  "container", "inode", "pid", "process", "owner_namespace", "owner_pod",
+                  "owner_container"});
   if (listing.visibility != Visibility::kVisible) {
     table.add_remark("hidden", {std::string(reason_of(listing.visibility)), listing.detail});
     return table.text();
   }
-  for (const auto& [socket, container, process] : listing.sockets) {
+  for (const auto& [socket, container, process, owner] : listing.sockets) {
     table.add_row({text_of(socket.local), text_of(socket.remote),
                    std::string(name_of(socket.direction)), std::string(name_of(socket.owes)),
                    seconds_text(socket.age), std::to_string(socket.unread_bytes()), container,
                    std::to_string(socket.inode), process ? std::to_string(process->pid) : "",
-                   process ? process->comm : ""});
+                   process ? process->comm : "", owner ? owner->pod_namespace : "",
+                   owner ? owner->pod : "", owner ? owner->container : ""});
   }
   table.add_remark("total", {std::to_string(listing.total)});
   return table.text();

@@ -12,7 +12,8 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "namespace, pod, container, direction, owes",
      "TCP sockets in CLOSE_WAIT by the container that made them, by who began the connection "
      "(inbound: the peer; outbound: the pod) and by the call that the application still owes "
-     "(accept, read, close). container=\"unknown\" where nobody can tell."},
+     "(accept, read, close). container=\"unknown\" where nobody can tell, container=\"other_pod\" where "
+     "a container of another pod has made them in this pod's network namespace."},
     {"closewatch_close_wait_stuck_sockets", MetricKind::kGauge, "namespace, pod, container",
      "TCP sockets that have been in CLOSE_WAIT for diagnosis.stuck_after or longer."},
     {"closewatch_close_wait_oldest_seconds", MetricKind::kGauge, "namespace, pod",
@@ -27,6 +28,11 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_close_wait_peer_sockets", MetricKind::kGauge, "namespace, pod, direction, peer",
      "Stuck sockets by peer: the diagnosis.peers worst of the pod, the rest as peer=\"other\". "
      "Outbound peers are ip:port, inbound ones ip."},
+    {"closewatch_close_wait_owner_sockets", MetricKind::kGauge,
+     "namespace, pod, owner_namespace, owner_pod, owner_container",
+     "Those TCP sockets in CLOSE_WAIT in the pod's network namespaces that other pods' containers "
+     "have made (container=\"other_pod\"), by that container: the 8 worst, the rest with "
+     "\"other_owners\" for all three. Only where there are some."},
     {"closewatch_pod_visible", MetricKind::kGauge, "namespace, pod, reason",
      "1 when the pod's sockets were counted in the last scan; 0 when not, for the reason given, "
      "and then it has no counts."},

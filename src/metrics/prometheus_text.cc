@@ -143,6 +143,12 @@ void add_diagnosis(Exposition& exposition, const Labels& pod, const Diagnosis& d
                    with(pod, label("direction", name_of(peer.direction)), label("peer", peer.peer)),
                    peer.stuck);
   }
+  for (const auto& [owner, sockets, stuck] : diagnosis.owners) {
+    exposition.add(Metric::kCloseWaitOwner,
+                   with(pod, label("owner_namespace", owner.pod_namespace),
+                        label("owner_pod", owner.pod), label("owner_container", owner.container)),
+                   sockets);
+  }
 }
 
 void add_backlog(Exposition& exposition, const Labels& pod, std::string_view port,

@@ -30,9 +30,12 @@ void parse_pids(std::string_view text, std::vector<pid_t>& pids) {
   std::sort(pids.begin(), pids.end());
 }
 
+enum class Processes : bool { kLeftOut, kAskedFor };
+
 class MembersWalk {
  public:
-  MembersWalk(MembersLeft& left, const MembersVisitor& visitor) : left_(left), visitor_(visitor) {}
+  MembersWalk(Processes processes, MembersLeft& left, const MembersVisitor& visitor)
+      : processes_(processes), left_(left), visitor_(visitor) {}
 
   void visit(int parent, const char* path, int depth) {
     if (over_) return;
@@ -83,6 +86,7 @@ class MembersWalk {
   }
 
   void members(int directory, std::uint64_t cgroup_id) {
+    if (processes_ == Processes::kLeftOut) return visitor_(cgroup_id, pids_);
     constexpr auto kMost = MembersLeft{}.processes;
     auto read = read_file_at(directory, "cgroup.procs", text_, kMost * kBytesOfProcess);
     if (!read && read.error().kind == ErrorKind::kMalformed) return give_up("processes", kMost);
@@ -97,6 +101,7 @@ class MembersWalk {
     visitor_(cgroup_id, pids_);
   }
 
+  Processes processes_;
   MembersLeft& left_;
   const MembersVisitor& visitor_;
   bool over_ = false;
@@ -109,7 +114,14 @@ class MembersWalk {
 
 std::vector<Error> visit_members(const std::string& directory, MembersLeft& left,
                                  const MembersVisitor& visitor) {
-  MembersWalk walk(left, visitor);
+  MembersWalk walk(Processes::kAskedFor, left, visitor);
+  walk.visit(kWorkingDirectory, directory.c_str(), 0);
+  return std::move(walk).errors();
+}
+
+std::vector<Error> visit_cgroups(const std::string& directory, MembersLeft& left,
+                                 const MembersVisitor& visitor) {
+  MembersWalk walk(Processes::kLeftOut, left, visitor);
   walk.visit(kWorkingDirectory, directory.c_str(), 0);
   return std::move(walk).errors();
 }

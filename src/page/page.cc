@@ -181,6 +181,15 @@ Cell finding(std::string_view value) {
   return {html_text(value), value.empty() ? "breaks empty" : "breaks"};
 }
 
+/// With the owner below, where it is another pod's.
+Cell container_cell(const Diagnosis& diagnosis) {
+  auto cell = finding(container_text(diagnosis));
+  if (!diagnosis.owners.empty()) {
+    cell.html += fmt::format(" <small>{}</small>", html_text(owner_text(diagnosis)));
+  }
+  return cell;
+}
+
 std::vector<Cell> counted_cells(const PodSnapshot& pod) {
   const auto stuck = pod.diagnosis.stuck();
   auto stuck_cell = number(stuck);
@@ -193,7 +202,7 @@ std::vector<Cell> counted_cells(const PodSnapshot& pod) {
           finding(owes_text(diagnosis)),
           finding(direction_text(diagnosis)),
           finding(top_peer_text(diagnosis)),
-          finding(container_text(diagnosis)),
+          container_cell(diagnosis),
           queue_cell(pod.sums),
           number(pod.sums.states.of(TcpState::kEstablished))};
 }
@@ -419,6 +428,22 @@ std::string peers_table(const Diagnosis& diagnosis) {
                rows);
 }
 
+std::string owners_table(const Diagnosis& diagnosis) {
+  std::vector<std::vector<Cell>> rows;
+  rows.reserve(diagnosis.owners.size());
+  for (const auto& [owner, sockets, stuck] : diagnosis.owners) {
+    rows.push_back({text(owner.pod), text(owner.pod_namespace), text(owner.container),
+                    number(sockets), number(stuck)});
+  }
+  return table("Owners of the sockets in CLOSE_WAIT that other pods have made here",
+               {{"Pod", Kind::kText},
+                {"Namespace", Kind::kText},
+                {"Container", Kind::kText},
+                {"Sockets", Kind::kNumber},
+                {"Stuck", Kind::kNumber}},
+               rows);
+}
+
 std::string listeners_table(const SocketSums& sums) {
   std::vector<std::vector<Cell>> rows;
   rows.reserve(sums.listeners.size());
@@ -457,6 +482,7 @@ std::string pod_section(const PodSnapshot& pod, const Shown& shown) {
   }
   html += counted_facts(pod);
   if (!pod.diagnosis.containers.empty()) html += containers_table(pod.diagnosis);
+  if (!pod.diagnosis.owners.empty()) html += owners_table(pod.diagnosis);
   if (!pod.diagnosis.peers.empty()) html += peers_table(pod.diagnosis);
   if (!pod.sums.listeners.empty()) html += listeners_table(pod.sums);
   return html + states_table(pod) + "</section>\n";
@@ -470,7 +496,7 @@ std::string sockets_section(const SocketListing* listing) {
   if (listing->sockets.empty()) return "";
   std::vector<std::vector<Cell>> rows;
   rows.reserve(listing->sockets.size());
-  for (const auto& [socket, container, process] : listing->sockets) {
+  for (const auto& [socket, container, process, owner] : listing->sockets) {
     rows.push_back(
         {text(text_of(socket.remote)),
          text(text_of(socket.local)),
@@ -478,7 +504,7 @@ std::string sockets_section(const SocketListing* listing) {
          text(name_of(socket.owes)),
          {human(std::chrono::floor<std::chrono::milliseconds>(socket.age)), "number"},
          number(socket.unread_bytes()),
-         text(container),
+         text(owner ? container + ": " + text_of(*owner) : container),
          text(process ? fmt::format("{}/{}", process->pid, process->comm) : std::string("–"))});
   }
   return table(listing->cut() ? fmt::format("The {} oldest sockets in CLOSE_WAIT of {}",

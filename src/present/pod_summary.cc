@@ -71,6 +71,15 @@ std::string container_text(const Diagnosis& diagnosis) {
   return leaking == 1 ? worst->container : fmt::format("{} +{}", worst->container, leaking - 1);
 }
 
+std::string owner_text(const Diagnosis& diagnosis) {
+  const auto& owners = diagnosis.owners;
+  if (owners.empty()) return "";
+  const auto& [owner, sockets, stuck] = owners.front();
+  const auto others = owners.size() - 1;
+  return fmt::format("{} ({}){}", text_of(owner), sockets,
+                     others == 0 ? "" : fmt::format(" +{}", others));
+}
+
 std::string limit_text(const ListenBacklog& queue) {
   return queue.limit ? std::to_string(*queue.limit) : "?";
 }

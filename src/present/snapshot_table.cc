@@ -64,6 +64,12 @@ std::vector<TableColumn> diagnosis_columns() {
   };
 }
 
+TableColumn owner_column() {
+  return {"OTHER OWNER", TextTable::Align::kLeft,
+          [](const PodSnapshot& pod) { return owner_text(pod.diagnosis); },
+          [](const StateCounts&) { return std::string(); }};
+}
+
 bool is_used(TcpState state, const Snapshot& snapshot, const Pods& pods, bool with_node) {
   return (with_node && snapshot.node && snapshot.node->of(state) > 0) ||
          std::any_of(pods.begin(), pods.end(), [&](const PodSnapshot* pod) {
@@ -76,6 +82,10 @@ std::vector<TableColumn> columns_of(const Snapshot& snapshot, const Pods& pods, 
   if (filter.state && filter.state != TcpState::kCloseWait) return {state_column(*filter.state)};
   std::vector<TableColumn> columns = {state_column(TcpState::kCloseWait)};
   for (auto& column : diagnosis_columns()) columns.push_back(std::move(column));
+  const bool owned = std::any_of(pods.begin(), pods.end(), [](const PodSnapshot* pod) {
+    return !pod->diagnosis.owners.empty();
+  });
+  if (owned) columns.push_back(owner_column());
   if (filter.state) return columns;
   for (const auto state : kTcpStates) {
     if (state == TcpState::kCloseWait) continue;
@@ -131,6 +141,7 @@ std::string snapshot_table(const Snapshot& snapshot, const PodFilter& filter) {
 }
 
 std::string listing_table(const SocketListing& listing) {
+  const bool owned = listing.has_owners();
   TextTable table;
   for (const auto* const head : {"LOCAL", "REMOTE", "DIRECTION", "OWES"}) {
     table.add_column(head, TextTable::Align::kLeft);
@@ -139,12 +150,19 @@ std::string listing_table(const SocketListing& listing) {
   for (const auto* const head : {"CONTAINER", "PROCESS"}) {
     table.add_column(head, TextTable::Align::kLeft);
   }
-  for (const auto& [socket, container, process] : listing.sockets) {
-    table.add_row({text_of(socket.local), text_of(socket.remote),
-                   std::string(name_of(socket.direction)), std::string(name_of(socket.owes)),
-                   human(std::chrono::floor<std::chrono::milliseconds>(socket.age)),
-                   std::to_string(socket.unread_bytes()), container,
-                   process ? fmt::format("{}/{}", process->pid, process->comm) : kUnknown});
+  if (owned) table.add_column("OTHER OWNER", TextTable::Align::kLeft);
+  for (const auto& [socket, container, process, owner] : listing.sockets) {
+    std::vector<std::string> cells{
+        text_of(socket.local),
+        text_of(socket.remote),
+        std::string(name_of(socket.direction)),
+        std::string(name_of(socket.owes)),
+        human(std::chrono::floor<std::chrono::milliseconds>(socket.age)),
+        std::to_string(socket.unread_bytes()),
+        container,
+        process ? fmt::format("{}/{}", process->pid, process->comm) : kUnknown};
+    if (owned) cells.push_back(owner ? text_of(*owner) : "");
+    table.add_row(std::move(cells));
   }
   return table.text();
 }

@@ -43,7 +43,7 @@ CloseWaitSocket close_wait_socket(const SocketRow& row) {
   socket.remote = unmapped(row.remote);
   socket.inode = row.inode;
   socket.receive_queue = row.receive_queue;
-  socket.cgroup_known = row.cgroup_id && *row.cgroup_id != kUnknownCgroup;
+  socket.cgroup_id = row.cgroup_id.value_or(kUnknownCgroup);
   socket.owes = owed_call_of(row);
   return socket;
 }

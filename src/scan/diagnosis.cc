@@ -18,14 +18,16 @@ ContainerDiagnosis& sums_of(std::vector<ContainerDiagnosis>& containers, const s
   return *at;
 }
 
-/// Sums by container index, which costs no comparison of names for each socket; the last is for
-/// the unknown.
+/// Sums by container index, which costs no comparison of names for each socket; the last but one is
+/// for the unknown, the last for other pods' containers.
 std::vector<ContainerDiagnosis> sums_by_index(std::span<const CloseWaitSocket> sockets,
                                               std::size_t containers,
                                               std::chrono::nanoseconds stuck_after) {
-  std::vector<ContainerDiagnosis> sums(containers + 1);
+  std::vector<ContainerDiagnosis> sums(containers + 2);
   for (const auto& socket : sockets) {
-    auto& container = sums[std::min<std::size_t>(socket.container, containers)];
+    const bool foreign = socket.container == kForeignContainer;
+    auto& container =
+        foreign ? sums.back() : sums[std::min<std::size_t>(socket.container, containers)];
     ++container.sockets.at(static_cast<std::size_t>(socket.direction))
           .at(static_cast<std::size_t>(socket.owes));
     if (socket.age >= stuck_after) ++container.stuck;
@@ -42,20 +44,25 @@ void add_sums(ContainerDiagnosis& to, const ContainerDiagnosis& from) {
   to.stuck += from.stuck;
 }
 
+bool has_sockets(const ContainerDiagnosis& sums) {
+  return sums.sockets != ContainerDiagnosis{}.sockets;
+}
+
 std::vector<ContainerDiagnosis> by_container(std::span<const CloseWaitSocket> sockets,
                                              const std::vector<Container>& containers,
                                              std::chrono::nanoseconds stuck_after) {
   const auto sums = sums_by_index(sockets, containers.size(), stuck_after);
   std::vector<ContainerDiagnosis> labelled;
   for (std::size_t i = 0; i < containers.size(); ++i) {
-    const bool has_sockets = sums[i].sockets != ContainerDiagnosis{}.sockets;
-    if (containers[i].name.empty() && !has_sockets) continue;
+    if (containers[i].name.empty() && !has_sockets(sums[i])) continue;
     add_sums(sums_of(labelled, label_of(containers[i])), sums[i]);
   }
-  const auto& unknown = sums.back();
-  if (labelled.empty() || unknown.sockets != ContainerDiagnosis{}.sockets) {
+  const auto& unknown = sums[containers.size()];
+  if (labelled.empty() || has_sockets(unknown)) {
     add_sums(sums_of(labelled, kUnknownContainer), unknown);
   }
+  const auto& foreign = sums.back();
+  if (has_sockets(foreign)) add_sums(sums_of(labelled, kOtherPod), foreign);
   return labelled;
 }
 
@@ -81,6 +88,11 @@ std::uint64_t total(const std::vector<ContainerDiagnosis>& containers, Number nu
 std::string label_of(const Container& container) {
   if (!container.name.empty()) return container.name;
   return container.id.empty() ? kUnknownContainer : container.id.substr(0, kShortIdLength);
+}
+
+std::string label_of(const std::vector<Container>& containers, ContainerIndex container) {
+  if (container == kForeignContainer) return kOtherPod;
+  return container < containers.size() ? label_of(containers[container]) : kUnknownContainer;
 }
 
 std::uint64_t Diagnosis::stuck() const {
@@ -110,6 +122,8 @@ void Diagnosis::add(const Diagnosis& other, std::size_t peer_count) {
   left += other.left;
   peers.insert(peers.end(), other.peers.begin(), other.peers.end());
   peers = merged_peers(std::move(peers), peer_count);
+  owners.insert(owners.end(), other.owners.begin(), other.owners.end());
+  owners = merged_owners(std::move(owners));
 }
 
 Diagnosis diagnose(std::span<CloseWaitSocket> sockets, const std::vector<Container>& containers,

@@ -204,6 +204,7 @@ void Scanner::read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot) 
   sort_by_name(list.pods);
   snapshot->pods.reserve(list.pods.size());
   for (auto& pod : list.pods) snapshot->pods.push_back(identity(std::move(pod)));
+  foreign_owners_.begin(snapshot);
   read_pods(node, snapshot);
   settle_claims(*snapshot);
   read_spread_pods(*snapshot);
@@ -339,9 +340,7 @@ Result<void> Scanner::read_beside_host(PodNamespaces namespaces, std::size_t pla
   if (!namespaces.own.empty()) {
     if (auto read = read_own(namespaces, pod, snapshot); !read) return read;
     shared.own_sums = std::exchange(pod.sums, {});
-    shared.own_diagnosis =
-        diagnose(reader_->tally.pod_close_wait(), pod.containers, settings_.diagnosis);
-    reader_->tally.trim();
+    shared.own_diagnosis = diagnosis_of(pod, reader_->tally);
   }
   shared.cgroups = std::move(namespaces.cgroups);
   host_pods_.push_back(std::move(shared));
@@ -367,6 +366,7 @@ Result<void> Scanner::read_own(PodNamespaces& namespaces, PodSnapshot& pod, Snap
     history.observe(learn(*read, space.id, reader_->tally), clock_.steady_now(), reader_->tally);
     pod.sums.add(reader_->tally.sums());
   }
+  find_foreign(pod, snapshot);
   return find_containers(pod, namespaces.cgroups_known, snapshot);
 }
 
@@ -404,6 +404,21 @@ NamespaceIdentity Scanner::learn(const SocketReading& reading, const NamespaceId
   return {0, id};
 }
 
+/// What the pod's containers have not made, another's may have.
+void Scanner::find_foreign(const PodSnapshot& pod, Snapshot& snapshot) {
+  constexpr std::string_view kWhom = "the cgroups of all pods";
+  const auto guarded = [&](std::function<void()> work) {
+    if (!guard_.is_stuck(kWhom)) {
+      if (guard_.run(std::move(work), go_on_)) return true;
+      guard_.blame(kWhom);
+    }
+    complain(snapshot, ScanStage::kNamespace,
+             {ErrorKind::kHung, "looking at the cgroups of all pods hangs"});
+    return false;
+  };
+  foreign_owners_.find(pod, reader_->tally.pod_close_wait(), guarded);
+}
+
 /// Where the kernel names no cgroup, or one that tells nothing as the pod's processes are in
 /// cgroups of version 1, their descriptors tell the container.
 Result<void> Scanner::find_containers(const PodSnapshot& pod, bool cgroups_known,
@@ -412,7 +427,7 @@ Result<void> Scanner::find_containers(const PodSnapshot& pod, bool cgroups_known
   std::vector<std::uint32_t> inodes;
   const auto sockets = reader_->tally.pod_close_wait();
   for (const auto& socket : sockets) {
-    const bool told = socket.cgroup_known && cgroups_known;
+    const bool told = socket.cgroup_known() && cgroups_known;
     if (!told && socket.container == kNoContainer && socket.inode != 0) {
       inodes.push_back(socket.inode);
     }
@@ -445,12 +460,19 @@ Result<SocketOwnerList> Scanner::find_owners(const Pod& pod, std::vector<std::ui
   return fail(ErrorKind::kHung, kHangs);
 }
 
+Diagnosis Scanner::diagnosis_of(const Pod& pod, SocketTally& tally) const {
+  const auto sockets = tally.pod_close_wait();
+  auto diagnosis = diagnose(sockets, pod.containers, settings_.diagnosis);
+  foreign_owners_.name(sockets, settings_.diagnosis.stuck_after, diagnosis);
+  tally.trim();
+  return diagnosis;
+}
+
 void Scanner::diagnose_pod(PodSnapshot& pod, const CloseWaitHistory& history,
                            SocketTally& tally) const {
-  pod.diagnosis = diagnose(tally.pod_close_wait(), pod.containers, settings_.diagnosis);
+  pod.diagnosis = diagnosis_of(pod, tally);
   pod.diagnosis.entered = history.entered();
   pod.diagnosis.left = history.left();
-  tally.trim();
 }
 
 /// The host's namespace, shared out among the hostNetwork pods and the node.

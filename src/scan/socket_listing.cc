@@ -16,15 +16,21 @@ void list_pod(const PodSnapshot& pod, const OwnersOf& owners_of, SocketListing& 
   for (const auto& socket : pod.diagnosis.sockets) {
     auto& listed = listing.sockets.emplace_back();
     listed.socket = socket;
-    listed.container = socket.container < pod.containers.size()
-                           ? label_of(pod.containers[socket.container])
-                           : kUnknownContainer;
+    listed.container = label_of(pod.containers, socket.container);
+    if (socket.container == kForeignContainer) {
+      listed.owner = pod.diagnosis.owners.at(socket.owner).owner;
+    }
     const auto owner = owners.by_inode.find(socket.inode);
     if (owner != owners.by_inode.end()) listed.process = owner->second;
   }
 }
 
 }  // namespace
+
+bool SocketListing::has_owners() const {
+  return std::any_of(sockets.begin(), sockets.end(),
+                     [](const ListedSocket& listed) { return listed.owner.has_value(); });
+}
 
 SocketListing list_sockets(Namesakes pods, const OwnersOf& owners_of) {
   SocketListing listing;

@@ -12,6 +12,7 @@
 #include "closewatch/present/pod_summary.h"
 #include "closewatch/present/shown.h"
 #include "closewatch/present/text_table.h"
+#include "closewatch/scan/namesakes.h"
 
 namespace closewatch {
 namespace {
@@ -25,7 +26,7 @@ struct ScreenColumn {
 
 /// The most important first: a narrow screen lacks the last ones. At 80 columns those up to the
 /// peer are there.
-constexpr std::array<ScreenColumn, 10> kPodColumns = {{{"NAMESPACE/POD", 22, false},
+constexpr std::array<ScreenColumn, 11> kPodColumns = {{{"NAMESPACE/POD", 22, false},
                                                        {"CL_WAIT", 7, true},
                                                        {"STUCK", 6, true},
                                                        {"OLDEST", 6, true},
@@ -34,17 +35,19 @@ constexpr std::array<ScreenColumn, 10> kPodColumns = {{{"NAMESPACE/POD", 22, fal
                                                        {"TOP PEER", 21, false},
                                                        {"ACCEPT Q", 12, true},
                                                        {"CONTAINER", 16, false},
-                                                       {"ESTAB", 6, true}}};
+                                                       {"ESTAB", 6, true},
+                                                       {"OTHER OWNER", 36, false}}};
 
 /// Likewise: at 80 columns those up to the process are there.
-constexpr std::array<ScreenColumn, 8> kSocketColumns = {{{"REMOTE", 21, false},
+constexpr std::array<ScreenColumn, 9> kSocketColumns = {{{"REMOTE", 21, false},
                                                          {"LOCAL", 21, false},
                                                          {"OWES", 6, false},
                                                          {"AGE", 6, true},
                                                          {"PROCESS", 20, false},
                                                          {"UNREAD", 7, true},
                                                          {"DIRECTION", 9, false},
-                                                         {"CONTAINER", 16, false}}};
+                                                         {"CONTAINER", 16, false},
+                                                         {"OTHER OWNER", 36, false}}};
 
 /// Text in so many columns; what is too long shows that it was cut.
 std::string fitted(const std::string& text, std::size_t width, bool right = false) {
@@ -115,7 +118,8 @@ std::vector<std::string> pod_cells(const PodSnapshot& pod) {
           diagnosis.peers.empty() ? "" : printable(diagnosis.peers.front().peer),
           queue == nullptr ? "" : fmt::format("{}/{}", queue->sockets, limit_text(*queue)),
           printable(container_text(diagnosis)),
-          std::to_string(pod.sums.states.of(TcpState::kEstablished))};
+          std::to_string(pod.sums.states.of(TcpState::kEstablished)),
+          printable(owner_text(diagnosis))};
 }
 
 std::vector<std::string> socket_cells(const ListedSocket& listed) {
@@ -129,7 +133,8 @@ std::vector<std::string> socket_cells(const ListedSocket& listed) {
           printable(process),
           std::to_string(socket.unread_bytes()),
           std::string(name_of(socket.direction)),
-          printable(listed.container)};
+          printable(listed.container),
+          listed.owner ? printable(text_of(*listed.owner)) : ""};
 }
 
 using Pods = std::vector<const PodSnapshot*>;
@@ -183,6 +188,7 @@ std::string searched_text(const PodSnapshot& pod) {
                      owes_text(pod.diagnosis) + " " + direction_text(pod.diagnosis);
   for (const auto& peer : pod.diagnosis.peers) text += " " + peer.peer;
   for (const auto& container : pod.diagnosis.containers) text += " " + container.container;
+  for (const auto& owner : pod.diagnosis.owners) text += " " + text_of(owner.owner);
   return text;
 }
 
@@ -398,6 +404,16 @@ void TopScreen::append_pods(std::vector<TopLine>& lines, std::size_t width, std:
   }
 }
 
+/// The column of a socket's owner is there on wide screens alone.
+void TopScreen::append_owners(std::vector<TopLine>& lines, std::size_t width) const {
+  for (const auto& pod : find_namesakes(*snapshot_, open_->first, open_->second)) {
+    for (const auto& [owner, sockets, stuck] : pod.diagnosis.owners) {
+      lines.push_back(
+          {fitted(fmt::format("{} made by {}", sockets, printable(text_of(owner))), width)});
+    }
+  }
+}
+
 void TopScreen::append_sockets(std::vector<TopLine>& lines, std::size_t width, std::size_t height) {
   const auto name = printable(open_->first + "/" + open_->second);
   if (!listing_) {
@@ -420,6 +436,7 @@ void TopScreen::append_sockets(std::vector<TopLine>& lines, std::size_t width, s
   lines.push_back({fitted(fmt::format("{}: {} of {} sockets in CLOSE_WAIT, the oldest first", name,
                                       listing.sockets.size(), listing.total),
                           width)});
+  append_owners(lines, width);
   lines.push_back({row_text(kSocketColumns, heads(kSocketColumns), width), TopStyle::kHead});
   page_ = std::max<std::size_t>(height, lines.size() + 2) - lines.size() - 1;
   const auto count = static_cast<std::ptrdiff_t>(listing.sockets.size());

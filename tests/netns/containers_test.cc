@@ -196,6 +196,33 @@ TEST_F(ContainersTest, WhoseCgroupHasGoneIsUnknown) {
   EXPECT_EQ(leaks_of(found, "sidecar"), 0U);
 }
 
+// What Istio ambient's ztunnel does: its sockets are in the pod's namespace, it lives in its own.
+TEST_F(ContainersTest, OfAnotherPodThatStandsInTheNamespaceAreNamedAsOwners) {
+  CgroupPod ztunnel(logs_, "ztunnel");
+  const auto proxy = ztunnel.add_container("istio-proxy");
+  const NetworkNamespace home("ztunnel");
+  run_in(app_, [] { return outbound_leaks(3); });
+  processes_.push_back(std::make_unique<SocketHolder>(home, [&] {
+    enter_cgroup(proxy);
+    Sockets sockets;
+    space_.run([&] { sockets = outbound_leaks(5); });
+    return sockets;
+  }));
+  processes_.back()->wait_until_ready();
+  AgentScanner scanner(config());
+  scanner.scan();
+  const auto& web = scanner.last_visible("web");
+  EXPECT_EQ(web.sums, testing::ss_counts(space_.name()));
+  EXPECT_EQ(leaks_of(web.diagnosis, "app"), 3U);
+  EXPECT_EQ(leaks_of(web.diagnosis, "other_pod"), 5U);
+  ASSERT_EQ(web.diagnosis.owners.size(), 1U);
+  EXPECT_EQ(web.diagnosis.owners[0].owner.pod, "ztunnel");
+  EXPECT_EQ(web.diagnosis.owners[0].owner.container, "istio-proxy");
+  EXPECT_EQ(web.diagnosis.owners[0].sockets, 5U);
+  EXPECT_EQ(scanner.last_sums_of("ztunnel").states.total(), 0U);
+  processes_.clear();
+}
+
 TEST_F(ContainersTest, AreFoundByDescriptorsUnderCgroupV1Alone) {
   const std::string v1 = "/sys/fs/cgroup/memory";
   if (!std::filesystem::exists(v1)) GTEST_SKIP() << "this machine has cgroup v2 alone";

@@ -95,6 +95,21 @@ inline Snapshot sample_snapshot() {
   return snapshot;
 }
 
+/// The same, but two containers of other pods have made 12 of shop/cart-0's sockets, one of them
+/// the youngest.
+inline Snapshot ambient_snapshot() {
+  auto snapshot = sample_snapshot();
+  auto& diagnosis = snapshot.pods.at(1).diagnosis;
+  diagnosis.containers = {{"app", {{{1, 100, 0}, {0, 0, 1'088}}}, 993},
+                          {kOtherPod, {{{0, 0, 0}, {0, 0, 12}}}, 7},
+                          {"sidecar", {}, 0}};
+  diagnosis.owners = {{{"istio-system", "ztunnel-x7k2p", "istio-proxy"}, 10, 7},
+                      {{"debug", "shell", "sh"}, 2, 0}};
+  diagnosis.sockets.back().container = kForeignContainer;
+  diagnosis.sockets.back().owner = 1;
+  return snapshot;
+}
+
 /// The sockets of shop/cart-0, of which a process has one.
 inline SocketListing sample_listing(const Snapshot& snapshot, const std::string& process) {
   return list_sockets(find_namesakes(snapshot, "shop", "cart-0"), [&](const Pod&, const auto&) {

@@ -233,6 +233,10 @@ class SchemaTest(DocumentTest):
                 lambda pod: pod["close_wait"]["peers"][0].update(peer="::1"),
             "an inbound peer with its port":
                 lambda pod: pod["close_wait"]["peers"][0].update(peer="127.0.0.1:80"),
+            "an owner without a pod": lambda pod: pod["close_wait"].update(
+                owners=[{"namespace": "shop", "container": "app", "sockets": 1, "stuck": 0}]),
+            "an owner of nothing": lambda pod: pod["close_wait"].update(
+                owners=[{"namespace": "shop", "pod": "a", "container": "app", "sockets": 0, "stuck": 0}]),
         }
         right = scan("--pod", pod_name(self.leaky))
         (unseen_pod,) = copy.deepcopy(right["pods"])
@@ -267,6 +271,7 @@ class SchemaTest(DocumentTest):
             "no age": change("read", age_seconds=None),
             "an address without port": change("read", local="127.0.0.1"),
             "a process without a name": change("read", process={"pid": 1}),
+            "an owner without a namespace": change("read", owner={"pod": "a", "container": "app"}),
             "a process of what is not accepted": change(
                 "accept", process={"pid": 1, "comm": "init"}),
             "an inode of what is not accepted": change("accept", inode=7),
@@ -318,7 +323,7 @@ class SchemaTest(DocumentTest):
         none = {"accept": 0, "read": 0, "close": 0}
         self.assertEqual(
             {"sockets": 0, "stuck": 0, "oldest_seconds": 0, "unread_bytes": 0,
-             "entered_total": 0, "left_total": 0, "peers": [],
+             "entered_total": 0, "left_total": 0, "peers": [], "owners": [],
              "containers": [
                  {"container": "unknown", "stuck": 0, "inbound": none, "outbound": none}]},
             diagnosis)
@@ -373,33 +378,45 @@ class BlockedScanTest(DocumentTest):
         self.assertEqual("stale", sockets["reason"])
 
 
-class HostNetworkTest(DocumentTest):
-    """A pod on the host's network, in a cgroup tree that has nothing else."""
+class CgroupTreeTest(DocumentTest):
+    """A test of pods in a cgroup tree that has nothing else."""
 
     def setUp(self):
         (unified,) = [os.path.dirname(file) for root in ("/sys/fs/cgroup", "/sys/fs/cgroup/unified")
                       for file in glob.glob(f"{root}/cgroup.controllers")]
         tree = f"/cwtest-{os.getpid()}"
-        uid, container = str(uuid.uuid4()), os.urandom(32).hex()
         self.enterContext(cleaned_up(
             lambda: wait_for(lambda: remove_cgroup(tree), f"{tree} to be removed")))
-        cgroup = pathlib.Path(f"{unified}{tree}/kubepods/pod{uid}/{container}")
+        self.root = unified + tree
+        self.logs = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        self.flags = ("--pods.discovery", "kubernetes", "--paths.cgroup", self.root,
+                      "--paths.pod_logs", str(self.logs), "--paths.container_logs", str(self.logs))
+
+    def add_pod(self, name, container):
+        """A pod of the namespace shop; returns the command that runs another in its container."""
+        uid, number = str(uuid.uuid4()), os.urandom(32).hex()
+        cgroup = pathlib.Path(f"{self.root}/kubepods/pod{uid}/{number}")
         cgroup.mkdir(parents=True)
-        logs = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        (logs / f"shop_proxy-0_{uid}").mkdir()
-        (logs / f"proxy-0_shop_envoy-{container}.log").touch()
-        self.flags = ("--pods.discovery", "kubernetes", "--paths.cgroup", unified + tree,
-                      "--paths.pod_logs", str(logs), "--paths.container_logs", str(logs))
-        self.leak = Leak("inbound", "close", "127.0.0.1", free_port(), 3)
-        self.holder = self.enterContext(Holder(
-            "hold_close_wait.py", ",".join(map(str, self.leak)),
-            prefix=("sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(cgroup))))
+        (self.logs / f"shop_{name}_{uid}").mkdir()
+        (self.logs / f"{name}_shop_{container}-{number}.log").touch()
+        return ("sh", "-c", 'echo $$ >"$0/cgroup.procs" && exec "$@"', str(cgroup))
 
     def scan(self, *arguments):
         """`scan` as JSON."""
         done = run_closewatch("scan", "--output", "json", *self.flags, *arguments)
         self.assertEqual((0, ""), (done.returncode, done.stderr))
         return json.loads(done.stdout)
+
+
+class HostNetworkTest(CgroupTreeTest):
+    """A pod on the host's network."""
+
+    def setUp(self):
+        super().setUp()
+        self.leak = Leak("inbound", "close", "127.0.0.1", free_port(), 3)
+        self.holder = self.enterContext(Holder(
+            "hold_close_wait.py", ",".join(map(str, self.leak)),
+            prefix=self.add_pod("proxy-0", "envoy")))
 
     def test_it_has_its_own_sockets_but_for_those_that_are_nobodys(self):
         (pod,) = self.assert_valid("pods", self.scan())["pods"]
@@ -431,6 +448,50 @@ class HostNetworkTest(DocumentTest):
         states = by_label(select(metrics, "closewatch_pod_sockets", pod="proxy-0"), "state")
         self.assertEqual(set(STATES.values()) - OWNERLESS, set(states))
         self.assertEqual(3, states["close_wait"])
+
+
+class OtherPodTest(CgroupTreeTest):
+    """A pod in whose network namespace another pod has made sockets and gone home."""
+
+    OWNER = {"namespace": "shop", "pod": "ztunnel-0", "container": "proxy"}
+
+    def setUp(self):
+        super().setUp()
+        self.cart = self.enterContext(Namespace("cart"))
+        home = self.enterContext(Namespace("ztunnel"))
+        self.enterContext(Holder("hold_close_wait.py", "inbound,close,127.0.0.1,8080,2,0",
+                                 prefix=(*self.add_pod("cart-0", "app"), *self.cart.entering())))
+        self.enterContext(Holder("hold_close_wait_elsewhere.py", f"/run/netns/{self.cart.name}",
+                                 "outbound,read,127.0.0.1,15006,5,0",
+                                 prefix=(*self.add_pod("ztunnel-0", "proxy"), *home.entering())))
+
+    def test_the_owner_is_named_and_the_sockets_stay_where_ss_shows_them(self):
+        pods = {pod["pod"]: pod for pod in self.assert_valid("pods", self.scan())["pods"]}
+        self.assertEqual(self.cart.states(), pods["cart-0"]["states"])
+        leak = pods["cart-0"]["close_wait"]
+        self.assertEqual({"app": 2, "other_pod": 5}, {
+            container["container"]: sum(count for direction in ("inbound", "outbound")
+                                        for count in container[direction].values())
+            for container in leak["containers"]})
+        self.assertEqual([self.OWNER | {"sockets": 5, "stuck": 0}], leak["owners"])
+        own = pods["ztunnel-0"]
+        self.assertEqual((0, []), (sum(own["states"].values()), own["close_wait"]["owners"]))
+
+    def test_each_socket_has_its_owner(self):
+        listed = self.assert_valid("sockets", self.scan("--sockets", "--pod", "shop/cart-0"))["sockets"]
+        owners = [socket["owner"] for socket in listed if socket["container"] == "other_pod"]
+        self.assertEqual([self.OWNER] * 5, owners)
+        self.assertEqual([None] * 2, [socket["owner"] for socket in listed if socket["container"] == "app"])
+        table = run_closewatch("scan", *self.flags).stdout
+        self.assertIn(" OTHER OWNER ", table)
+        self.assertIn(" shop/ztunnel-0/proxy (5) ", table)
+
+    def test_metrics_name_the_owner(self):
+        metrics = self.enterContext(Agent(*self.flags)).fresh_metrics()
+        labels = {f"owner_{key}": value for key, value in self.OWNER.items()}
+        self.assertEqual({"proxy": 5}, by_label(
+            select(metrics, "closewatch_close_wait_owner_sockets", pod="cart-0", **labels), "owner_container"))
+        self.assertEqual({}, select(metrics, "closewatch_close_wait_owner_sockets", pod="ztunnel-0"))
 
 
 class ScanTest(unittest.TestCase):

@@ -20,6 +20,7 @@ enum class Metric : std::uint8_t {
   kCloseWaitEntered,
   kCloseWaitLeft,
   kCloseWaitPeer,
+  kCloseWaitOwner,
   kPodVisible,
   kPodInfo,
   kUnnamedPods,
@@ -42,7 +43,7 @@ enum class Metric : std::uint8_t {
   kProcessResidentMemory,
   kProcessStartTime,
 };
-inline constexpr std::size_t kMetricCount = 29;
+inline constexpr std::size_t kMetricCount = 30;
 
 struct MetricDescription {
   std::string_view name;

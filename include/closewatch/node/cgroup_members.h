@@ -31,5 +31,8 @@ struct MembersLeft {
 /// processes of its own (they are listed above it).
 std::vector<Error> visit_members(const std::string& directory, MembersLeft& left,
                                  const MembersVisitor& visitor);
+/// Likewise, but does not ask for processes: all directories seem to have none.
+std::vector<Error> visit_cgroups(const std::string& directory, MembersLeft& left,
+                                 const MembersVisitor& visitor);
 
 }  // namespace closewatch

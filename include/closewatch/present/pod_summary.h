@@ -25,6 +25,10 @@ std::string top_peer_text(const Diagnosis& diagnosis);
 /// "app", or "app +1" when another container has such sockets too; empty when none has.
 std::string container_text(const Diagnosis& diagnosis);
 
+/// "istio-system/ztunnel-x7k2p/istio-proxy (12)": the owner of most of the sockets that other pods'
+/// containers have made, with " +1" for each further one; empty when there is none.
+std::string owner_text(const Diagnosis& diagnosis);
+
 /// How many may wait; "?" where the engine cannot tell.
 std::string limit_text(const ListenBacklog& queue);
 

@@ -33,21 +33,29 @@ std::string_view name_of(OwedCall owes);
 
 /// No container that is known.
 inline constexpr ContainerIndex kNoContainer = 0xFFFF;
+/// A container of another pod, whose process stood in the namespace.
+inline constexpr ContainerIndex kForeignContainer = 0xFFFE;
+
+/// The owner of a socket that another pod's container has made, by its place in Diagnosis::owners.
+using OwnerIndex = std::uint8_t;
 
 /// A socket in CLOSE_WAIT: the part of a SocketRow that a diagnosis is made from, and what it came
 /// to.
 struct CloseWaitSocket {
   std::uint64_t cookie = 0;
+  std::uint64_t cgroup_id = kUnknownCgroup;  ///< that made it, whose ever that is
   std::chrono::nanoseconds age{};   ///< in CLOSE_WAIT, never overstated by more than a kernel tick
   Endpoint local;                   ///< a v4-mapped address as the IPv4 address that it is
   Endpoint remote;                  ///< likewise
   std::uint32_t inode = 0;          ///< 0: not accepted yet
   std::uint32_t receive_queue = 0;  ///< unread bytes, the FIN counting as one
   ContainerIndex container = kNoContainer;
-  bool cgroup_known = false;  ///< the kernel named the cgroup, even if that is of no container
+  OwnerIndex owner = 0;  ///< only with kForeignContainer, in the lists of a diagnosis
   Direction direction = Direction::kOutbound;
   OwedCall owes = OwedCall::kClose;
 
+  /// The kernel named the cgroup, even if that is of no container.
+  [[nodiscard]] bool cgroup_known() const { return cgroup_id != kUnknownCgroup; }
   /// Data that the application has not read.
   [[nodiscard]] std::uint32_t unread_bytes() const {
     return receive_queue > 0 ? receive_queue - 1 : 0;

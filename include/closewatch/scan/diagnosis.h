@@ -10,6 +10,7 @@
 
 #include "closewatch/pods/pod.h"
 #include "closewatch/scan/close_wait_socket.h"
+#include "closewatch/scan/owner.h"
 #include "closewatch/scan/peer.h"
 
 namespace closewatch {
@@ -26,6 +27,8 @@ inline constexpr const char* kUnknownContainer = "unknown";
 
 /// A container's name; without one the first 12 digits of its id, as `crictl ps` shows it.
 std::string label_of(const Container& container);
+/// Of a socket: that of its container, kOtherPod or kUnknownContainer.
+std::string label_of(const std::vector<Container>& containers, ContainerIndex container);
 
 /// One container's sockets in CLOSE_WAIT.
 struct ContainerDiagnosis {
@@ -44,12 +47,14 @@ struct ContainerDiagnosis {
 struct Diagnosis {
   std::vector<ContainerDiagnosis> containers;  ///< by label, each once: all that have a name (or
                                                ///< kUnknownContainer when none has), zeros
-                                               ///< included, and others that have sockets
+                                               ///< included, and others that have sockets, among
+                                               ///< them kOtherPod
   std::chrono::milliseconds oldest{};          ///< 0 when there is none
   std::uint64_t unread_bytes = 0;
   std::uint64_t entered = 0;             ///< since the pod is watched, see CloseWaitHistory
   std::uint64_t left = 0;                ///< likewise
   std::vector<PeerSums> peers;           ///< see worst_peers()
+  std::vector<OwnerSums> owners;         ///< of the sockets of kOtherPod, see merged_owners()
   std::vector<CloseWaitSocket> sockets;  ///< the oldest, as many as were asked for
 
   [[nodiscard]] std::uint64_t stuck() const;
@@ -62,6 +67,7 @@ struct Diagnosis {
 
 /// Sums up the sockets of one pod, whose ages, directions and containers are known. Puts `sockets`
 /// into another order. Pure; O(n log n), allocates nothing for a socket but for those it lists.
+/// The owners are for ForeignOwners to name.
 Diagnosis diagnose(std::span<CloseWaitSocket> sockets, const std::vector<Container>& containers,
                    const DiagnosisSettings& settings);
 

@@ -19,6 +19,7 @@
 #include "closewatch/pods/pod.h"
 #include "closewatch/pods/socket_owners.h"
 #include "closewatch/scan/diagnosis.h"
+#include "closewatch/scan/foreign_owners.h"
 #include "closewatch/scan/hang_guard.h"
 #include "closewatch/scan/host_tally.h"
 #include "closewatch/scan/pacer.h"
@@ -120,6 +121,8 @@ class Scanner {
   NamespaceIdentity learn(const SocketReading& reading, const NamespaceId& id,
                           const SocketTally& tally);
   Result<void> find_containers(const PodSnapshot& pod, bool cgroups_known, Snapshot& snapshot);
+  void find_foreign(const PodSnapshot& pod, Snapshot& snapshot);
+  Diagnosis diagnosis_of(const Pod& pod, SocketTally& tally) const;
   void diagnose_pod(PodSnapshot& pod, const CloseWaitHistory& history, SocketTally& tally) const;
   void settle_claims(Snapshot& snapshot);
   void settle(std::span<Claim> claims, Snapshot& snapshot);
@@ -138,6 +141,7 @@ class Scanner {
   ScanSettings settings_;
   const Clock& clock_;
   HangGuard guard_;
+  ForeignOwners foreign_owners_;
   Features features_;
   PodHistories histories_;
   // What follows is of one scan.

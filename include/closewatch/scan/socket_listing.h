@@ -15,6 +15,7 @@ struct ListedSocket {
   CloseWaitSocket socket;
   std::string container;
   std::optional<SocketOwner> process;  ///< that has it open; nullopt: none is found
+  std::optional<PodContainer> owner;   ///< another pod's, where `container` is kOtherPod
 };
 
 /// A pod's sockets in CLOSE_WAIT, the oldest first: all, or as many as the snapshot keeps.
@@ -27,6 +28,8 @@ struct SocketListing {
   std::vector<ListedSocket> sockets;
 
   [[nodiscard]] bool cut() const { return sockets.size() < total; }
+  /// Whether any socket is another pod's.
+  [[nodiscard]] bool has_owners() const;
 };
 
 /// Finds the processes of a pod's sockets, by inode number.

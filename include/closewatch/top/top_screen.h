@@ -75,6 +75,7 @@ class TopScreen {
   void remember(const PodSnapshot& pod) { selected_ = {pod.uid, pod.name}; }
   void append_pods(std::vector<TopLine>& lines, std::size_t width, std::size_t height,
                    std::chrono::steady_clock::time_point now);
+  void append_owners(std::vector<TopLine>& lines, std::size_t width) const;
   void append_sockets(std::vector<TopLine>& lines, std::size_t width, std::size_t height);
   void scroll_to(std::ptrdiff_t at, std::size_t room);
   [[nodiscard]] std::string title(std::chrono::steady_clock::time_point now) const;

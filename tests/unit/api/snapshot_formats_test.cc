@@ -9,6 +9,7 @@
 namespace closewatch {
 namespace {
 
+using testing::ambient_snapshot;
 using ::testing::HasSubstr;
 using ::testing::Not;
 using testing::sample_listing;
@@ -83,6 +84,48 @@ TEST(SnapshotJson, HasTheDiagnosis) {
   EXPECT_EQ(peer.at("peer").as_string(), "10.0.0.9:443");
   EXPECT_EQ(peer.at("direction").as_string(), "outbound");
   EXPECT_EQ(peer.at("stuck").to_number<int>(), 950);
+}
+
+TEST(SnapshotJson, NamesTheOwnersOfWhatOtherPodsHaveMade) {
+  const auto whole = boost::json::parse(json_of(ambient_snapshot(), {})).as_object();
+  const auto& owners = whole.at("pods").at(1).at("close_wait").at("owners").as_array();
+  ASSERT_EQ(owners.size(), 2U);
+  EXPECT_EQ(owners[0].at("namespace").as_string(), "istio-system");
+  EXPECT_EQ(owners[0].at("pod").as_string(), "ztunnel-x7k2p");
+  EXPECT_EQ(owners[0].at("container").as_string(), "istio-proxy");
+  EXPECT_EQ(owners[0].at("sockets").to_number<int>(), 10);
+  EXPECT_EQ(owners[0].at("stuck").to_number<int>(), 7);
+  EXPECT_EQ(owners[1].at("pod").as_string(), "shell");
+}
+
+TEST(ListingJson, NamesTheOwnerOfASocketThatAnotherPodHasMade) {
+  const auto snapshot = ambient_snapshot();
+  const auto listing =
+      boost::json::parse(listing_json(snapshot, sample_listing(snapshot, "java"))).as_object();
+  const auto& own = listing.at("sockets").at(0).as_object();
+  EXPECT_EQ(own.at("container").as_string(), "app");
+  EXPECT_TRUE(own.at("owner").is_null());
+  const auto& foreign = listing.at("sockets").at(1).as_object();
+  EXPECT_EQ(foreign.at("container").as_string(), "other_pod");
+  EXPECT_EQ(foreign.at("owner").at("namespace").as_string(), "debug");
+  EXPECT_EQ(foreign.at("owner").at("pod").as_string(), "shell");
+  EXPECT_EQ(foreign.at("owner").at("container").as_string(), "sh");
+}
+
+TEST(SnapshotTable, HasAColumnForOtherOwnersWhereThereAreSome) {
+  EXPECT_THAT(snapshot_table(sample_snapshot(), {}), Not(HasSubstr("OTHER OWNER")));
+  const auto table = snapshot_table(ambient_snapshot(), {});
+  EXPECT_THAT(table, HasSubstr("TOP PEER             OTHER OWNER "));
+  EXPECT_THAT(table, HasSubstr("  istio-system/ztunnel-x7k2p/istio-proxy (10) +1  "));
+}
+
+TEST(ListingTable, HasAColumnForOtherOwnersWhereThereAreSome) {
+  const auto own = sample_snapshot();
+  EXPECT_THAT(listing_table(sample_listing(own, "java")), Not(HasSubstr("OTHER OWNER")));
+  const auto table = listing_table(sample_listing(ambient_snapshot(), "java"));
+  EXPECT_THAT(table, HasSubstr("PROCESS  OTHER OWNER\n"));
+  EXPECT_THAT(table, HasSubstr("app        77/java\n"));
+  EXPECT_THAT(table, HasSubstr("other_pod  -        debug/shell/sh\n"));
 }
 
 TEST(ListingJson, HasEachSocket) {

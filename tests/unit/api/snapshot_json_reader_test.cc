@@ -14,7 +14,7 @@ using ::testing::HasSubstr;
 using testing::sample_snapshot;
 
 TEST(SnapshotJsonReader, ReadsWhatTheWriterWrites) {
-  const auto snapshot = sample_snapshot();
+  const auto snapshot = testing::ambient_snapshot();
   testing::FakeClock clock;
   clock.wall = snapshot.taken_at + std::chrono::seconds(4);
   const auto text = snapshot_json(snapshot, {}, snapshot.taken_at_steady);
@@ -35,7 +35,7 @@ TEST(SnapshotJsonReader, ReadsAStaleSnapshotAndANodeThatIsNotSeen) {
 }
 
 TEST(SnapshotJsonReader, ReadsAListOfSockets) {
-  const auto snapshot = sample_snapshot();
+  const auto snapshot = testing::ambient_snapshot();
   auto listing =
       list_sockets(find_namesakes(snapshot, "shop", "cart-0"), [](const Pod&, const auto&) {
         SocketOwnerList owners;

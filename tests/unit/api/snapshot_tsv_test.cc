@@ -63,7 +63,7 @@ TEST(PodsTsv, HasAHeaderThatReadersRelyOn) {
             "established\tsyn_sent\tsyn_recv\tfin_wait1\tfin_wait2\ttime_wait\tclose\tclose_wait\t"
             "last_ack\tlisten\tclosing\tstuck\toldest_seconds\towes_accept\towes_read\t"
             "owes_close\tinbound\toutbound\tunread_bytes\tentered_total\tleft_total\t"
-            "containers\tpeers");
+            "containers\tpeers\towners");
 }
 
 TEST(PodsTsv, HasTheDiagnosisOfAPod) {
@@ -90,7 +90,15 @@ TEST(PodsTsv, HasTheDiagnosisOfAPod) {
           Pair("left_total", "99"), Pair("containers", "app/1201/1000 sidecar/0/0"),
           Pair("peers",
                "outbound/10.0.0.9:443/1000/950 inbound/[fd00::7]/60/0 inbound/other/41/0 "
-               "outbound/other/100/50")));
+               "outbound/other/100/50"),
+          Pair("owners", "")));
+}
+
+TEST(PodsTsv, NamesTheOwnersOfWhatOtherPodsHaveMade) {
+  const auto snapshot = testing::ambient_snapshot();
+  const auto cart = rows(pods_tsv(snapshot, snapshot.taken_at_steady))[1];
+  EXPECT_EQ(cart.at("containers"), "app/1189/993 other_pod/12/7 sidecar/0/0");
+  EXPECT_EQ(cart.at("owners"), "istio-system/ztunnel-x7k2p/istio-proxy/10/7 debug/shell/sh/2/0");
 }
 
 TEST(PodsTsv, HasNoNumbersForWhatWasNotCounted) {
@@ -116,11 +124,13 @@ TEST(PodsTsv, LeavesOutWhatNobodyKnowsOfAHostNetworkPod) {
 }
 
 TEST(SocketsTsv, HasEachSocketAndHowManyThereAre) {
-  EXPECT_EQ(sockets_tsv(sample_listing(sample_snapshot(), "ja\tva")),
+  EXPECT_EQ(sockets_tsv(sample_listing(testing::ambient_snapshot(), "ja\tva")),
             "local\tremote\tdirection\towes\tage_seconds\tunread_bytes\tcontainer\tinode\tpid\t"
-            "process\n"
-            "10.1.2.3:40000\t10.0.0.9:443\toutbound\tclose\t7380.000\t0\tapp\t4711\t77\tja?va\n"
-            "10.1.2.3:40000\t10.0.0.9:443\tinbound\taccept\t5.000\t100\tunknown\t0\t\t\n"
+            "process\towner_namespace\towner_pod\towner_container\n"
+            "10.1.2.3:40000\t10.0.0.9:443\toutbound\tclose\t7380.000\t0\tapp\t4711\t77\tja?va"
+            "\t\t\t\n"
+            "10.1.2.3:40000\t10.0.0.9:443\tinbound\taccept\t5.000\t100\tother_pod\t0\t\t"
+            "\tdebug\tshell\tsh\n"
             "#total\t1201\n"
             "#end\t2\n");
 }

@@ -158,6 +158,18 @@ TEST(PrometheusText, NamesakesHaveOneDiagnosis) {
                               "pod=\"web-0\"} 2600"));
 }
 
+TEST(PrometheusText, NamesTheOwnersOfWhatOtherPodsHaveMade) {
+  EXPECT_THAT(text_of(sample_snapshot()), Not(HasSubstr("closewatch_close_wait_owner_sockets")));
+  const auto text = text_of(testing::ambient_snapshot());
+  EXPECT_THAT(text, HasSubstr("closewatch_close_wait_sockets{namespace=\"shop\",pod=\"cart-0\","
+                              "container=\"other_pod\",direction=\"outbound\",owes=\"close\"} 12"));
+  EXPECT_THAT(text,
+              HasSubstr("closewatch_close_wait_owner_sockets{namespace=\"shop\",pod=\"cart-0\","
+                        "owner_namespace=\"istio-system\",owner_pod=\"ztunnel-x7k2p\","
+                        "owner_container=\"istio-proxy\"} 10"));
+  EXPECT_THAT(text, HasSubstr("owner_pod=\"shell\",owner_container=\"sh\"} 2"));
+}
+
 TEST(PrometheusText, AFeatureThatIsNotKnownYetHasNoValue) {
   auto snapshot = sample_snapshot();
   snapshot.features.tcp_info.reset();

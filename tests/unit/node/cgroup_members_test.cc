@@ -86,5 +86,22 @@ TEST(VisitMembers, SaysThatADirectoryHasGone) {
   EXPECT_EQ(errors[0].kind, ErrorKind::kGone);
 }
 
+TEST(VisitCgroups, TellsTheSameDirectoriesWithoutTheirProcesses) {
+  const FakeTree tree({{"c/cgroup.procs", "1\n"}, {"c/below/cgroup.procs", "2\n"}});
+  std::vector<std::uint64_t> ids;
+  std::vector<Pids> processes;
+  MembersLeft left{2, 0};
+  EXPECT_THAT(visit_cgroups(tree.path("c"), left,
+                            [&](std::uint64_t id, const Pids& pids) {
+                              ids.push_back(id);
+                              processes.push_back(pids);
+                            }),
+              IsEmpty());
+  EXPECT_EQ(ids.size(), 2U);
+  EXPECT_NE(ids.at(0), ids.at(1));
+  EXPECT_THAT(processes, ElementsAre(Pids{}, Pids{}));
+  EXPECT_EQ(left.directories, 0U);
+}
+
 }  // namespace
 }  // namespace closewatch

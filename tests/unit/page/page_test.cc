@@ -149,6 +149,18 @@ TEST(PodPage, TellsAllOfAPod) {
   EXPECT_THAT(page, HasSubstr("<th scope=\"row\">sidecar</th>"));
 }
 
+TEST(Page, NamesTheOwnersOfWhatOtherPodsHaveMade) {
+  const auto snapshot = testing::ambient_snapshot();
+  EXPECT_THAT(row_of(overview(snapshot), "uid-cart"),
+              HasSubstr("|app +1 istio-system/ztunnel-x7k2p/istio-proxy (10) +1|"));
+  const auto listing = listing_of(snapshot, "shop", "cart-0");
+  const auto page = pod_page(snapshot, snapshot.taken_at_steady,
+                             find_namesakes(snapshot, "shop", "cart-0"), &listing);
+  EXPECT_THAT(page, HasSubstr("ztunnel-x7k2p</th><td class=\"breaks\">istio-system</td><td "
+                              "class=\"breaks\">istio-proxy</td><td class=\"number\">10</td>"));
+  EXPECT_THAT(page, HasSubstr("other_pod: debug/shell/sh"));
+}
+
 TEST(PodPage, TellsEachOfThePodsThatShareAName) {
   const auto page = page_of(sample_snapshot(), "shop", "web-0");
   EXPECT_THAT(page, HasSubstr("uid uid-old"));

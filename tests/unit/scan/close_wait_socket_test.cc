@@ -53,11 +53,11 @@ TEST(CloseWaitSocket, ShowsAMappedAddressAsWhatItIs) {
 
 TEST(CloseWaitSocket, KnowsWhetherTheKernelNamedItsCgroup) {
   auto made = row(7, 0);
-  EXPECT_FALSE(close_wait_socket(made).cgroup_known);
+  EXPECT_FALSE(close_wait_socket(made).cgroup_known());
   made.cgroup_id = kUnknownCgroup;
-  EXPECT_FALSE(close_wait_socket(made).cgroup_known);
+  EXPECT_FALSE(close_wait_socket(made).cgroup_known());
   made.cgroup_id = 4711;
-  EXPECT_TRUE(close_wait_socket(made).cgroup_known);
+  EXPECT_TRUE(close_wait_socket(made).cgroup_known());
 }
 
 }  // namespace

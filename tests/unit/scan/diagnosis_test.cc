@@ -70,6 +70,16 @@ TEST(Diagnose, LabelsAContainerWithoutNameByItsIdOnlyWhenItHasSockets) {
               ElementsAre("0123456789ab", "unknown", "web"));
 }
 
+TEST(Diagnose, KeepsWhatOtherPodsHaveMadeApart) {
+  std::vector<CloseWaitSocket> sockets = {socket(0, 0s), socket(kForeignContainer, 61s),
+                                          socket(kForeignContainer, 1s), socket(kNoContainer, 0s)};
+  const auto diagnosis = diagnose(sockets, {container("web")}, {});
+  EXPECT_THAT(labels(diagnosis), ElementsAre("other_pod", "unknown", "web"));
+  EXPECT_EQ(diagnosis.containers[0].of(Direction::kOutbound, OwedCall::kClose), 2U);
+  EXPECT_EQ(diagnosis.containers[0].stuck, 1U);
+  EXPECT_EQ(diagnosis.containers[1].of(Direction::kOutbound, OwedCall::kClose), 1U);
+}
+
 TEST(Diagnose, ARestartedContainerIsOneLabel) {
   std::vector<CloseWaitSocket> sockets = {socket(0, 0s), socket(1, 0s)};
   const auto diagnosis = diagnose(sockets, {container("web"), container("web")}, {});
@@ -100,6 +110,16 @@ TEST(Diagnose, NamesNoPeersWhenToldSo) {
   EXPECT_EQ(diagnose(sockets, {}, settings).peers.size(), 1U);
   settings.peers = 0;
   EXPECT_EQ(diagnose(sockets, {}, settings).peers.size(), 0U);
+}
+
+TEST(Diagnosis, AddsAnothersOwners) {
+  Diagnosis sum;
+  sum.owners = {{{"mesh", "a", "proxy"}, 2, 0}};
+  Diagnosis other;
+  other.owners = {{{"mesh", "b", "proxy"}, 1, 1}, {{"mesh", "a", "proxy"}, 1, 0}};
+  sum.add(other, 3);
+  EXPECT_THAT(sum.owners, ElementsAre(OwnerSums{{"mesh", "b", "proxy"}, 1, 1},
+                                      OwnerSums{{"mesh", "a", "proxy"}, 3, 0}));
 }
 
 TEST(Diagnosis, AddsAnothersByLabel) {

@@ -2,6 +2,7 @@
 
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <map>
 #include <utility>
 
@@ -10,15 +11,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "closewatch/scan/socket_listing.h"
+
 namespace closewatch {
 namespace {
 
 using namespace std::chrono_literals;
 using ::testing::AllOf;
+using ::testing::ElementsAre;
 using testing::FakeClock;
 using testing::FakeProc;
 using ::testing::HasSubstr;
 using ::testing::Not;
+using ::testing::Pair;
 
 /// Lists what the test put in.
 class FakePods final : public PodSource {
@@ -496,6 +501,111 @@ TEST_F(ContainersTest, HaveTheSocketsThatTheirCgroupsMade) {
   EXPECT_EQ(sockets_of(web, "sidecar"), 0U);
   EXPECT_EQ(sockets_of(web, "unknown"), 1U);
   EXPECT_FALSE(snapshot->features.socket_inode);
+}
+
+TEST_F(ContainersTest, OfOtherPodsAreNamedAsTheOwnersOfWhatTheyHaveMade) {
+  add_kubernetes_pod("web", 30, "web-ns", true);
+  add_kubernetes_pod("ztunnel", 40, "ztunnel-ns", true);
+  add_kubernetes_pod("shell", 50, "host", true);  // on the host's network
+  proc_.tree().add("cgroup/ztunnel-app/below/cgroup.procs", "");
+  auto old = made_by(cgroup("ztunnel-app"));
+  old.last_ack_received_ms = 70'000;
+  sockets_.detailed[inode("web-ns")] = {made_by(cgroup("web-app")),
+                                        old,
+                                        made_by(cgroup("ztunnel-app/below")),
+                                        made_by(cgroup("ztunnel-sidecar")),
+                                        made_by(cgroup("shell-app")),
+                                        made_by(424'242),
+                                        made_by(kUnknownCgroup)};
+  const auto snapshot = scan();
+  const auto& web = pod(*snapshot, "web");
+  EXPECT_EQ(web.sums.states.of(TcpState::kCloseWait), 7U);
+  EXPECT_EQ(sockets_of(web, "app"), 1U);
+  EXPECT_EQ(sockets_of(web, "other_pod"), 4U);
+  EXPECT_EQ(sockets_of(web, "unknown"), 2U);
+  EXPECT_THAT(web.diagnosis.owners, ElementsAre(OwnerSums{{"shop", "ztunnel", "app"}, 2, 1},
+                                                OwnerSums{{"shop", "shell", "app"}, 1, 0},
+                                                OwnerSums{{"shop", "ztunnel", "sidecar"}, 1, 0}));
+  // The series of the others stay theirs.
+  EXPECT_EQ(pod(*snapshot, "ztunnel").sums.states.total(), 0U);
+  EXPECT_TRUE(pod(*snapshot, "ztunnel").diagnosis.owners.empty());
+  // Each socket that is listed has its owner too.
+  std::map<std::string, int> listed;
+  const auto listing = list_sockets(find_namesakes(*snapshot, "shop", "web"),
+                                    [](const auto&, const auto&) { return SocketOwnerList{}; });
+  for (const auto& socket : listing.sockets) {
+    ++listed[socket.owner ? text_of(*socket.owner) : socket.container];
+  }
+  EXPECT_THAT(listed,
+              ElementsAre(Pair("app", 1), Pair("shop/shell/app", 1), Pair("shop/ztunnel/app", 2),
+                          Pair("shop/ztunnel/sidecar", 1), Pair("unknown", 2)));
+}
+
+TEST_F(ContainersTest, OfOtherPodsAreNamedEvenWhereNobodyCanCountThose) {
+  add_kubernetes_pod("web", 30, "web-ns", true);
+  add_kubernetes_pod("ending", 40, "ending-ns", true);
+  for (const auto* const container : {"app", "sidecar"}) {
+    proc_.tree().add(std::string("cgroup/ending-") + container + "/cgroup.procs", "");
+  }
+  pods_.pods.back().containers[0] = {std::string(64, 'c'), "",
+                                     pods_.pods.back().containers[0].cgroup_directories};
+  sockets_.detailed[inode("web-ns")] = {made_by(cgroup("ending-app"))};
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "ending").visibility, Visibility::kNoProcess);
+  EXPECT_THAT(pod(*snapshot, "web").diagnosis.owners,
+              ElementsAre(OwnerSums{{"shop", "ending", "cccccccccccc"}, 1, 0}));
+  // Once its cgroups have gone nobody knows whose the socket was.
+  pods_.pods.pop_back();
+  const auto after = scan();
+  EXPECT_EQ(sockets_of(pod(*after, "web"), "unknown"), 1U);
+  EXPECT_TRUE(pod(*after, "web").diagnosis.owners.empty());
+}
+
+TEST_F(ContainersTest, WithoutAProcessHaveTheirSocketsStill) {
+  add_kubernetes_pod("web", 30, "web-ns", true);
+  proc_.tree().add("cgroup/web-sidecar/cgroup.procs", "");
+  sockets_.detailed[inode("web-ns")] = {made_by(cgroup("web-sidecar"))};
+  const auto snapshot = scan();
+  EXPECT_EQ(sockets_of(pod(*snapshot, "web"), "sidecar"), 1U);
+  EXPECT_TRUE(pod(*snapshot, "web").diagnosis.owners.empty());
+}
+
+TEST_F(ContainersTest, OfOtherPodsAreNamedInANamespaceBesideTheHosts) {
+  add_kubernetes_pod("agent", 30, "host", true);
+  add_kubernetes_pod("ztunnel", 40, "ztunnel-ns", true);
+  proc_.tree().add("cgroup/agent-app/cgroup.procs", "30\n35\n");
+  proc_.process(35, "health", "0::/agent-app\n", "health-ns");
+  sockets_.detailed[inode("host")] = {made_by(cgroup("agent-sidecar")),
+                                      made_by(cgroup("ztunnel-app"))};
+  sockets_.detailed[inode("health-ns")] = {made_by(cgroup("ztunnel-app"))};
+  const auto snapshot = scan();
+  const auto& agent = pod(*snapshot, "agent");
+  EXPECT_EQ(sockets_of(agent, "sidecar"), 1U);
+  EXPECT_EQ(sockets_of(agent, "other_pod"), 1U);
+  EXPECT_THAT(agent.diagnosis.owners, ElementsAre(OwnerSums{{"shop", "ztunnel", "app"}, 1, 0}));
+  EXPECT_EQ(snapshot->node->of(TcpState::kCloseWait), 1U);
+}
+
+TEST_F(ContainersTest, OfOtherPodsAreBoundedInEachPod) {
+  add_kubernetes_pod("web", 30, "web-ns", true);
+  for (int i = 0; i < 12; ++i) {
+    const auto name = "visitor-" + std::to_string(10 + i);
+    add_kubernetes_pod(name, 100 + 2 * i, name + "-ns", true);
+    for (int sockets = 0; sockets <= i; ++sockets) {
+      sockets_.detailed[inode("web-ns")].push_back(made_by(cgroup(name + "-app")));
+    }
+  }
+  const auto snapshot = scan();
+  const auto& owners = pod(*snapshot, "web").diagnosis.owners;
+  ASSERT_EQ(owners.size(), kMostOwners + 1);
+  EXPECT_EQ(owners.front(), (OwnerSums{{"shop", "visitor-21", "app"}, 12, 0}));
+  EXPECT_EQ(owners.back(), (OwnerSums{{kOtherOwners, kOtherOwners, kOtherOwners}, 10, 0}));
+  const auto listing = list_sockets(find_namesakes(*snapshot, "shop", "web"),
+                                    [](const auto&, const auto&) { return SocketOwnerList{}; });
+  EXPECT_EQ(
+      std::count_if(listing.sockets.begin(), listing.sockets.end(),
+                    [](const auto& socket) { return text_of(*socket.owner) == kOtherOwners; }),
+      10);
 }
 
 TEST_F(ContainersTest, AreFoundByInodeWhereTheKernelNamesNoCgroup) {

@@ -220,6 +220,22 @@ TEST_F(TopScreenTest, DrillsIntoThePodsSocketsAndBack) {
   EXPECT_EQ(selected(), "shop/cart-0");
 }
 
+TEST_F(TopScreenTest, NamesTheOwnersOfWhatOtherPodsHaveMade) {
+  const auto snapshot = testing::ambient_snapshot();
+  show(snapshot);
+  const std::string owner = "istio-system/ztunnel-x7k2p/istio-proxy";
+  constexpr std::size_t kWide = 170;
+  EXPECT_THAT(lines(kWide)[3].text, HasSubstr("istio-system/ztunnel-x7k2p/istio-p"));
+  type("/ztunnel-x7");
+  press(TopKey::kEnter);
+  EXPECT_THAT(rows(), ElementsAre("shop/cart-0"));
+  press(TopKey::kEnter);
+  screen_.show_sockets(testing::sample_listing(snapshot, "java"));
+  EXPECT_THAT(lines()[3].text, StartsWith("10 made by " + owner));
+  EXPECT_THAT(lines()[4].text, StartsWith("2 made by debug/shell/sh"));
+  EXPECT_THAT(lines(kWide)[7].text, HasSubstr("debug/shell/sh"));
+}
+
 TEST_F(TopScreenTest, SaysWhyThereAreNoSockets) {
   press(TopKey::kEnter);
   screen_.show_sockets(fail(ErrorKind::kUnsupported, "api.socket_detail is false"));
