@@ -200,6 +200,24 @@ class AnswersTest(PluginTest):
         self.agent("node-b").pods = []
         self.assertIn(" 10.0.0.7:443 (3)\n", self.closewait("summary", "--by", "workload").stdout)
 
+    def test_owners_of_what_other_pods_have_made(self):
+        self.agent("node-b").pods[0]["owners"] = "istio-system/ztunnel-x7k2p/istio-proxy/7/7 debug/shell/sh/2/0"
+        lines = {line.split()[1]: line for line in self.closewait().stdout.splitlines()}
+        self.assertTrue(lines["POD"].endswith("NODE    OTHER OWNER"))
+        self.assertTrue(lines["cart-1"].endswith(" node-a"))
+        self.assertTrue(lines["cart-2"].endswith(" node-b  istio-system/ztunnel-x7k2p/istio-proxy (7) +1"))
+        self.assertTrue(self.closewait("pods").stdout.splitlines()[0].endswith("  NOT VISIBLE"))
+        pods = self.pods()
+        self.assertEqual([{"namespace": "istio-system", "pod": "ztunnel-x7k2p", "container": "istio-proxy", "close_wait": 7, "stuck": 7},
+                          {"namespace": "debug", "pod": "shell", "container": "sh", "close_wait": 2, "stuck": 0}],
+                         pods["cart-2"]["owners"])
+        self.assertEqual([], pods["cart-1"]["owners"])
+
+    def test_an_agent_that_does_not_tell_owners_yet(self):
+        columns = [column for column in fake.POD_COLUMNS if column != "owners"]
+        self.agent("node-a").behave = fake.says(tsv(columns, self.agent("node-a").pods))
+        self.assertEqual([], self.pods()["cart-1"]["owners"])
+
     def test_nodes_tell_coverage_and_cost(self):
         self.agent("node-b").about = agent_row(pods=9, pods_visible=7, not_visible="no_process/1 sandboxed/1",
                                                node_close_wait=3)
@@ -401,7 +419,7 @@ class SocketsTest(PluginTest):
     def setUp(self):
         self.start(small_cluster(pods=[fake.pod_object("shop", "cart-1", "node-a")]))
         self.row = dict(zip(fake.SOCKET_COLUMNS, ("10.1.2.3:40000", "10.0.0.9:443", "outbound", "close", "7380.000", 0, "main",
-                                                  4711, 77, "java")))
+                                                  4711, 77, "java", "", "", "")))
 
     def sockets(self, *remarks, rows=1):
         """What the agent shall say."""
@@ -416,6 +434,15 @@ class SocketsTest(PluginTest):
                 done = self.closewait("sockets", *arguments)
                 self.assertEqual((expected, ""), (done.stdout, done.stderr))
         self.assertEqual(0, self.agent("node-b").asked)
+
+    def test_the_owner_of_what_another_pod_has_made(self):
+        self.row |= {"container": "other_pod", "pid": "", "process": "", "owner_namespace": "istio-system",
+                     "owner_pod": "ztunnel-1", "owner_container": "proxy"}
+        self.sockets("#total\t1")
+        self.assertEqual(
+            ["LOCAL           REMOTE        DIRECTION  OWES     AGE  UNREAD  CONTAINER  PROCESS  OTHER OWNER",
+             "10.1.2.3:40000  10.0.0.9:443  outbound   close  2h03m       0  other_pod  -        istio-system/ztunnel-1/proxy"],
+            self.closewait("sockets", "cart-1").stdout.splitlines())
 
     def test_a_list_that_was_shortened(self):
         self.sockets("#total\t1201", rows=2)
