@@ -32,13 +32,13 @@ class RunningPods(contextlib.ExitStack):
             self.start(uid)
         return self
 
-    def start(self, uid, *command, **other):
-        """Starts another, whose process is `command`; `other` is for Popen. Returns it."""
+    def start(self, uid, *command, host_network=False, **other):
+        """Starts another, or another container of one, whose process is `command`; `other` is for Popen. Returns it."""
         directory = f"{self.cgroup}/kubepods/besteffort/pod{uid}/{uuid.uuid4().hex * 2}"
         os.makedirs(directory)
         process = subprocess.Popen(
-            ["sh", "-c", f'echo $$ >{directory}/cgroup.procs && exec unshare --net "$@"', "sh",
-             *map(str, command or ("sleep", "100000"))],
+            ["sh", "-c", f'echo $$ >{directory}/cgroup.procs && exec "$@"', "sh",
+             *(() if host_network else ("unshare", "--net")), *map(str, command or ("sleep", "100000"))],
             **other)
 
         def end():
