@@ -25,6 +25,9 @@ class LoadedProgram final : public WalkProgram {
   Result<void> walk_table() override {
     return object_.run("walk_table", "walking the kernel's sockets");
   }
+  Result<void> walk_chain() override {
+    return object_.run("walk_chain", "walking a chain of the kernel's sockets");
+  }
   Result<void> identify_namespace() override {
     return object_.run("identify_namespace", "identifying a network namespace");
   }

@@ -35,6 +35,9 @@ class WalkProgram {
   virtual WalkMemory memory() = 0;
   /// Reads buckets of request.table until there is enough for once. Errors: kSystem.
   virtual Result<void> walk_table() = 0;
+  /// Tells each socket of the chain in bucket request.first by a record, from its beginning or
+  /// where the last run ended, until there is no more room. Errors: kSystem.
+  virtual Result<void> walk_chain() = 0;
   /// Finds the namespace behind request.descriptor, a descriptor of this process. Errors: kSystem.
   virtual Result<void> identify_namespace() = 0;
 };

@@ -69,6 +69,22 @@ void set_option(const UniqueFd& socket, int level, int option, Value value) {
   check(::setsockopt(socket.get(), level, option, &value, sizeof(value)) == 0, "setsockopt");
 }
 
+Listener listen_with(int reuse, Wire wire, int backlog, std::uint16_t port) {
+  Listener listener;
+  listener.fd = tcp_socket(wire == Wire::kIpv4 ? AF_INET : AF_INET6);
+  auto address = wire == Wire::kIpv4   ? ipv4(INADDR_LOOPBACK, port)
+                 : wire == Wire::kIpv6 ? ipv6(in6addr_loopback, port)
+                                       : ipv6(in6addr_any, port);
+  set_option(listener.fd, SOL_SOCKET, reuse, 1);
+  check(::bind(listener.fd.get(), address.get(), address.size) == 0, "bind");
+  shrink_buffers(listener.fd);
+  check(::listen(listener.fd.get(), backlog) == 0, "listen");
+  check(::getsockname(listener.fd.get(), address.get(), &address.size) == 0, "getsockname");
+  // Both families keep the port at the same place.
+  listener.port = ntohs(reinterpret_cast<sockaddr_in&>(address.storage).sin_port);
+  return listener;
+}
+
 void keep(std::vector<UniqueFd>& kept, Connection connection) {
   kept.push_back(std::move(connection.client));
   kept.push_back(std::move(connection.server));
@@ -158,19 +174,11 @@ std::vector<UniqueFd> in_listen(Wire wire, std::size_t count) {
 }  // namespace
 
 Listener listen_on(Wire wire, int backlog, std::uint16_t port) {
-  Listener listener;
-  listener.fd = tcp_socket(wire == Wire::kIpv4 ? AF_INET : AF_INET6);
-  auto address = wire == Wire::kIpv4   ? ipv4(INADDR_LOOPBACK, port)
-                 : wire == Wire::kIpv6 ? ipv6(in6addr_loopback, port)
-                                       : ipv6(in6addr_any, port);
-  set_option(listener.fd, SOL_SOCKET, SO_REUSEADDR, 1);
-  check(::bind(listener.fd.get(), address.get(), address.size) == 0, "bind");
-  shrink_buffers(listener.fd);
-  check(::listen(listener.fd.get(), backlog) == 0, "listen");
-  check(::getsockname(listener.fd.get(), address.get(), &address.size) == 0, "getsockname");
-  // Both families keep the port at the same place.
-  listener.port = ntohs(reinterpret_cast<sockaddr_in&>(address.storage).sin_port);
-  return listener;
+  return listen_with(SO_REUSEADDR, wire, backlog, port);
+}
+
+Listener listen_beside_others(Wire wire, std::uint16_t port) {
+  return listen_with(SO_REUSEPORT, wire, 8, port);
 }
 
 UniqueFd connect_to(Wire wire, std::uint16_t port, bool wait) {

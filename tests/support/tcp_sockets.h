@@ -34,6 +34,8 @@ struct Listener {
 
 /// `port` 0 leaves the choice to the kernel; another may have sockets left from earlier listeners.
 Listener listen_on(Wire wire, int backlog, std::uint16_t port = 0);
+/// As many as there shall be on one port (SO_REUSEPORT); the first takes port 0.
+Listener listen_beside_others(Wire wire, std::uint16_t port);
 /// Connects to a listener of this namespace; `wait` until established, else it stays in SYN_SENT.
 UniqueFd connect_to(Wire wire, std::uint16_t port, bool wait = true);
 

@@ -19,6 +19,7 @@ typedef __u32 __wsum;
 
 struct hlist_nulls_node {
   struct hlist_nulls_node* next;
+  struct hlist_nulls_node** pprev;
 };
 struct hlist_nulls_head {
   struct hlist_nulls_node* first;

@@ -6,7 +6,8 @@
 // It takes no lock and writes nothing of the kernel's. A chain may change under it: as in
 // __inet_lookup_established() (net/ipv4/inet_hashtables.c), its end marker names the bucket that it
 // belongs to, so whoever ends at another marker has been led away and begins again. Hence each
-// chain is copied first, and counted only when its end was right.
+// chain is copied first, and counted only when its end was right. A chain that is too long for that
+// is told to the agent socket by socket, and it is the agent that waits for the end.
 
 #include "kernel_types.h"
 #include <bpf/bpf_core_read.h>
@@ -70,7 +71,7 @@ struct {
   __u64 first;
   __u64 next;
   __u32 length;
-  __u32 unreadable;
+  __u32 astray;
   __u32 done;
   __u64 from;  // the first bucket of the chunk that is still to be walked
   // How many of the chunk. Volatile, for the verifier follows each value that a register can have.
@@ -82,9 +83,9 @@ struct {
 // kernel/bpf/verifier.c). But for read_ahead(), whose only calls are casts; where they are refused
 // the program that does not read by loads is taken.
 
-// An offset or a size that libbpf writes into the program when it is loaded. It can do so only where
-// the number is all that the instruction says; so the compiler must know nothing of it: clang 19
-// made a comparison, an addition and a load of it one instruction, which libbpf refuses
+// An offset or a size that libbpf writes into the program when it is loaded. It can do so only
+// where the number is all that the instruction says; so the compiler must know nothing of it: clang
+// 19 made a comparison, an addition and a load of it one instruction, which libbpf refuses
 // (bpf_core_patch_insn() in tools/lib/bpf/relo_core.c).
 static __always_inline __u64 written_at_load(__u64 number) {
   asm("" : "+r"(number));
@@ -94,24 +95,32 @@ static __always_inline __u64 written_at_load(__u64 number) {
 #define SIZE(type) written_at_load(bpf_core_type_size(type))
 
 // A field of the copy. The offset is a constant to the verifier, and so is the comparison.
-#define COMMON(link, type, field)                                                  \
-  ({                                                                               \
-    __u64 field_offset = OFFSET(struct sock_common, field);                        \
-    type field_value = 0;                                                          \
-    if (field_offset <= WALK_COMMON - sizeof(type))                                \
-      field_value = *(type*)((link)->common + field_offset);                       \
-    field_value;                                                                   \
+#define COMMON(link, type, field)                            \
+  ({                                                         \
+    __u64 field_offset = OFFSET(struct sock_common, field);  \
+    type field_value = 0;                                    \
+    if (field_offset <= WALK_COMMON - sizeof(type))          \
+      field_value = *(type*)((link)->common + field_offset); \
+    field_value;                                             \
   })
+
+static __always_inline int copy_link(struct walk_link* link, __u64 socket) {
+  link->socket = socket;
+  return bpf_probe_read_kernel(link->common, WALK_COMMON, (void*)socket) == 0;
+}
 
 static long follow(__u32 step, void* unused) {
   if (step >= WALK_DEPTH || (reading.next & 1)) return 1;
   struct walk_link* link = &chain[step];
-  link->socket = reading.next - OFFSET(struct sock_common, skc_nulls_node);
-  if (bpf_probe_read_kernel(link->common, WALK_COMMON, (void*)link->socket)) {
-    reading.unreadable = 1;
+  if (!copy_link(link, reading.next - OFFSET(struct sock_common, skc_nulls_node))) {
+    reading.astray = 1;
     return 1;
   }
-  reading.next = COMMON(link, __u64, skc_nulls_node);
+  if (step && link->socket == chain[0].socket) {  // one was moved to the front as it was read
+    reading.astray = 1;
+    return 1;
+  }
+  reading.next = COMMON(link, __u64, skc_nulls_node.next);
   reading.length = step + 1;
   return 0;
 }
@@ -155,20 +164,37 @@ static __always_inline __u64 inode_of(__u64 socket) {
   return made ? READ(struct socket_alloc, made, vfs_inode.i_ino) : 0;
 }
 
-static __always_inline void describe(const struct walk_link* link, __u64 net, __u16 state,
-                                     __u64 cgroup) {
-  __u32 at = answer.records;
-  if (at >= WALK_RECORDS) return;
-  struct walk_record* record = &records[at];
-  answer.records = at + 1;
+// What a socket is counted as.
+struct kind {
+  __u64 net;
+  __u64 cgroup;  // 0 unless it is asked for
+  __u16 state;
+  __u16 described;  // it has a record in any case
+};
+
+// Whether the table is the socket's: a listener outside its own, or another there, is on its way.
+static __always_inline int find_kind(const struct walk_link* link, struct kind* kind) {
+  kind->net = COMMON(link, __u64, skc_net);
+  kind->state = COMMON(link, __u8, skc_state);
+  int whole = 1;
+  if (kind->state == TCP_TIME_WAIT) {  // it stands for a FIN_WAIT2 as well (inet_twsk_diag_fill())
+    kind->state = READ(struct inet_timewait_sock, link->socket, tw_substate);
+    whole = 0;
+  } else if (kind->state == TCP_NEW_SYN_RECV) {
+    kind->state = TCP_SYN_RECV;
+    whole = 0;
+  }
+  kind->described = kind->state == TCP_CLOSE_WAIT || kind->state == TCP_LISTEN;
+  kind->cgroup =
+      whole && (kind->described || kind->net == request.split) ? cgroup_of(link->socket) : 0;
+  return (kind->state == TCP_LISTEN) == (request.listening != 0);
+}
+
+static __always_inline void describe(const struct walk_link* link, const struct kind* kind,
+                                     struct walk_record* record) {
   __u64 socket = link->socket;
-  record->net = net;
-  record->cgroup = cgroup;
-  record->socket = socket;
   record->inode = inode_of(socket);
-  record->state = state;
   record->family = COMMON(link, __u16, skc_family);
-  record->local_port = COMMON(link, __u16, skc_num);
   record->remote_port = COMMON(link, __u16, skc_dport);
   __builtin_memset(record->local, 0, sizeof(record->local));
   __builtin_memset(record->remote, 0, sizeof(record->remote));
@@ -180,7 +206,7 @@ static __always_inline void describe(const struct walk_link* link, __u64 net, __
     *(__u32*)record->local = COMMON(link, __u32, skc_rcv_saddr);
     *(__u32*)record->remote = COMMON(link, __u32, skc_daddr);
   }
-  if (state == TCP_LISTEN) {  // as in tcp_diag_get_info(), net/ipv4/tcp_diag.c
+  if (kind->state == TCP_LISTEN) {  // as in tcp_diag_get_info(), net/ipv4/tcp_diag.c
     record->receive_queue = READ(struct sock, socket, sk_ack_backlog);
     record->send_queue = READ(struct sock, socket, sk_max_ack_backlog);
     record->received_at = 0;
@@ -194,46 +220,43 @@ static __always_inline void describe(const struct walk_link* link, __u64 net, __
   record->received_at = READ(struct tcp_sock, socket, rcv_tstamp);
 }
 
+static __always_inline void tell(const struct walk_link* link, const struct kind* kind,
+                                 const struct walk_group* group) {
+  __u32 at = answer.records;
+  if (at >= WALK_RECORDS) return;
+  struct walk_record* record = &records[at];
+  answer.records = at + 1;
+  record->net = kind->net;
+  if (!group) record->cookie = READ(struct net, kind->net, net_cookie);
+  record->cgroup = kind->cgroup;
+  record->socket = link->socket;
+  record->state = kind->state;
+  record->counted = group != 0;
+  record->local_port = COMMON(link, __u16, skc_num);
+  if (kind->described) describe(link, kind, record);
+}
+
 static long count(__u32 index, void* unused) {
   if (index >= WALK_DEPTH) return 1;
   const struct walk_link* link = &chain[index];
-  __u64 net = COMMON(link, __u64, skc_net);
-  __u16 state = COMMON(link, __u8, skc_state);
-  int whole = 1;
-  if (state == TCP_TIME_WAIT) {  // it stands for a FIN_WAIT2 as well (inet_twsk_diag_fill())
-    state = READ(struct inet_timewait_sock, link->socket, tw_substate);
-    whole = 0;
-  } else if (state == TCP_NEW_SYN_RECV) {
-    state = TCP_SYN_RECV;
-    whole = 0;
+  struct kind kind;
+  if (!find_kind(link, &kind)) return 0;
+  struct walk_group* group = group_of(kind.net, kind.net == request.split ? kind.cgroup : 0);
+  if (group) group->sockets[kind.state & (WALK_STATES - 1)]++;
+  if (!group || kind.described) tell(link, &kind, group);
+  if (request.watching && kind.state != TCP_LISTEN) {
+    note_port(kind.net, COMMON(link, __u16, skc_num));
   }
-  // A listener outside its own table, or another there, is on its way.
-  if ((state == TCP_LISTEN) != (request.listening != 0)) return 0;
-
-  int described = state == TCP_CLOSE_WAIT || state == TCP_LISTEN;
-  __u64 cgroup = whole && (described || net == request.split) ? cgroup_of(link->socket) : 0;
-  struct walk_group* group = group_of(net, net == request.split ? cgroup : 0);
-  if (!group) {
-    answer.no_group++;
-    return 0;
-  }
-  group->sockets[state & (WALK_STATES - 1)]++;
-  if (described) describe(link, net, state, cgroup);
-  if (request.watching && state != TCP_LISTEN) note_port(net, COMMON(link, __u16, skc_num));
   return 0;
 }
 
 static long attempt(__u32 index, void* unused) {
   reading.next = reading.first;
   reading.length = 0;
-  reading.unreadable = 0;
+  reading.astray = 0;
   bpf_loop(WALK_DEPTH + 1, follow, 0, 0);
-  if (!reading.unreadable) {
-    if (!(reading.next & 1)) {
-      answer.too_deep++;
-      reading.done = 1;
-      return 1;
-    }
+  if (!reading.astray) {
+    if (!(reading.next & 1)) return 1;  // it is too long
     if (reading.next >> 1 == reading.marker) {
       answer.sockets += reading.length;
       bpf_loop(reading.length, count, 0, 0);
@@ -245,15 +268,19 @@ static long attempt(__u32 index, void* unused) {
   return bpf_probe_read_kernel(&reading.first, sizeof(reading.first), (void*)reading.address) != 0;
 }
 
+static __always_inline __u64 marker_of(__u64 bucket) {
+  return request.listening ? bucket + LISTENING_NULLS_BASE : bucket;
+}
+
+// 0 when the bucket's sockets have been counted.
 // Global functions are verified once each, however often they are called.
 __noinline int walk_bucket(__u64 number, __u64 address, __u64 first) {
-  reading.marker = request.listening ? number + LISTENING_NULLS_BASE : number;
+  reading.marker = marker_of(number);
   reading.address = address;
   reading.first = first;
   reading.done = 0;
   bpf_loop(WALK_ATTEMPTS, attempt, 0, 0);
-  if (!reading.done) answer.given_up++;
-  return 0;
+  return !reading.done;
 }
 
 static long walk_occupied(__u32 index, void* unused) {
@@ -264,7 +291,11 @@ static long walk_occupied(__u32 index, void* unused) {
     answer.next = occupied[index].number;  // the run has been long enough
     return 1;
   }
-  walk_bucket(occupied[index].number, occupied[index].address, occupied[index].first);
+  if (walk_bucket(occupied[index].number, occupied[index].address, occupied[index].first)) {
+    answer.left_out = 1;
+    answer.next = occupied[index].number + 1;
+    return 1;
+  }
   return 0;
 }
 
@@ -313,7 +344,7 @@ static __always_inline long walk_chunk(__u32 size, __u32 offset) {
   reading.from = answer.next;
   answer.next = start + WALK_CHUNK;
   bpf_loop(reading.occupied, walk_occupied, 0, 0);
-  return answer.next != start + WALK_CHUNK;
+  return answer.left_out || answer.next != start + WALK_CHUNK;
 }
 
 static long walk_established_chunk(__u32 index, void* unused) {
@@ -325,16 +356,84 @@ static long walk_listening_chunk(__u32 index, void* unused) {
                     OFFSET(struct inet_listen_hashbucket, nulls_head));
 }
 
-SEC("raw_tp")
-int walk_table(void* context) {
+static __always_inline void begin_answer(void) {
   __builtin_memset(&answer, 0, sizeof(answer));
   answer.next = request.first;
   answer.jiffies = bpf_jiffies64();
   answer.monotonic = bpf_ktime_get_ns();
+}
+
+SEC("raw_tp")
+int walk_table(void* context) {
+  begin_answer();
   if (request.listening) {
     bpf_loop(WALK_CHUNKS, walk_listening_chunk, 0, 0);
   } else {
     bpf_loop(WALK_CHUNKS, walk_established_chunk, 0, 0);
+  }
+  return 0;
+}
+
+static __always_inline __u64 address_of(__u64 bucket) {
+  if (request.listening) {
+    return request.table + bucket * SIZE(struct inet_listen_hashbucket) +
+           OFFSET(struct inet_listen_hashbucket, nulls_head);
+  }
+  return request.table + bucket * SIZE(struct inet_ehash_bucket) +
+         OFFSET(struct inet_ehash_bucket, chain);
+}
+
+// From the socket that was told last, which is still in the first link. Between two runs it may
+// have left its chain, and its memory may be another's: then nothing points to it where it says
+// that something does (__hlist_nulls_del() in include/linux/list_nulls.h). One that has gone over
+// to another chain leads to another marker, and one that is back in its own leads to sockets that
+// the agent has seen.
+static __always_inline int find_again(void) {
+  struct walk_link* link = &chain[0];
+  if (!copy_link(link, link->socket)) return 0;
+  __u64 pointed_at = 0;
+  __u64 from = COMMON(link, __u64, skc_nulls_node.pprev);
+  if (bpf_probe_read_kernel(&pointed_at, sizeof(pointed_at), (void*)from)) return 0;
+  if (pointed_at != link->socket + OFFSET(struct sock_common, skc_nulls_node)) return 0;
+  reading.next = COMMON(link, __u64, skc_nulls_node.next);
+  return 1;
+}
+
+static long tell_next(__u32 step, void* unused) {
+  if (reading.next & 1) return 1;
+  struct walk_link* link = &chain[0];
+  if (!copy_link(link, reading.next - OFFSET(struct sock_common, skc_nulls_node))) {
+    reading.astray = 1;
+    return 1;
+  }
+  reading.next = COMMON(link, __u64, skc_nulls_node.next);
+  answer.sockets++;
+  struct kind kind;
+  if (!find_kind(link, &kind)) return 0;
+  tell(link, &kind, 0);
+  if (request.watching && kind.state != TCP_LISTEN) {
+    note_port(kind.net, COMMON(link, __u16, skc_num));
+  }
+  return 0;
+}
+
+// One chain of any length, each socket by a record.
+SEC("raw_tp")
+int walk_chain(void* context) {
+  begin_answer();
+  reading.astray = 0;
+  if (request.resume) {
+    if (!find_again()) return 0;
+  } else {
+    __u64 address = address_of(request.first);
+    if (bpf_probe_read_kernel(&reading.next, sizeof(reading.next), (void*)address)) return 0;
+  }
+  bpf_loop(WALK_RECORDS, tell_next, 0, 0);
+  if (reading.astray) return 0;
+  if (!(reading.next & 1)) {
+    answer.end = WALK_MORE;
+  } else if (reading.next >> 1 == marker_of(request.first)) {
+    answer.end = WALK_WHOLE;
   }
   return 0;
 }
