@@ -21,6 +21,8 @@ namespace {
 
 // Linux 5.8, include/uapi/linux/inet_diag.h; spelt here for older headers.
 constexpr std::uint16_t kAttributeCgroupId = 21;
+// Linux 5.10; struct inet_diag_sockopt.
+constexpr std::uint16_t kAttributeSocketOptions = 22;
 
 std::uint16_t message_type(Dump dump) {
   return dump == Dump::kBothFamilies ? TCPDIAG_GETSOCK : SOCK_DIAG_BY_FAMILY;
@@ -100,6 +102,20 @@ Result<void> read_tcp_info(Bytes payload, SocketRow& row) {
   return {};
 }
 
+/// The kernel lays out the bits of its struct as C does: from the lowest on, on machines that have
+/// the low byte first.
+Result<void> read_socket_options(Bytes payload, SocketRow& row) {
+  constexpr unsigned kTransparent = 1U << 5U;
+  constexpr unsigned kBindAddressNoPort = 1U << 8U;
+  const auto options = read_as<std::uint16_t>(payload);
+  if (!options) {
+    return malformed("socket options of " + std::to_string(payload.size()) + " bytes");
+  }
+  row.binding.transparent = (*options & kTransparent) != 0;
+  row.binding.late_port = (*options & kBindAddressNoPort) != 0;
+  return {};
+}
+
 Result<void> read_attributes(Bytes attributes, SocketRow& row) {
   auto left = static_cast<int>(attributes.size());
   const auto* attribute = reinterpret_cast<const nlattr*>(attributes.data());
@@ -111,6 +127,9 @@ Result<void> read_attributes(Bytes attributes, SocketRow& row) {
     switch (mnl_attr_get_type(attribute)) {
       case kAttributeCgroupId:
         read = read_cgroup_id(payload, row);
+        break;
+      case kAttributeSocketOptions:
+        read = read_socket_options(payload, row);
         break;
       case INET_DIAG_INFO:
         read = read_tcp_info(payload, row);

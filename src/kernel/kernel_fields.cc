@@ -41,6 +41,7 @@ constexpr std::array kFields = {
     KernelField{"sock_common", "skc_v6_rcv_saddr"},
     KernelField{"inet_timewait_sock", "tw_substate"},
     KernelField{"sock", "sk_socket"},
+    KernelField{"sock", "sk_userlocks"},
     KernelField{"sock", "sk_ack_backlog"},
     KernelField{"sock", "sk_max_ack_backlog"},
     KernelField{"sock", "sk_cgrp_data"},

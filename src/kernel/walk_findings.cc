@@ -46,6 +46,9 @@ SocketRow row_of(const walk_record& record, TcpState state, const walk_answer& r
       static_cast<std::int32_t>(record.receive_queue) < 0 ? 0 : record.receive_queue;
   row.send_queue = record.send_queue;
   if (record.cgroup != 0) row.cgroup_id = record.cgroup;
+  row.binding.port = (record.binding & WALK_BOUND_PORT) != 0;
+  row.binding.address = (record.binding & WALK_BOUND_ADDRESS) != 0;
+  row.binding.transparent = (record.binding & WALK_TRANSPARENT) != 0;
   if (ticks && state != TcpState::kListen) {
     const auto elapsed = static_cast<std::uint32_t>(run.jiffies) - record.received_at;
     // An ACK that came in after the run began is later than "now".

@@ -89,6 +89,13 @@ struct walk_group {
   walk_u32 sockets[WALK_STATES];
 } __attribute__((aligned(64)));
 
+/// What of a socket its application has set itself.
+enum walk_binding {
+  WALK_BOUND_ADDRESS = 1,
+  WALK_BOUND_PORT = 2,
+  WALK_TRANSPARENT = 4,
+};
+
 /// A socket of its own: in CLOSE_WAIT, a listener, or one that is not counted in a group. Of the
 /// last only namespace, cgroup, address, state and local port are told.
 struct walk_record {
@@ -106,7 +113,7 @@ struct walk_record {
   walk_u8 family;
   walk_u8 state;
   walk_u8 counted;  ///< in a group
-  walk_u8 unused;
+  walk_u8 binding;  ///< enum walk_binding
   walk_u8 local[16];
   walk_u8 remote[16];
 };

@@ -9,17 +9,37 @@ namespace closewatch {
 
 using std::chrono::steady_clock;
 
+namespace {
+
+/// `listens`: the local port does, or did. `proxied`: so does, or did, one that accepts what is for
+/// other addresses.
+Direction direction_of(const CloseWaitSocket& socket, bool listens, bool proxied) {
+  // Below it no port is given to who does not ask, unless net.ipv4.ip_local_port_range says so.
+  constexpr std::uint16_t kFirstEphemeral = 32'768;
+  const auto& binding = socket.binding;
+  if (socket.owes == OwedCall::kAccept) return Direction::kInbound;
+  if (binding.port == true) return Direction::kOutbound;
+  if (listens) return Direction::kInbound;
+  if (binding.transparent != true || !proxied) return Direction::kOutbound;
+  // Accepted by TPROXY, or dialled in another's name, for which the address must be bound.
+  if (binding.address == false) return Direction::kInbound;
+  if (binding.late_port == true) return Direction::kOutbound;
+  return socket.local.port < kFirstEphemeral ? Direction::kInbound : Direction::kOutbound;
+}
+
+}  // namespace
+
 void CloseWaitHistory::observe(const NamespaceIdentity& space, steady_clock::time_point now,
                                SocketTally& tally) {
   auto& known = spaces_[space];
   known.seen = true;
   update_ports(known, tally);
+  known.transparent_listener |= tally.has_transparent_listener();
   const auto sockets = tally.close_wait();
   for (auto& socket : sockets) {
-    const bool inbound =
-        socket.owes == OwedCall::kAccept ||
+    const bool listens =
         std::binary_search(known.ports.begin(), known.ports.end(), socket.local.port);
-    socket.direction = inbound ? Direction::kInbound : Direction::kOutbound;
+    socket.direction = direction_of(socket, listens, known.transparent_listener);
   }
   update_sockets(known, now, sockets);
 }

@@ -44,6 +44,7 @@ CloseWaitSocket close_wait_socket(const SocketRow& row) {
   socket.inode = row.inode;
   socket.receive_queue = row.receive_queue;
   socket.cgroup_id = row.cgroup_id.value_or(kUnknownCgroup);
+  socket.binding = row.binding;
   socket.owes = owed_call_of(row);
   return socket;
 }

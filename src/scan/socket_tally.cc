@@ -60,6 +60,7 @@ void SocketTally::restart() {
   sums_.listeners.clear();
   if (any_port_in_use_) ports_in_use_.reset();
   any_port_in_use_ = false;
+  transparent_listener_ = false;
   close_wait_.resize(namespace_begin_);
 }
 
@@ -69,6 +70,7 @@ void SocketTally::row(const SocketRow& row) {
   saw_cgroup_id_ |= row.cgroup_id.value_or(kUnknownCgroup) != kUnknownCgroup;
   saw_tcp_info_ |= row.last_ack_received_ms.has_value();
   if (row.state == TcpState::kListen) {
+    transparent_listener_ |= row.binding.transparent == true;
     sums_.listeners.push_back({row.local.port, row.receive_queue, accept_limit(row)});
     return;
   }

@@ -33,6 +33,20 @@ inline constexpr std::uint64_t kUnknownCgroup = 1;
 /// SocketRow::send_queue of a listener whose accept queue has no known limit.
 inline constexpr std::uint32_t kNoAcceptLimit = 0xFFFF'FFFF;
 
+/// What a socket's own settings tell of who began its connection; nullopt where the source does not
+/// see them. An accepted socket has its listener's, but for the port (sk_clone() in
+/// net/core/sock.c).
+struct Binding {
+  /// bind() gave it its port: SOCK_BINDPORT_LOCK.
+  std::optional<bool> port = std::nullopt;
+  /// bind() gave it its address: SOCK_BINDADDR_LOCK.
+  std::optional<bool> address = std::nullopt;
+  /// IP_TRANSPARENT: its address may be another's.
+  std::optional<bool> transparent = std::nullopt;
+  /// IP_BIND_ADDRESS_NO_PORT, which is for those that dial.
+  std::optional<bool> late_port = std::nullopt;
+};
+
 /// One TCP socket as the kernel describes it, with all that closewatch draws conclusions from.
 /// Source: struct inet_diag_msg and its attributes, linux/inet_diag.h.
 struct SocketRow {
@@ -55,6 +69,7 @@ struct SocketRow {
   std::optional<std::uint64_t> cgroup_id;
   /// tcpi_last_ack_recv: milliseconds since the last ACK came in; only when tcp_info was asked for.
   std::optional<std::uint32_t> last_ack_received_ms;
+  Binding binding;
 };
 
 }  // namespace closewatch

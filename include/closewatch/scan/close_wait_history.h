@@ -62,8 +62,9 @@ class CloseWaitHistory {
     std::vector<std::uint16_t> ports;  ///< that listen, or did and have sockets left
     std::uint64_t entered = 0;
     std::uint64_t left = 0;
-    bool seen = false;  ///< in this scan
-    bool fresh = true;  ///< for the first time
+    bool transparent_listener = false;  ///< there is one, or was
+    bool seen = false;                  ///< in this scan
+    bool fresh = true;                  ///< for the first time
   };
 
   static void update_ports(Space& space, SocketTally& tally);

@@ -14,7 +14,7 @@ namespace closewatch {
 
 /// Who began the connection.
 enum class Direction : std::uint8_t {
-  kInbound,   ///< the peer: the local port has, or lately had, a listener
+  kInbound,   ///< the peer
   kOutbound,  ///< the pod
 };
 inline constexpr std::array kDirections = {Direction::kInbound, Direction::kOutbound};
@@ -49,6 +49,7 @@ struct CloseWaitSocket {
   Endpoint remote;                  ///< likewise
   std::uint32_t inode = 0;          ///< 0: not accepted yet
   std::uint32_t receive_queue = 0;  ///< unread bytes, the FIN counting as one
+  Binding binding;
   ContainerIndex container = kNoContainer;
   OwnerIndex owner = 0;  ///< only with kForeignContainer, in the lists of a diagnosis
   Direction direction = Direction::kOutbound;

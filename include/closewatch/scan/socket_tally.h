@@ -58,6 +58,8 @@ class SocketTally final : public RowSink {
   const SocketSums& sums();
   /// Whether the namespace has a socket of this local port that does not listen.
   [[nodiscard]] bool has_sockets(std::uint16_t port) const { return ports_in_use_.test(port); }
+  /// Whether a listener of the namespace accepts what is for other addresses (IP_TRANSPARENT).
+  [[nodiscard]] bool has_transparent_listener() const { return transparent_listener_; }
   /// The namespace's sockets in CLOSE_WAIT.
   [[nodiscard]] std::span<CloseWaitSocket> close_wait() {
     return std::span(close_wait_).subspan(namespace_begin_);
@@ -80,6 +82,7 @@ class SocketTally final : public RowSink {
   SocketSums sums_;
   std::bitset<kPorts> ports_in_use_;  ///< 8 KiB, which are cleared only when they have to be
   bool any_port_in_use_ = false;
+  bool transparent_listener_ = false;
   std::vector<CloseWaitSocket> close_wait_;
   std::size_t namespace_begin_ = 0;
   std::vector<ContainerCgroup> cgroups_;  ///< by id

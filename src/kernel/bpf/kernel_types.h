@@ -99,8 +99,13 @@ struct sock {
   struct sock_common __sk_common;
   struct socket* sk_socket;
   struct sock_cgroup_data sk_cgrp_data;
+  __u8 sk_userlocks;  // half of a byte until 6.7
   __u32 sk_ack_backlog;
   __u32 sk_max_ack_backlog;
+};
+struct inet_sock {
+  unsigned long inet_flags;  // since 6.6
+  __u8 transparent;          // one bit, until then
 };
 struct tcp_sock {
   __u32 rcv_nxt;

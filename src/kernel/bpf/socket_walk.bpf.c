@@ -26,6 +26,8 @@ enum tcp_state {
 };
 enum { AF_INET6 = 10 };
 enum { CLONE_NEWNET = 0x40000000 };
+// In sk_userlocks (include/net/sock.h), and a bit of inet_flags (include/net/inet_sock.h).
+enum { SOCK_BINDADDR_LOCK = 4, SOCK_BINDPORT_LOCK = 8, INET_FLAGS_TRANSPARENT = 15 };
 // In the end markers of listeners' buckets, so that they are not taken for others
 // (include/net/inet_hashtables.h).
 enum { LISTENING_NULLS_BASE = 1U << 29 };
@@ -35,9 +37,11 @@ enum { LISTENING_NULLS_BASE = 1U << 29 };
 // a way for it to look past.
 #ifdef READS_BY_LOADS
 extern void* bpf_rdonly_cast(const void* object, __u32 type) __ksym;
-#define READ(type, object, field) \
-  (((type*)bpf_rdonly_cast((void*)(object), bpf_core_type_id_kernel(type)))->field)
+#define OBJECT(type, object) \
+  ((type*)bpf_rdonly_cast((void*)(object), bpf_core_type_id_kernel(type)))
+#define READ(type, object, field) (OBJECT(type, object)->field)
 #else
+#define OBJECT(type, object) ((type*)(object))
 // What leads to the object is no access of the kernel's: it must not be in BPF_CORE_READ().
 #define READ(type, object, field)        \
   ({                                     \
@@ -107,6 +111,29 @@ static __always_inline __u64 written_at_load(__u64 number) {
 static __always_inline int copy_link(struct walk_link* link, __u64 socket) {
   link->socket = socket;
   return bpf_probe_read_kernel(link->common, WALK_COMMON, (void*)socket) == 0;
+}
+
+// A field that may be some bits of a number: what holds it is read into the low bytes, and what is
+// not its own is shifted out. Both machines that there are programs for have the low byte first.
+#define FIELD_INFO(type, field, info) \
+  written_at_load(__builtin_preserve_field_info(((type*)0)->field, info))
+#define BITS(type, object, field)                                                   \
+  ((number_at(OBJECT(type, object), FIELD_INFO(type, field, BPF_FIELD_BYTE_OFFSET), \
+              FIELD_INFO(type, field, BPF_FIELD_BYTE_SIZE))                         \
+    << FIELD_INFO(type, field, BPF_FIELD_LSHIFT_U64)) >>                            \
+   FIELD_INFO(type, field, BPF_FIELD_RSHIFT_U64))
+
+static __always_inline __u64 number_at(const void* object, __u64 offset, __u64 size) {
+#ifdef READS_BY_LOADS
+  if (size == sizeof(__u8)) return *(const __u8*)(object + offset);
+  if (size == sizeof(__u16)) return *(const __u16*)(object + offset);
+  if (size == sizeof(__u32)) return *(const __u32*)(object + offset);
+  return *(const __u64*)(object + offset);
+#else
+  __u64 number = 0;
+  bpf_probe_read_kernel(&number, size <= sizeof(number) ? size : sizeof(number), object + offset);
+  return number;
+#endif
 }
 
 static long follow(__u32 step, void* unused) {
@@ -190,10 +217,26 @@ static __always_inline int find_kind(const struct walk_link* link, struct kind* 
   return (kind->state == TCP_LISTEN) == (request.listening != 0);
 }
 
+static __always_inline __u8 binding_of(__u64 socket) {
+  __u64 locks = BITS(struct sock, socket, sk_userlocks);
+  __u8 binding = 0;
+  if (locks & SOCK_BINDADDR_LOCK) binding |= WALK_BOUND_ADDRESS;
+  if (locks & SOCK_BINDPORT_LOCK) binding |= WALK_BOUND_PORT;
+  __u64 transparent = 0;
+  if (bpf_core_field_exists(((struct inet_sock*)0)->inet_flags)) {
+    transparent = READ(struct inet_sock, socket, inet_flags) >> INET_FLAGS_TRANSPARENT & 1;
+  } else {
+    transparent = BITS(struct inet_sock, socket, transparent);
+  }
+  if (transparent) binding |= WALK_TRANSPARENT;
+  return binding;
+}
+
 static __always_inline void describe(const struct walk_link* link, const struct kind* kind,
                                      struct walk_record* record) {
   __u64 socket = link->socket;
   record->inode = inode_of(socket);
+  record->binding = binding_of(socket);
   record->family = COMMON(link, __u16, skc_family);
   record->remote_port = COMMON(link, __u16, skc_dport);
   __builtin_memset(record->local, 0, sizeof(record->local));

@@ -41,6 +41,7 @@ struct FakeSocket {
   std::uint32_t sequence = 7;
   std::uint32_t receive_queue = 0;
   std::uint32_t silent_ticks = 0;  ///< since the last ACK
+  std::uint8_t binding = 0;
 };
 
 /// Plays the program in the kernel: one bucket a run, and of a long chain three sockets.
@@ -158,6 +159,7 @@ class FakeWalkProgram final : public WalkProgram {
     record.family = 2;  // AF_INET
     record.remote_port = htons(443);
     record.sequence = socket.sequence;
+    record.binding = socket.binding;
     record.receive_queue = socket.receive_queue;
     record.received_at = static_cast<walk_u32>(answer_.jiffies) - socket.silent_ticks;
   }
@@ -295,7 +297,8 @@ TEST_F(BpfSourceTest, ARowHasWhatADiagnosisNeeds) {
                                   .port = 8080,
                                   .cgroup = 9,
                                   .receive_queue = 3,
-                                  .silent_ticks = 5 * kHz}};
+                                  .silent_ticks = 5 * kHz,
+                                  .binding = WALK_BOUND_PORT | WALK_TRANSPARENT}};
   const auto fd = space(100);
   scan();
   ASSERT_TRUE(read(fd));
@@ -305,6 +308,9 @@ TEST_F(BpfSourceTest, ARowHasWhatADiagnosisNeeds) {
   EXPECT_EQ(row.receive_queue, 3U);
   EXPECT_EQ(row.cgroup_id, 9U);
   EXPECT_EQ(row.last_ack_received_ms, 5000U);
+  EXPECT_EQ(row.binding.port, true);
+  EXPECT_EQ(row.binding.address, false);
+  EXPECT_EQ(row.binding.transparent, true);
   ASSERT_TRUE(read(fd, {}));
   EXPECT_EQ(sink_.rows.front().last_ack_received_ms, std::nullopt);
 }

@@ -1,7 +1,9 @@
 #include "kernel/inet_diag_codec.h"
 
+#include <linux/inet_diag.h>
 #include <linux/tcp.h>
 
+#include <cstring>
 #include <functional>
 #include <limits>
 #include <random>
@@ -74,6 +76,10 @@ TEST(DecodeDatagram, ReadsEveryFieldOfARow) {
   auto attributes = attribute(INET_DIAG_INFO, &info, sizeof(info));
   const auto cgroup = attribute(21, &kCgroup, sizeof(kCgroup));
   attributes.insert(attributes.end(), cgroup.begin(), cgroup.end());
+  inet_diag_sockopt set{};
+  set.transparent = 1;
+  const auto options = attribute(INET_DIAG_SOCKOPT, &set, sizeof(set));
+  attributes.insert(attributes.end(), options.begin(), options.end());
 
   CollectingSink sink;
   const auto progress = inet_diag::decode_datagram(
@@ -95,6 +101,24 @@ TEST(DecodeDatagram, ReadsEveryFieldOfARow) {
   EXPECT_EQ(row.send_queue, 18U);
   EXPECT_EQ(row.cgroup_id, kCgroup);
   EXPECT_EQ(row.last_ack_received_ms, 61'000U);
+  EXPECT_EQ(row.binding.transparent, true);
+  EXPECT_EQ(row.binding.late_port, false);
+  EXPECT_EQ(row.binding.port, std::nullopt);
+}
+
+TEST(DecodeDatagram, TellsEachOfTheSocketsOptions) {
+  inet_diag_sockopt set{};
+  std::memset(&set, 0xFF, sizeof(set));
+  set.transparent = 0;
+  CollectingSink sink;
+  const auto progress = inet_diag::decode_datagram(
+      Datagram(kExchange)
+          .row(socket_message(kCloseWaitState), attribute(INET_DIAG_SOCKOPT, &set, sizeof(set)))
+          .bytes(),
+      kExchange, sink);
+  ASSERT_TRUE(progress);
+  EXPECT_EQ(sink.rows.at(0).binding.transparent, false);
+  EXPECT_EQ(sink.rows.at(0).binding.late_port, true);
 }
 
 TEST(DecodeDatagram, LeavesUnknownWhatTheKernelDoesNotTell) {
@@ -213,6 +237,14 @@ INSTANTIATE_TEST_SUITE_P(
                                                  attribute(INET_DIAG_INFO, &kInfo, sizeof(kInfo)));
                 },
                 ErrorKind::kMalformed, "tcp_info of 4 bytes"},
+        Hostile{"ShortSocketOptions",
+                [] {
+                  constexpr std::uint8_t kOptions = 0;
+                  return Datagram(kExchange).row(
+                      socket_message(kCloseWaitState),
+                      attribute(INET_DIAG_SOCKOPT, &kOptions, sizeof(kOptions)));
+                },
+                ErrorKind::kMalformed, "socket options of 1 bytes"},
         Hostile{"UnknownMessage", [] { return Datagram(kExchange).message(99, {}); },
                 ErrorKind::kMalformed, "type 99"},
         Hostile{"RowOfAnotherRequest",

@@ -159,6 +159,76 @@ TEST_F(CloseWaitHistoryTest, WhatNobodyAcceptedIsInbound) {
   EXPECT_EQ(scan({row}).at(1).direction, Direction::kInbound);
 }
 
+/// What the options of a socket say, and whether it is inbound if its port listens, if nobody
+/// accepts what is for other addresses, if somebody does.
+struct DirectionCase {
+  const char* what;
+  Binding binding;
+  std::uint16_t port;
+  bool listening, alone, proxied;
+};
+
+TEST_F(CloseWaitHistoryTest, WhatASocketsOptionsTellGoesBeforeItsPort) {
+  const std::vector<DirectionCase> cases = {
+      {"nothing is known", {}, 8080, true, false, false},
+      {"bound its port", {.port = true, .address = true}, 8080, false, false, false},
+      {"accepted, or did not bind", {.port = false, .address = false}, 8080, true, false, false},
+      {"accepted for another address",
+       {.port = false, .address = false, .transparent = true},
+       40'000,
+       true,
+       false,
+       true},
+      {"dialled in another's name, or accepted at a bound address",
+       {.port = false, .address = true, .transparent = true},
+       40'000,
+       true,
+       false,
+       false},
+      {"likewise, at a port that is nobody's own",
+       {.port = false, .address = true, .transparent = true},
+       80,
+       true,
+       false,
+       true},
+      {"nobody knows who bound what", {.transparent = true}, 80, true, false, true},
+      {"nor here", {.transparent = true}, 32'768, true, false, false},
+      {"the port comes with the call",
+       {.transparent = true, .late_port = true},
+       80,
+       true,
+       false,
+       false}};
+  for (const auto& known : cases) {
+    SCOPED_TRACE(known.what);
+    auto row = close_wait(1, 0, known.port);
+    row.binding = known.binding;
+    auto proxy = in_state(TcpState::kListen, 15'001);
+    const auto inbound = [&](const std::vector<SocketRow>& rows) {
+      CloseWaitHistory history(false);
+      SocketTally tally;
+      tally.begin_pod({});
+      for (const auto& each : rows) tally.row(each);
+      history.begin_scan();
+      history.observe(kSpace, {}, tally);
+      return tally.close_wait().front().direction == Direction::kInbound;
+    };
+    EXPECT_EQ(inbound({row, in_state(TcpState::kListen, known.port)}), known.listening);
+    EXPECT_EQ(inbound({row, proxy}), known.alone);
+    proxy.binding.transparent = true;
+    EXPECT_EQ(inbound({row, proxy}), known.proxied);
+  }
+}
+
+TEST_F(CloseWaitHistoryTest, AProxysListenerIsRememberedToo) {
+  auto proxy = in_state(TcpState::kListen, 15'001);
+  proxy.binding.transparent = true;
+  auto row = close_wait(1, 0, 80);
+  row.binding.transparent = true;
+  scan({proxy});
+  EXPECT_EQ(scan({row}).at(1).direction, Direction::kInbound);
+}
+
 TEST_F(CloseWaitHistoryTest, AClosedListenerIsRememberedAsLongAsItsPortHasSockets) {
   scan({in_state(TcpState::kListen, 8080), in_state(TcpState::kEstablished, 8080)});
   scan({in_state(TcpState::kEstablished, 8080)});
