@@ -16,9 +16,10 @@ InetDiagSource::InetDiagSource(std::unique_ptr<NetlinkOpener> opener)
 
 Result<SocketReading> InetDiagSource::read(int network_namespace, const SocketQuery& query,
                                            RowSink& sink) {
+  ToldOnce once(seen_, sink);
   for (unsigned repeats = 0;; ++repeats) {
-    sink.restart();
-    auto reading = read_once(network_namespace, query, sink);
+    once.restart();
+    auto reading = read_once(network_namespace, query, once);
     if (reading || reading.error().kind != ErrorKind::kInterrupted || repeats == kMaxRepeats) {
       return reading;
     }

@@ -8,6 +8,7 @@
 #include "closewatch/kernel/socket_source.h"
 #include "kernel/inet_diag_codec.h"
 #include "kernel/netlink_channel.h"
+#include "kernel/told_once.h"
 
 namespace closewatch {
 
@@ -16,6 +17,10 @@ namespace closewatch {
 /// one dump only, as it would keep a deleted pod's namespace alive.
 ///
 /// Where the kernel refuses the dump of both families, it asks for each family alone, from then on.
+///
+/// The kernel does not tell when a bucket of its table has changed between two pieces of a dump: a
+/// socket that was there all the time may be missed then, but none is handed over twice (see
+/// ToldOnce).
 class InetDiagSource final : public SocketSource {
  public:
   /// How often an interrupted dump is asked for again before the pod counts as incomplete.
@@ -38,6 +43,7 @@ class InetDiagSource final : public SocketSource {
 
   std::unique_ptr<NetlinkOpener> opener_;
   std::vector<std::byte> buffer_;
+  RecentCookies seen_;
   std::uint32_t sequence_ = 0;
   bool both_families_refused_ = false;
 };

@@ -67,8 +67,9 @@ bool parse_queues(std::string_view text, SocketRow& row) {
          parse(text.substr(colon + 1), row.receive_queue, kHexadecimal);
 }
 
+/// Of the addresses, which a socket that is no listener shares with no other.
 std::uint64_t identity(const SocketRow& row) {
-  std::size_t hash = 0;
+  std::size_t hash = row.state == TcpState::kListen ? row.inode : 0;
   for (const auto& endpoint : {row.local, row.remote}) {
     boost::hash_range(hash, endpoint.address.bytes.begin(), endpoint.address.bytes.end());
     boost::hash_combine(hash, endpoint.port);

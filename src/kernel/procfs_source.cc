@@ -23,11 +23,12 @@ ProcfsSource::ProcfsSource() : buffer_(kTextBuffer) {}
 
 Result<SocketReading> ProcfsSource::read(int network_namespace, const SocketQuery& query,
                                          RowSink& sink) {
-  sink.restart();
-  if (auto done = read_file(network_namespace, "tcp", query, sink); !done) {
+  ToldOnce once(seen_, sink);
+  once.restart();
+  if (auto done = read_file(network_namespace, "tcp", query, once); !done) {
     return tl::unexpected(done.error());
   }
-  const auto ipv6 = read_file(network_namespace, "tcp6", query, sink);
+  const auto ipv6 = read_file(network_namespace, "tcp6", query, once);
   if (ipv6) return SocketReading{};
   if (ipv6.error().kind != ErrorKind::kGone) return tl::unexpected(ipv6.error());
   // A kernel without IPv6 has no such file; but nor has a process that has ended.

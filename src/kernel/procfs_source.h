@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "closewatch/kernel/socket_source.h"
+#include "kernel/told_once.h"
 
 namespace closewatch {
 
@@ -11,8 +12,9 @@ namespace closewatch {
 ///
 /// Its descriptor of a namespace is that of a directory /proc/PID/net (NamespaceAccess::kText).
 /// Rows have no age, no cgroup and, for LISTEN, no limit (see proc_net_tcp.h), and a reading names
-/// no namespace cookie. The kernel does not tell when its table has changed between two pieces of
-/// text: a socket that comes or goes meanwhile may be there twice or not at all.
+/// no namespace cookie. The kernel does not tell when a bucket of its table has changed between two
+/// pieces of text: a socket that was there all the time may be missed then, but none is handed over
+/// twice (see ToldOnce).
 class ProcfsSource final : public SocketSource {
  public:
   ProcfsSource();
@@ -28,6 +30,7 @@ class ProcfsSource final : public SocketSource {
                                         const SocketQuery& query, RowSink& sink);
 
   std::vector<char> buffer_;
+  RecentCookies seen_;
 };
 
 }  // namespace closewatch

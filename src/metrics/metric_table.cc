@@ -24,7 +24,7 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "Sockets that were in CLOSE_WAIT in a scan and not in the one before, since the agent's start "
      "or the pod's, whichever came later."},
     {"closewatch_close_wait_left_total", MetricKind::kCounter, "namespace, pod",
-     "Sockets that were in CLOSE_WAIT in a scan and no more in the next."},
+     "Sockets that were in CLOSE_WAIT in a scan and in neither of the two after it."},
     {"closewatch_close_wait_peer_sockets", MetricKind::kGauge, "namespace, pod, direction, peer",
      "Stuck sockets by peer: the diagnosis.peers worst of the pod, the rest as peer=\"other\". "
      "Outbound peers are ip:port, inbound ones ip."},

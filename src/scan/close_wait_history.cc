@@ -1,7 +1,6 @@
 #include "closewatch/scan/close_wait_history.h"
 
 #include <algorithm>
-#include <iterator>
 #include <numeric>
 #include <utility>
 
@@ -25,6 +24,19 @@ Direction direction_of(const CloseWaitSocket& socket, bool listens, bool proxied
   if (binding.address == false) return Direction::kInbound;
   if (binding.late_port == true) return Direction::kOutbound;
   return socket.local.port < kFirstEphemeral ? Direction::kInbound : Direction::kOutbound;
+}
+
+/// Goes through what is known by cookie, as far as `cookie`: hands those before it to `passed` and
+/// takes it off as well, if it is there.
+template <typename Known, typename Passed>
+const Known* take(std::span<const Known>& known, std::uint64_t cookie, Passed passed) {
+  for (; !known.empty() && known.front().cookie < cookie; known = known.subspan(1)) {
+    passed(known.front());
+  }
+  if (known.empty() || known.front().cookie != cookie) return nullptr;
+  const auto* const found = known.data();
+  known = known.subspan(1);
+  return found;
 }
 
 }  // namespace
@@ -55,7 +67,7 @@ void CloseWaitHistory::end_scan() {
       ++space;
     } else {
       entered_ += space->second.entered;
-      left_ += space->second.left + space->second.sockets.size();
+      left_ += space->second.left + space->second.sockets.size() + space->second.missing.size();
       space = spaces_.erase(space);
     }
   }
@@ -92,28 +104,38 @@ void CloseWaitHistory::update_ports(Space& space, SocketTally& tally) {
   space.ports.erase(std::unique(space.ports.begin(), space.ports.end()), space.ports.end());
 }
 
-/// Walks the sockets of now and then side by side, both by cookie.
+/// Walks the sockets of now and then side by side, all by cookie.
 void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now,
                                       std::span<CloseWaitSocket> sockets) const {
   std::sort(sockets.begin(), sockets.end(),
             [](const auto& a, const auto& b) { return a.cookie < b.cookie; });
-  auto before = space.sockets.begin();
-  for (auto& socket : sockets) {
-    while (before != space.sockets.end() && before->cookie < socket.cookie) {
-      ++before;
+  std::vector<Known> missing;
+  const auto miss = [&](const Known& known) {
+    if (missing.size() < kMissing) {
+      missing.push_back(known);
+    } else {
       ++space.left;
     }
+  };
+  const auto give_up = [&](const Known&) { ++space.left; };
+  std::span<const Known> before = space.sockets;
+  std::span<const Known> awaited = space.missing;
+  for (auto& socket : sockets) {
+    const auto* known = take(before, socket.cookie, miss);
+    const auto* const back = take(awaited, socket.cookie, give_up);
+    if (known == nullptr) known = back;
     auto since = now - socket.age;
-    if (before != space.sockets.end() && before->cookie == socket.cookie) {
+    if (known != nullptr) {
       // The earlier of the two: a later ACK has hidden the FIN's from the kernel, not from us.
-      since = std::min(since, before->since);
-      ++before;
+      since = std::min(since, known->since);
     } else if (counts_entries_ || !space.fresh) {
       ++space.entered;
     }
     socket.age = now - since;
   }
-  space.left += static_cast<std::uint64_t>(std::distance(before, space.sockets.end()));
+  std::for_each(before.begin(), before.end(), miss);
+  space.left += awaited.size();
+  space.missing = std::move(missing);
   remember(space.sockets, now, sockets);
 }
 

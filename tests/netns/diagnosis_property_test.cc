@@ -149,7 +149,7 @@ class Household {
     known_ports_.clear();
     watched_ = false;
     entered_ = 0;
-    left_ = 0;
+    gone_ = missing_ = left_ = 0;
     seen_.clear();
     for (auto& link : links_) link.scans = 0;
   }
@@ -195,7 +195,9 @@ class Household {
       ++link.scans;
       if (watched_ && !seen_.contains(&link)) ++entered_;
     }
-    for (const auto* const link : seen_) left_ += now.contains(link) ? 0U : 1U;
+    left_ += missing_;  // who is not there twice has left
+    missing_ = std::exchange(gone_, 0);
+    for (const auto* const link : seen_) missing_ += now.contains(link) ? 0U : 1U;
     seen_ = std::move(now);
     watched_ = true;
   }
@@ -337,7 +339,7 @@ class Household {
 
   /// Another link may get the same place in memory.
   void seen_dead(const Link* link) {
-    if (seen_.erase(link) > 0) ++left_;
+    if (seen_.erase(link) > 0) ++gone_;
   }
 
   template <typename Predicate>
@@ -356,6 +358,8 @@ class Household {
   std::set<const Link*> seen_;  ///< in CLOSE_WAIT in the last scan
   bool watched_ = false;
   std::uint64_t entered_ = 0;
+  std::uint64_t gone_ = 0;     ///< since the last scan
+  std::uint64_t missing_ = 0;  ///< in the last scan for the first time
   std::uint64_t left_ = 0;
 };
 

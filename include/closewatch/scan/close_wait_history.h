@@ -26,8 +26,16 @@ struct NamespaceIdentity {
 /// What one pod's earlier scans knew of its CLOSE_WAIT sockets: since when, and how many came and
 /// went. 16 bytes for each socket that is in CLOSE_WAIT now, two for each port that listens.
 /// A scan of the pod that fails is not told here, so it changes nothing.
+///
+/// The kernel may miss a socket that is there (see InetDiagSource). So one that was not in a
+/// reading counts as gone only when it is not in the next either: if it is back, it has neither
+/// left nor entered, and it is as old as it was. Of so many that are not there at once as to exceed
+/// kMissing, those beyond count as gone at once.
 class CloseWaitHistory {
  public:
+  /// How many sockets of a namespace are waited for.
+  static constexpr std::size_t kMissing = 4096;
+
   /// `newborn`: the pod began after the agent did, so that even the sockets of its first scan have
   /// come between scans. Else those are what the counters start from, so that a restart of the
   /// agent looks like no leak.
@@ -48,7 +56,7 @@ class CloseWaitHistory {
   void disown_new();
 
   [[nodiscard]] std::uint64_t entered() const;  ///< came into CLOSE_WAIT
-  [[nodiscard]] std::uint64_t left() const;     ///< went out of it
+  [[nodiscard]] std::uint64_t left() const;     ///< went out of it, as far as that is certain
   [[nodiscard]] std::size_t sockets() const;    ///< in CLOSE_WAIT in the last scan
 
  private:
@@ -59,6 +67,7 @@ class CloseWaitHistory {
   };
   struct Space {
     std::vector<Known> sockets;        ///< by cookie
+    std::vector<Known> missing;        ///< likewise: in the reading before the last only
     std::vector<std::uint16_t> ports;  ///< that listen, or did and have sockets left
     std::uint64_t entered = 0;
     std::uint64_t left = 0;

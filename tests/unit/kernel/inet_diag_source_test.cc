@@ -79,10 +79,18 @@ class FakeOpener final : public NetlinkOpener {
   FakeKernel& kernel_;
 };
 
-Answer rows(std::size_t count) {
-  return [count](const Exchange& exchange) {
+inet_diag_msg socket_with(std::uint64_t cookie, std::uint8_t state = kCloseWaitState) {
+  auto message = socket_message(state);
+  message.id.idiag_cookie[0] = static_cast<std::uint32_t>(cookie);
+  message.id.idiag_cookie[1] = static_cast<std::uint32_t>(cookie >> 32U);
+  return message;
+}
+
+/// So many sockets, with the cookies from `first` on.
+Answer rows(std::size_t count, std::uint64_t first = 1) {
+  return [=](const Exchange& exchange) {
     Datagram datagram(exchange);
-    for (std::size_t i = 0; i < count; ++i) datagram.row(socket_message(kCloseWaitState));
+    for (std::size_t i = 0; i < count; ++i) datagram.row(socket_with(first + i));
     const auto done = Datagram(exchange).done().bytes();
     return count == 0 ? Datagrams{done} : Datagrams{datagram.bytes(), done};
   };
@@ -142,7 +150,7 @@ TEST_F(InetDiagSourceTest, GivesUpAfterTheAllowedRepeats) {
 }
 
 TEST_F(InetDiagSourceTest, FallsBackToADumpForEachFamilyForGood) {
-  kernel_.answers = {refusal(EINVAL), rows(2), rows(1), rows(4), rows(0)};
+  kernel_.answers = {refusal(EINVAL), rows(2), rows(1, 3), rows(4), rows(0)};
   ASSERT_TRUE(read());
   EXPECT_EQ(sink_.rows.size(), 3U);
   ASSERT_TRUE(read());
@@ -171,6 +179,46 @@ TEST_F(InetDiagSourceTest, DoesNotTakeARefusedPrivilegeForAMissingFeature) {
   const auto reading = read();
   ASSERT_FALSE(reading);
   EXPECT_EQ(reading.error().kind, ErrorKind::kDenied);
+}
+
+TEST_F(InetDiagSourceTest, ASocketThatIsToldAgainCountsOnce) {
+  constexpr std::uint8_t kTimeWaitState = 6;
+  kernel_.answers = {[](const Exchange& exchange) {
+    return Datagrams{
+        Datagram(exchange).row(socket_with(1)).row(socket_with(std::uint64_t{1} << 32U)).bytes(),
+        // It became a TIME_WAIT meanwhile, which has its cookie.
+        Datagram(exchange).row(socket_with(1, kTimeWaitState)).row(socket_with(2)).bytes(),
+        Datagram(exchange).done().bytes()};
+  }};
+  ASSERT_TRUE(read());
+  ASSERT_EQ(sink_.rows.size(), 3U);
+  EXPECT_EQ(sink_.rows[0].state, TcpState::kCloseWait);
+  EXPECT_EQ(sink_.rows[2].cookie, 2U);
+}
+
+TEST_F(InetDiagSourceTest, WhatAnotherReadingToldIsToldAnew) {
+  kernel_.answers = {rows(3), rows(3)};
+  ASSERT_TRUE(read());
+  ASSERT_TRUE(read());
+  EXPECT_EQ(sink_.rows.size(), 3U);
+}
+
+TEST(RecentCookiesTest, KnowsTheLastOnesForCertain) {
+  RecentCookies seen;
+  constexpr std::uint64_t kMany = 100'000;
+  for (std::uint64_t cookie = 1; cookie <= kMany; ++cookie) {
+    ASSERT_TRUE(seen.insert(cookie));
+    if (cookie < RecentCookies::kAtLeast) continue;
+    ASSERT_FALSE(seen.insert(cookie - RecentCookies::kAtLeast + 1));
+  }
+}
+
+TEST(RecentCookiesTest, ForgetsRatherThanGrows) {
+  RecentCookies seen;
+  for (std::uint64_t cookie = 1; cookie <= 2 * RecentCookies::kAtLeast; ++cookie) {
+    seen.insert(cookie);
+  }
+  EXPECT_TRUE(seen.insert(1));
 }
 
 TEST_F(InetDiagSourceTest, NeverTakesADumpWithoutItsEndForWhole) {

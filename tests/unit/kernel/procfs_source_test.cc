@@ -2,6 +2,8 @@
 
 #include <fcntl.h>
 
+#include <iomanip>
+#include <sstream>
 #include <string>
 
 #include "tests/support/collecting_sink.h"
@@ -19,7 +21,9 @@ using testing::FakeTree;
 constexpr const char* kHeading = "  sl  local_address rem_address   st tx_queue rx_queue tr ...\n";
 
 std::string line(unsigned number, const std::string& state) {
-  return "   " + std::to_string(number) + ": 0100007F:1F90 0100007F:A0B1 " + state +
+  std::ostringstream remote;
+  remote << std::uppercase << std::hex << std::setfill('0') << std::setw(8) << number;
+  return "   " + std::to_string(number) + ": 0100007F:1F90 " + remote.str() + ":A0B1 " + state +
          " 00000000:00000001 00:00000000 00000000     0        0 " + std::to_string(number + 1) +
          " 1 0000000000000000 20 4 30 10 -1\n";
 }
@@ -52,6 +56,21 @@ TEST_F(ProcfsSourceTest, MoreThanABufferIsReadWhole) {
   tree_.add("tcp6", kHeading);
   ASSERT_TRUE(read());
   EXPECT_EQ(sink_.rows.size(), 3000U);
+}
+
+TEST_F(ProcfsSourceTest, ASocketThatIsToldAgainCountsOnce) {
+  tree_.add("tcp", kHeading + line(0, "08") + line(1, "01") + line(0, "08"));
+  ASSERT_TRUE(read());
+  EXPECT_EQ(sink_.rows.size(), 2U);
+}
+
+TEST_F(ProcfsSourceTest, ListenersOfOneAddressAreToldApart) {
+  const auto first = line(0, "0A");
+  auto second = first;
+  second.replace(second.rfind(" 1 1 "), 3, " 2 ");  // the inode
+  tree_.add("tcp", kHeading + first + second);
+  ASSERT_TRUE(read());
+  EXPECT_EQ(sink_.rows.size(), 2U);
 }
 
 TEST_F(ProcfsSourceTest, AKernelWithoutIpv6HasOneFile) {
