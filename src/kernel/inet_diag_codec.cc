@@ -23,6 +23,21 @@ namespace {
 constexpr std::uint16_t kAttributeCgroupId = 21;
 // Linux 5.10; struct inet_diag_sockopt.
 constexpr std::uint16_t kAttributeSocketOptions = 22;
+// Linux 5.9, likewise: a request's attribute, for a protocol that eight bits cannot name.
+constexpr std::uint16_t kRequestProtocol = 3;
+constexpr std::uint32_t kIpprotoMptcp = 262;
+
+// Whatever states are asked for: a connection's and its subflow's are two things. To leave the
+// listeners out saves a lock for each bucket of their table (mptcp_diag_dump_listeners()).
+constexpr std::uint32_t kConnections =
+    SocketQuery::kAllStates & ~bit_of(TcpState::kListen) & ~bit_of(TcpState::kClose);
+
+bool is_mptcp(Dump dump) { return dump == Dump::kMptcpIpv4 || dump == Dump::kMptcpIpv6; }
+
+std::uint8_t family_of(Dump dump) {
+  const bool ipv4 = dump == Dump::kIpv4 || dump == Dump::kMptcpIpv4;
+  return ipv4 ? AF_INET : AF_INET6;
+}
 
 std::uint16_t message_type(Dump dump) {
   return dump == Dump::kBothFamilies ? TCPDIAG_GETSOCK : SOCK_DIAG_BY_FAMILY;
@@ -116,7 +131,26 @@ Result<void> read_socket_options(Bytes payload, SocketRow& row) {
   return {};
 }
 
-Result<void> read_attributes(Bytes attributes, SocketRow& row) {
+/// struct mptcp_info of linux/mptcp.h, as far as it says when the last ACK came in. It is told of
+/// no subflow, but for the connection: not where it has fallen back to TCP, whose ACKs are not its
+/// own (ack_update_msk() in net/mptcp/options.c), nor before Linux 6.10.
+Result<void> read_mptcp_info(Bytes payload, SocketRow& row) {
+  constexpr std::size_t kFurtherSubflows = 0;  // eight bits
+  constexpr std::size_t kFlags = 8;
+  constexpr std::size_t kLastAckReceived = 92;
+  constexpr std::uint32_t kFallback = 1;
+  const auto flags = read_as<std::uint32_t>(payload.subspan(std::min(kFlags, payload.size())));
+  if (!flags) return malformed("mptcp_info of " + std::to_string(payload.size()) + " bytes");
+  if ((*flags & kFallback) != 0) return {};
+  if (payload.size() > kLastAckReceived) {
+    row.last_ack_received_ms = read_as<std::uint32_t>(payload.subspan(kLastAckReceived));
+  } else if (payload[kFurtherSubflows] != std::byte{0}) {
+    row.last_ack_received_ms = 0;  // the first subflow does not know what came by another
+  }
+  return {};
+}
+
+Result<void> read_attributes(Bytes attributes, Dump dump, SocketRow& row) {
   auto left = static_cast<int>(attributes.size());
   const auto* attribute = reinterpret_cast<const nlattr*>(attributes.data());
   while (left > 0) {
@@ -132,7 +166,7 @@ Result<void> read_attributes(Bytes attributes, SocketRow& row) {
         read = read_socket_options(payload, row);
         break;
       case INET_DIAG_INFO:
-        read = read_tcp_info(payload, row);
+        read = is_mptcp(dump) ? read_mptcp_info(payload, row) : read_tcp_info(payload, row);
         break;
       default:
         break;  // a newer kernel's, or one we have no use for
@@ -144,7 +178,15 @@ Result<void> read_attributes(Bytes attributes, SocketRow& row) {
   return {};
 }
 
-Result<void> read_row(const nlmsghdr& header, RowSink& sink) {
+/// A connection's queue is what its data take in memory, and has no FIN in it
+/// (mptcp_diag_get_info()).
+void add_fin(SocketRow& connection) {
+  if (connection.state == TcpState::kCloseWait && connection.receive_queue > 0) {
+    ++connection.receive_queue;
+  }
+}
+
+Result<void> read_row(const nlmsghdr& header, Dump dump, RowSink& sink) {
   const Bytes payload(static_cast<const std::byte*>(mnl_nlmsg_get_payload(&header)),
                       mnl_nlmsg_get_payload_len(&header));
   if (payload.size() < sizeof(inet_diag_msg)) {
@@ -153,7 +195,8 @@ Result<void> read_row(const nlmsghdr& header, RowSink& sink) {
   auto row = row_from(copy_from<inet_diag_msg>(payload.data()));
   if (!row) return tl::unexpected(row.error());
   const auto rest = payload.subspan(sizeof(inet_diag_msg));
-  if (auto read = read_attributes(rest, *row); !read) return read;
+  if (auto read = read_attributes(rest, dump, *row); !read) return read;
+  if (is_mptcp(dump)) add_fin(*row);
   sink.row(*row);
   return {};
 }
@@ -194,7 +237,8 @@ Result<Progress> read_message(const nlmsghdr& header, const Exchange& exchange, 
     return fail(ErrorKind::kInterrupted, "the kernel's table changed during the dump");
   }
   if (header.nlmsg_type == message_type(exchange.dump)) {
-    if (auto read = read_row(header, sink); !read) return tl::unexpected(read.error());
+    if (auto read = read_row(header, exchange.dump, sink); !read)
+      return tl::unexpected(read.error());
     return Progress::kMore;
   }
   switch (header.nlmsg_type) {
@@ -226,10 +270,11 @@ Request encode_request(const Exchange& exchange, const SocketQuery& query) {
   } else {
     auto* const body = static_cast<inet_diag_req_v2*>(
         mnl_nlmsg_put_extra_header(header, sizeof(inet_diag_req_v2)));
-    body->sdiag_family = exchange.dump == Dump::kIpv4 ? AF_INET : AF_INET6;
-    body->sdiag_protocol = IPPROTO_TCP;
+    body->sdiag_family = family_of(exchange.dump);
+    body->sdiag_protocol = is_mptcp(exchange.dump) ? 0 : IPPROTO_TCP;
     body->idiag_ext = extensions(query);
-    body->idiag_states = query.states;
+    body->idiag_states = is_mptcp(exchange.dump) ? kConnections : query.states;
+    if (is_mptcp(exchange.dump)) mnl_attr_put_u32(header, kRequestProtocol, kIpprotoMptcp);
   }
   request.size = header->nlmsg_len;
   return request;

@@ -19,6 +19,12 @@ enum class Dump : std::uint8_t {
   /// SOCK_DIAG_BY_FAMILY, one walk each; where AF_UNSPEC is refused with ENOENT.
   kIpv4,
   kIpv6,
+  /// The same for the connections of MPTCP; listeners and connections that are over are left out,
+  /// as
+  /// the listening socket is one of TCP. Kernels that know no INET_DIAG_REQ_PROTOCOL (before 5.9)
+  /// or have no mptcp_diag refuse it with ENOENT.
+  kMptcpIpv4,
+  kMptcpIpv6,
 };
 
 /// What ties an answer to its request.

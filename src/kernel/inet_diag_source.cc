@@ -28,36 +28,59 @@ Result<SocketReading> InetDiagSource::read(int network_namespace, const SocketQu
 
 Result<SocketReading> InetDiagSource::read_once(int network_namespace, const SocketQuery& query,
                                                 RowSink& sink) {
-  if (both_families_refused_) return dump_each_family(network_namespace, query, sink);
-  auto reading = dump(network_namespace, inet_diag::Dump::kBothFamilies, query, sink);
-  if (reading || reading.error().kind != ErrorKind::kUnsupported) return reading;
-  sink.restart();
-  reading = dump_each_family(network_namespace, query, sink);
-  both_families_refused_ = reading.has_value();
+  auto channel = opener_->open(network_namespace);
+  if (!channel) return tl::unexpected(channel.error());
+  if (auto done = dump_mptcp(**channel, query); !done) return tl::unexpected(done.error());
+  SubflowsAsConnections folded(mptcp_, query, sink);
+  if (auto done = dump_tcp(**channel, query, folded); !done) return tl::unexpected(done.error());
+  folded.finish();
+  SocketReading reading;
+  reading.namespace_cookie = (*channel)->namespace_cookie();
   return reading;
 }
 
-Result<SocketReading> InetDiagSource::dump_each_family(int network_namespace,
-                                                       const SocketQuery& query, RowSink& sink) {
-  auto ipv4 = dump(network_namespace, inet_diag::Dump::kIpv4, query, sink);
+/// Before TCP's, so that each subflow finds its connection.
+Result<void> InetDiagSource::dump_mptcp(NetlinkChannel& channel, const SocketQuery& query) {
+  mptcp_.restart();
+  if (mptcp_refused_) return {};
+  for (const auto kind : {inet_diag::Dump::kMptcpIpv4, inet_diag::Dump::kMptcpIpv6}) {
+    auto done = dump(channel, kind, query, mptcp_);
+    if (done) continue;
+    if (done.error().kind != ErrorKind::kUnsupported) return done;
+    mptcp_refused_ = true;
+    break;
+  }
+  mptcp_.complete();
+  return {};
+}
+
+Result<void> InetDiagSource::dump_tcp(NetlinkChannel& channel, const SocketQuery& query,
+                                      RowSink& sink) {
+  if (both_families_refused_) return dump_each_family(channel, query, sink);
+  auto done = dump(channel, inet_diag::Dump::kBothFamilies, query, sink);
+  if (done || done.error().kind != ErrorKind::kUnsupported) return done;
+  sink.restart();
+  done = dump_each_family(channel, query, sink);
+  both_families_refused_ = done.has_value();
+  return done;
+}
+
+Result<void> InetDiagSource::dump_each_family(NetlinkChannel& channel, const SocketQuery& query,
+                                              RowSink& sink) {
+  auto ipv4 = dump(channel, inet_diag::Dump::kIpv4, query, sink);
   if (!ipv4) return ipv4;
-  auto ipv6 = dump(network_namespace, inet_diag::Dump::kIpv6, query, sink);
+  auto ipv6 = dump(channel, inet_diag::Dump::kIpv6, query, sink);
   // A kernel that knows IPv4's sockets but not IPv6's was built without IPv6: there are none.
   if (!ipv6 && ipv6.error().kind == ErrorKind::kUnsupported) return ipv4;
   return ipv6;
 }
 
-Result<SocketReading> InetDiagSource::dump(int network_namespace, inet_diag::Dump kind,
-                                           const SocketQuery& query, RowSink& sink) {
-  auto channel = opener_->open(network_namespace);
-  if (!channel) return tl::unexpected(channel.error());
-  const inet_diag::Exchange exchange{kind, ++sequence_, (*channel)->port_id()};
+Result<void> InetDiagSource::dump(NetlinkChannel& channel, inet_diag::Dump kind,
+                                  const SocketQuery& query, RowSink& sink) {
+  const inet_diag::Exchange exchange{kind, ++sequence_, channel.port_id()};
   const auto request = inet_diag::encode_request(exchange, query);
-  if (auto sent = (*channel)->send(request.bytes()); !sent) return tl::unexpected(sent.error());
-  if (auto all = receive_all(**channel, exchange, sink); !all) return tl::unexpected(all.error());
-  SocketReading reading;
-  reading.namespace_cookie = (*channel)->namespace_cookie();
-  return reading;
+  if (auto sent = channel.send(request.bytes()); !sent) return sent;
+  return receive_all(channel, exchange, sink);
 }
 
 Result<void> InetDiagSource::receive_all(NetlinkChannel& channel,

@@ -30,7 +30,7 @@ class NetlinkChannel {
   virtual Result<std::size_t> receive(std::span<std::byte> buffer) = 0;
 };
 
-/// Makes channels, one for each dump.
+/// Makes channels, one for each reading.
 class NetlinkOpener {
  public:
   NetlinkOpener() = default;

@@ -1,5 +1,6 @@
 #include "kernel/inet_diag_source.h"
 
+#include <cerrno>
 #include <deque>
 #include <memory>
 #include <utility>
@@ -26,12 +27,25 @@ constexpr std::uint64_t kNamespaceCookie = 77;
 using Datagrams = std::vector<std::vector<std::byte>>;
 using Answer = std::function<Datagrams(const Exchange&)>;
 
-/// A kernel that answers by script: one answer for each channel that is opened.
+/// A kernel that answers by script: one answer for each request.
 struct FakeKernel {
   std::deque<Answer> answers;
   std::vector<std::uint16_t> asked;  ///< the types of the requests
+  std::deque<Answer> mptcp;          ///< likewise to requests for MPTCP; refuses when there is none
+  std::size_t asked_for_mptcp = 0;
   std::size_t opened = 0;
 };
+
+Answer next_of(std::deque<Answer>& answers) {
+  if (answers.empty()) {
+    return [](const Exchange& exchange) {
+      return Datagrams{Datagram(exchange).refusal(-ENOENT).bytes()};
+    };
+  }
+  auto next = std::move(answers.front());
+  answers.pop_front();
+  return next;
+}
 
 class FakeChannel final : public NetlinkChannel {
  public:
@@ -44,13 +58,20 @@ class FakeChannel final : public NetlinkChannel {
 
   Result<void> send(Bytes request) override {
     const auto header = read_as<nlmsghdr>(request);
+    const auto family = *read_as<std::uint8_t>(request.subspan(NLMSG_HDRLEN));
+    const auto protocol = *read_as<std::uint8_t>(request.subspan(NLMSG_HDRLEN + 1));
+    next_ = 0;
+    if (header->nlmsg_type != TCPDIAG_GETSOCK && protocol != IPPROTO_TCP) {
+      ++kernel_.asked_for_mptcp;
+      const auto dump = family == AF_INET ? Dump::kMptcpIpv4 : Dump::kMptcpIpv6;
+      datagrams_ = next_of(kernel_.mptcp)({dump, header->nlmsg_seq, kPortId});
+      return {};
+    }
     kernel_.asked.push_back(header->nlmsg_type);
-    const auto family = read_as<std::uint8_t>(request.subspan(NLMSG_HDRLEN));
     const auto dump = header->nlmsg_type == TCPDIAG_GETSOCK ? Dump::kBothFamilies
-                      : *family == AF_INET                  ? Dump::kIpv4
+                      : family == AF_INET                   ? Dump::kIpv4
                                                             : Dump::kIpv6;
-    datagrams_ = kernel_.answers.front()({dump, header->nlmsg_seq, kPortId});
-    kernel_.answers.pop_front();
+    datagrams_ = next_of(kernel_.answers)({dump, header->nlmsg_seq, kPortId});
     return {};
   }
 
@@ -201,6 +222,67 @@ TEST_F(InetDiagSourceTest, WhatAnotherReadingToldIsToldAnew) {
   ASSERT_TRUE(read());
   ASSERT_TRUE(read());
   EXPECT_EQ(sink_.rows.size(), 3U);
+}
+
+/// A connection's message or its subflow's, by the ports.
+inet_diag_msg between(std::uint16_t local, std::uint16_t remote, std::uint8_t state,
+                      std::uint64_t cookie, std::uint32_t inode = 0) {
+  auto message = socket_with(cookie, state);
+  message.id.idiag_sport = htons(local);
+  message.id.idiag_dport = htons(remote);
+  message.idiag_inode = inode;
+  return message;
+}
+
+Answer messages(std::vector<inet_diag_msg> messages) {
+  return [messages = std::move(messages)](const Exchange& exchange) {
+    Datagram datagram(exchange);
+    for (const auto& message : messages) datagram.row(message);
+    return Datagrams{datagram.done().bytes()};
+  };
+}
+
+constexpr std::uint8_t kEstablishedState = 1;
+constexpr std::uint8_t kListenState = 10;
+
+TEST_F(InetDiagSourceTest, AConnectionOfMptcpStandsForItsSubflows) {
+  auto connection = between(443, 1, kCloseWaitState, 10, 77);
+  connection.idiag_rqueue = 4832;
+  kernel_.mptcp = {messages({connection, between(443, 2, kCloseWaitState, 11)}), rows(0)};
+  kernel_.answers = {messages({
+      between(443, 0, kListenState, 1, 70), between(443, 1, kEstablishedState, 2, 77),
+      between(443, 9, kEstablishedState, 3, 77),  // a further subflow
+      between(443, 3, kEstablishedState, 4, 78),  // TCP's own
+  })};
+  ASSERT_TRUE(read());
+  ASSERT_EQ(sink_.rows.size(), 4U);
+  EXPECT_EQ(sink_.rows[0].state, TcpState::kListen);
+  EXPECT_EQ(sink_.rows[1].cookie, 10U);
+  EXPECT_EQ(sink_.rows[1].state, TcpState::kCloseWait);
+  EXPECT_EQ(sink_.rows[1].receive_queue, 4833U);  // with the FIN
+  EXPECT_EQ(sink_.rows[2].cookie, 4U);
+  EXPECT_EQ(sink_.rows[3].cookie, 11U);  // without any subflow
+  EXPECT_EQ(sink_.rows[3].receive_queue, 0U);
+}
+
+TEST_F(InetDiagSourceTest, OfMptcpTheStatesAreThoseOfTheConnections) {
+  kernel_.mptcp = {messages({between(443, 1, kCloseWaitState, 10)}), rows(0)};
+  kernel_.answers = {messages({between(443, 1, kEstablishedState, 2)})};
+  ASSERT_TRUE(source_.read(-1, {.states = bit_of(TcpState::kEstablished)}, sink_));
+  EXPECT_TRUE(sink_.rows.empty());
+}
+
+TEST_F(InetDiagSourceTest, AsksNoMoreForMptcpWhereItIsRefused) {
+  kernel_.answers = {rows(1), rows(1)};
+  ASSERT_TRUE(read());
+  ASSERT_TRUE(read());
+  EXPECT_EQ(kernel_.asked_for_mptcp, 1U);
+}
+
+TEST_F(InetDiagSourceTest, MptcpThatCannotBeReadIsNoReading) {
+  kernel_.mptcp = {refusal(EPERM)};
+  kernel_.answers = {rows(1)};
+  EXPECT_FALSE(read());
 }
 
 TEST(RecentCookiesTest, KnowsTheLastOnesForCertain) {
