@@ -8,7 +8,7 @@
 namespace closewatch {
 namespace {
 
-/// As in src/kernel/bpf/kernel_types.h.
+/// As in src/kernel/bpf/kernel_types.h, but for what the program asks for before it reads it.
 constexpr std::array kFields = {
     KernelField{"task_struct", "files"},
     KernelField{"files_struct", "fdt"},
@@ -32,6 +32,7 @@ constexpr std::array kFields = {
     KernelField{"sock_common", "skc_nulls_node"},
     KernelField{"sock_common", "skc_net"},
     KernelField{"sock_common", "skc_state"},
+    KernelField{"sock_common", "skc_prot"},
     KernelField{"sock_common", "skc_family"},
     KernelField{"sock_common", "skc_num"},
     KernelField{"sock_common", "skc_dport"},
@@ -42,6 +43,8 @@ constexpr std::array kFields = {
     KernelField{"inet_timewait_sock", "tw_substate"},
     KernelField{"sock", "sk_socket"},
     KernelField{"sock", "sk_userlocks"},
+    KernelField{"sock", "sk_backlog"},
+    KernelField{"sock", "sk_wmem_alloc"},
     KernelField{"sock", "sk_ack_backlog"},
     KernelField{"sock", "sk_max_ack_backlog"},
     KernelField{"sock", "sk_cgrp_data"},

@@ -11,8 +11,10 @@ auto ends_of(const SocketRow& row) {
                   row.remote.address.bytes);
 }
 
-/// No later than both say: the FIN may have come by any subflow.
-void take_age(SocketRow& connection, const SocketRow& subflow) {
+/// bind() is the first subflow's (mptcp_bind() in net/mptcp/protocol.c). The age is no more than
+/// both say: the FIN may have come by any subflow.
+void take_from_first(SocketRow& connection, const SocketRow& subflow) {
+  connection.binding = subflow.binding;
   auto& age = connection.last_ack_received_ms;
   const auto& other = subflow.last_ack_received_ms;
   if (other) age = std::min(age.value_or(*other), *other);
@@ -63,7 +65,7 @@ void SubflowsAsConnections::row(const SocketRow& row) {
     return;
   }
   if (connection->handed_on) return;
-  take_age(connection->row, row);
+  take_from_first(connection->row, row);
   hand_on(*connection);
 }
 

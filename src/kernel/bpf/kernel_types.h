@@ -62,6 +62,7 @@ typedef struct {
 struct in6_addr {
   __u8 bytes[16];
 };
+struct proto;
 struct sock_common {
   __be32 skc_daddr;
   __be32 skc_rcv_saddr;
@@ -69,6 +70,7 @@ struct sock_common {
   __u16 skc_num;
   unsigned short skc_family;
   volatile unsigned char skc_state;
+  struct proto* skc_prot;
   possible_net_t skc_net;
   struct in6_addr skc_v6_daddr;
   struct in6_addr skc_v6_rcv_saddr;
@@ -95,8 +97,18 @@ struct socket;
 struct socket_alloc {
   struct inode vfs_inode;
 };
+typedef struct {
+  int counter;
+} atomic_t;
+typedef struct refcount_struct {
+  atomic_t refs;
+} refcount_t;
 struct sock {
   struct sock_common __sk_common;
+  struct {
+    atomic_t rmem_alloc;
+  } sk_backlog;
+  refcount_t sk_wmem_alloc;
   struct socket* sk_socket;
   struct sock_cgroup_data sk_cgrp_data;
   __u8 sk_userlocks;  // half of a byte until 6.7
@@ -113,6 +125,25 @@ struct tcp_sock {
   __u32 write_seq;
   __u32 snd_una;
   __u32 rcv_tstamp;
+  _Bool is_mptcp;  // with CONFIG_MPTCP
+};
+
+// With CONFIG_MPTCP; net/mptcp/protocol.h.
+struct list_head {
+  struct list_head* next;
+};
+struct inet_connection_sock {
+  void* icsk_ulp_data;
+};
+struct mptcp_subflow_context {
+  struct list_head node;
+  struct sock* conn;
+};
+struct mptcp_sock {
+  __u32 last_ack_recv;  // since 6.10
+  __u32 token;
+  struct list_head conn_list;
+  struct sock* first;
 };
 
 struct file {

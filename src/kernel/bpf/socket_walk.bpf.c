@@ -19,6 +19,7 @@ char LICENSE[] SEC("license") = "GPL";
 
 enum tcp_state {
   TCP_TIME_WAIT = 6,
+  TCP_CLOSE = 7,
   TCP_CLOSE_WAIT = 8,
   TCP_LISTEN = 10,
   TCP_NEW_SYN_RECV = 12,
@@ -68,6 +69,10 @@ struct {
   __u64 first;
 } occupied[WALK_CHUNK];
 struct walk_link chain[WALK_DEPTH];
+struct walk_link connection;  // of MPTCP, whose subflow is being looked at
+// What sockets that are no subflows of MPTCP have as skc_prot.
+enum { PLAIN_PROTOCOLS = 8 };
+__u64 plain_protocols[PLAIN_PROTOCOLS];
 // Not static, for clang would take the structure apart and describe parts in its BTF that overlap.
 struct {
   __u64 marker;   // of the bucket: where its chain has to end
@@ -191,10 +196,94 @@ static __always_inline __u64 inode_of(__u64 socket) {
   return made ? READ(struct socket_alloc, made, vfs_inode.i_ino) : 0;
 }
 
+// A connection of MPTCP counts once, in place of its subflows, which are TCP's sockets in TCP's
+// table: its state and queues are its own and show in none of them. It is a struct sock as well, in
+// no table of TCP's. What mptcp_diag shows of it is in net/mptcp/mptcp_diag.c.
+static __always_inline int kernel_has_mptcp(void) {
+  return bpf_core_field_exists(struct tcp_sock, is_mptcp) &&
+         bpf_core_field_exists(struct inet_connection_sock, icsk_ulp_data) &&
+         bpf_core_field_exists(struct mptcp_subflow_context, node) &&
+         bpf_core_field_exists(struct mptcp_subflow_context, conn) &&
+         bpf_core_field_exists(struct mptcp_sock, conn_list) &&
+         bpf_core_field_exists(struct mptcp_sock, token) &&
+         bpf_core_field_exists(struct mptcp_sock, first);
+}
+
+// To ask each socket would be one more cache miss. But subflows have a struct proto of their own
+// (mptcp_subflow_ops_override() in net/mptcp/subflow.c), so one socket of each proto is asked in a
+// run. A run and no more: one that is just falling back may have it for a moment longer.
+static __always_inline int is_subflow(const struct walk_link* link) {
+  __u8 state = COMMON(link, __u8, skc_state);
+  if (state == TCP_TIME_WAIT || state == TCP_NEW_SYN_RECV || state == TCP_LISTEN) return 0;
+  __u64 protocol = COMMON(link, __u64, skc_prot);
+  __u64* plain =
+      &plain_protocols[((protocol * 0x9E3779B97F4A7C15ULL) >> 61) & (PLAIN_PROTOCOLS - 1)];
+  if (*plain == protocol) return 0;
+  if (READ(struct tcp_sock, link->socket, is_mptcp)) return 1;
+  *plain = protocol;
+  return 0;
+}
+
+static __always_inline __u64 context_of(__u64 subflow) {
+  return (__u64)READ(struct inet_connection_sock, subflow, icsk_ulp_data);
+}
+
+// Whether the connection is counted by this subflow: by its first, or where that is over, when it
+// is kept all the same (__mptcp_close_ssk() in net/mptcp/protocol.c), by the next.
+static __always_inline int stands_for(__u64 subflow, __u64 context, __u64 whole) {
+  __u64 first = (__u64)READ(struct mptcp_sock, whole, first);
+  if (first == subflow) return 1;
+  __u64 node = (__u64)READ(struct mptcp_sock, whole, conn_list.next);
+  if (first) {
+    if (READ(struct sock_common, first, skc_state) != TCP_CLOSE) return 0;
+    if (node == context_of(first) + OFFSET(struct mptcp_subflow_context, node)) {
+      node = (__u64)READ(struct list_head, node, next);
+    }
+  }
+  return node == context + OFFSET(struct mptcp_subflow_context, node);
+}
+
+// The socket itself, for a subflow its connection, or 0 when another subflow stands for that. One
+// that is over leaves its subflows to TCP.
+static __always_inline const struct walk_link* what_counts(const struct walk_link* link) {
+  if (!kernel_has_mptcp() || !is_subflow(link)) return link;
+  __u64 context = context_of(link->socket);
+  if (!context) return link;
+  __u64 whole = (__u64)READ(struct mptcp_subflow_context, context, conn);
+  if (!whole || !copy_link(&connection, whole)) return link;
+  if (COMMON(&connection, __u8, skc_state) == TCP_CLOSE) return link;
+  return stands_for(link->socket, context, whole) ? &connection : 0;
+}
+
+// The last ACK of any subflow: that may have brought the FIN.
+static __always_inline __u32 last_ack(__u64 subflow, __u64 whole) {
+  __u32 at = READ(struct tcp_sock, subflow, rcv_tstamp);
+  if (bpf_core_field_exists(struct mptcp_sock, last_ack_recv)) {
+    __u32 other = READ(struct mptcp_sock, whole, last_ack_recv);
+    return (__s32)(other - at) > 0 ? other : at;
+  }
+  __u64 node = (__u64)READ(struct mptcp_sock, whole, conn_list.next);
+  __u64 next = (__u64)READ(struct list_head, node, next);
+  if (next == whole + OFFSET(struct mptcp_sock, conn_list)) return at;
+  return (__u32)answer.jiffies;  // nobody knows when the others had theirs
+}
+
+// As mptcp_diag_get_info() has the queues, which hold no FIN; and what is fixed for identity's
+// sake.
+static __always_inline void describe_connection(__u64 subflow, __u64 whole,
+                                                struct walk_record* record) {
+  record->sequence = READ(struct mptcp_sock, whole, token);
+  record->receive_queue = READ(struct sock, whole, sk_backlog.rmem_alloc.counter);
+  if (record->receive_queue) record->receive_queue++;
+  record->send_queue = READ(struct sock, whole, sk_wmem_alloc.refs.counter) - 1;
+  record->received_at = last_ack(subflow, whole);
+}
+
 // What a socket is counted as.
 struct kind {
   __u64 net;
-  __u64 cgroup;  // 0 unless it is asked for
+  __u64 cgroup;   // 0 unless it is asked for
+  __u64 subflow;  // of a connection of MPTCP: the one that stands for it
   __u16 state;
   __u16 described;  // it has a record in any case
 };
@@ -236,7 +325,7 @@ static __always_inline void describe(const struct walk_link* link, const struct 
                                      struct walk_record* record) {
   __u64 socket = link->socket;
   record->inode = inode_of(socket);
-  record->binding = binding_of(socket);
+  record->binding = binding_of(kind->subflow ? kind->subflow : socket);  // bind() is the subflow's
   record->family = COMMON(link, __u16, skc_family);
   record->remote_port = COMMON(link, __u16, skc_dport);
   __builtin_memset(record->local, 0, sizeof(record->local));
@@ -254,6 +343,10 @@ static __always_inline void describe(const struct walk_link* link, const struct 
     record->send_queue = READ(struct sock, socket, sk_max_ack_backlog);
     record->received_at = 0;
     record->sequence = 0;
+    return;
+  }
+  if (kind->subflow && kernel_has_mptcp()) {
+    describe_connection(kind->subflow, socket, record);
     return;
   }
   record->sequence = READ(struct tcp_sock, socket, rcv_nxt);
@@ -281,8 +374,11 @@ static __always_inline void tell(const struct walk_link* link, const struct kind
 
 static long count(__u32 index, void* unused) {
   if (index >= WALK_DEPTH) return 1;
-  const struct walk_link* link = &chain[index];
+  const struct walk_link* found = &chain[index];
+  const struct walk_link* link = what_counts(found);
+  if (!link) return 0;
   struct kind kind;
+  kind.subflow = link->socket == found->socket ? 0 : found->socket;
   if (!find_kind(link, &kind)) return 0;
   struct walk_group* group = group_of(kind.net, kind.net == request.split ? kind.cgroup : 0);
   if (group) group->sockets[kind.state & (WALK_STATES - 1)]++;
@@ -401,6 +497,7 @@ static long walk_listening_chunk(__u32 index, void* unused) {
 
 static __always_inline void begin_answer(void) {
   __builtin_memset(&answer, 0, sizeof(answer));
+  __builtin_memset(plain_protocols, 0, sizeof(plain_protocols));
   answer.next = request.first;
   answer.jiffies = bpf_jiffies64();
   answer.monotonic = bpf_ktime_get_ns();
@@ -451,11 +548,14 @@ static long tell_next(__u32 step, void* unused) {
   }
   reading.next = COMMON(link, __u64, skc_nulls_node.next);
   answer.sockets++;
+  const struct walk_link* counts = what_counts(link);
+  if (!counts) return 0;
   struct kind kind;
-  if (!find_kind(link, &kind)) return 0;
-  tell(link, &kind, 0);
+  kind.subflow = counts->socket == link->socket ? 0 : link->socket;
+  if (!find_kind(counts, &kind)) return 0;
+  tell(counts, &kind, 0);
   if (request.watching && kind.state != TCP_LISTEN) {
-    note_port(kind.net, COMMON(link, __u16, skc_num));
+    note_port(kind.net, COMMON(counts, __u16, skc_num));
   }
   return 0;
 }
