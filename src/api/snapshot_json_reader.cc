@@ -12,6 +12,7 @@
 
 #include <boost/json.hpp>
 
+#include "closewatch/base/printable.h"
 #include "closewatch/base/whole_number.h"
 
 namespace closewatch {
@@ -21,8 +22,9 @@ namespace json = boost::json;
 
 // These throw what Boost.JSON throws, too; read() makes an Error of it.
 
+/// Whoever it is that answered: what it says goes to a terminal.
 std::string text_at(const json::object& object, std::string_view key) {
-  return std::string(object.at(key).as_string());
+  return printable(std::string(object.at(key).as_string()));
 }
 
 std::uint64_t count_at(const json::object& object, std::string_view key) {

@@ -12,6 +12,7 @@
 
 #include "app/option_table.h"
 #include "closewatch/base/file.h"
+#include "closewatch/base/printable.h"
 
 namespace closewatch {
 namespace {
@@ -43,7 +44,7 @@ class Reader {
   void mistake(const YAML::Mark& mark, const std::string& key, const std::string& what) {
     std::string text = file_;
     if (!mark.is_null()) text += ":" + std::to_string(mark.line + 1);
-    mistakes_.push_back(text + ": " + (key.empty() ? "" : key + ": ") + what);
+    mistakes_.push_back(printable(text + ": " + (key.empty() ? "" : key + ": ") + what));
   }
 
   std::vector<std::string> result() && { return std::move(mistakes_); }

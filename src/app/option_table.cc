@@ -66,7 +66,7 @@ constexpr std::string_view kNodeName = "the name of a node, or nothing";
 constexpr std::string_view kApiServer = "an address: HOST:PORT or [IPv6]:PORT, or nothing";
 constexpr std::string_view kPath = "an absolute path";
 constexpr std::string_view kTelemetryPath =
-    "an absolute path but /, /healthz, /readyz, /api/… and /page/…";
+    "an absolute path but /, /healthz, /readyz, /api/... and /page/...";
 constexpr std::string_view kAddress = "an address: :PORT, IP:PORT or [IPv6]:PORT";
 constexpr std::string_view kLevel = "one of debug, info, warn, error";
 constexpr std::string_view kFormat = "one of text, json";

@@ -7,6 +7,8 @@
 
 #include <tl/expected.hpp>
 
+#include "closewatch/base/printable.h"
+
 namespace closewatch {
 
 /// What an error means to whoever has to decide what happens next.
@@ -23,8 +25,12 @@ enum class ErrorKind {
 };
 
 /// One error type for everything below `main`. `what` is a sentence for the log: it names the thing
-/// and, where there is one, the remedy.
+/// and, where there is one, the remedy. Names and texts of others are in it, and it goes into logs,
+/// terminals and JSON: so it is made printable() here, for all.
 struct Error {
+  Error(ErrorKind meaning, std::string sentence)
+      : kind(meaning), what(printable(std::move(sentence))) {}
+
   ErrorKind kind;
   std::string what;
 };

@@ -72,6 +72,16 @@ TEST(SnapshotJsonReader, RefusesTimesThatDoNotFit) {
   }
 }
 
+/// Who answers may be anybody, and what is read goes to a terminal.
+TEST(SnapshotJsonReader, TakesNoTextThatCouldMoveATerminalsCursor) {
+  auto snapshot = sample_snapshot();
+  snapshot.pods.front().name = "a\x1b[2Jb";
+  const auto text = snapshot_json(snapshot, {}, snapshot.taken_at_steady);
+  const auto read = read_snapshot_json(text, testing::FakeClock());
+  ASSERT_TRUE(read) << read.error().what;
+  EXPECT_EQ(read->pods.front().name, "a?[2Jb");
+}
+
 TEST(SnapshotJsonReader, RefusesAnythingElse) {
   const auto snapshot = sample_snapshot();
   const auto good = snapshot_json(snapshot, {}, snapshot.taken_at_steady);

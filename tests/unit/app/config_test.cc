@@ -126,6 +126,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "c.yaml:3: scan.interval: is given twice"},
         Mistake{"TwoDocuments", "scan: {interval: 5s}\n---\nfoo: 3\n",
                 "c.yaml:3: a second document"},
+        Mistake{"NoText", "scan:\n  \"\\e[2J\\n\": 1\n", "c.yaml:2: scan.?[2J?: unknown key"},
         Mistake{"NoMap", "- 1\n", "c.yaml:1: must hold keys"},
         Mistake{"NoYaml", "scan:\n  a: [\n", "c.yaml:3: no valid YAML"}),
     [](const auto& tested) { return std::string(tested.param.name); });

@@ -216,5 +216,15 @@ TEST(FindPods, GivesUpInATreeWithoutEnd) {
   EXPECT_THAT(found->errors.front().what, ::testing::HasSubstr("too deep"));
 }
 
+TEST(FindPods, SaysNothingThatALogCannotTake) {
+  std::string deep = "kube\x1b[2Jpods\xff";
+  for (int i = 0; i < 40; ++i) deep += "/x";
+  const FakeTree tree({{"cgroup.controllers", ""}, {deep + "/", ""}});
+  const auto found = find_pods(tree.path());
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->errors.size(), 1U);
+  EXPECT_THAT(found->errors.front().what, ::testing::HasSubstr("/kube?[2Jpods?/"));
+}
+
 }  // namespace
 }  // namespace closewatch
