@@ -48,7 +48,8 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "32 "
      "fullest ports of a pod, the rest together as port=\"other\"."},
     {"closewatch_listen_backlog_limit", MetricKind::kGauge, "namespace, pod, port",
-     "How many connections may wait in the accept queues of a port."},
+     "What listen() allows to wait in the accept queues of a port, within net.core.somaxconn. The "
+     "kernel admits one more for each queue: full is what holds more than its limit."},
     {"closewatch_node_sockets", MetricKind::kGauge, "state",
      "TCP sockets in the host's network namespace by state, but for those of visible hostNetwork "
      "pods. Missing when it cannot be read."},

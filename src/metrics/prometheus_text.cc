@@ -163,7 +163,7 @@ void add_listeners(Exposition& exposition, const Labels& pod,
   if (listeners.size() > kMaxListenPorts) {
     std::stable_sort(
         listeners.begin(), listeners.end(),
-        [](const ListenBacklog& a, const ListenBacklog& b) { return a.sockets > b.sockets; });
+        [](const ListenBacklog& a, const ListenBacklog& b) { return a.fullness() > b.fullness(); });
     ListenBacklog other;
     for (const auto& backlog : std::span(listeners).subspan(kMaxListenPorts)) {
       other.add(backlog);

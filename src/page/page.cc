@@ -170,10 +170,10 @@ Cell oldest_cell(const PodSnapshot& pod) {
 Cell queue_cell(const SocketSums& sums) {
   const auto* const fullest = fullest_queue(sums);
   if (fullest == nullptr) return {"", "number empty", -1};
-  const bool full = fullest->limit && fullest->sockets > 0 && fullest->sockets >= *fullest->limit;
-  return {fmt::format("<span{}>{} of {}</span> <small>:{}</small>", full ? R"( class="bad")" : "",
-                      fullest->sockets, limit_text(*fullest), fullest->port),
-          "number", static_cast<double>(fullest->sockets)};
+  return {fmt::format("<span{}>{} of {}</span> <small>:{}</small>",
+                      fullest->is_full() ? R"( class="bad")" : "", fullest->sockets,
+                      limit_text(*fullest), fullest->port),
+          "number", fullest->fullness().first};
 }
 
 /// Text that a healthy pod lacks: a phone does not show the empty place.
@@ -245,7 +245,7 @@ void append_node_row(std::string& html, const Shown& shown) {
       "<tr data-key=\"\" data-node><th scope=\"row\">[node]<small>sockets of the host that are no "
       "pod's</small></th>";
   if (const auto* const node = shown.node()) {
-    html += fmt::format(R"(<td class="number" data-label="CLOSE_WAIT">{}</td>)",
+    html += fmt::format(R"(<td class="number" data-label="CLOSE_WAIT" data-v="{0}">{0}</td>)",
                         node->of(TcpState::kCloseWait));
     html += fmt::format(R"(<td colspan="{}" class="empty"></td>)", pod_columns().size() - 3);
     html += fmt::format(R"(<td class="number" data-label="Established">{}</td>)",

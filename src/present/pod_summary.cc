@@ -85,12 +85,9 @@ std::string limit_text(const ListenBacklog& queue) {
 }
 
 const ListenBacklog* fullest_queue(const SocketSums& sums) {
-  const auto fullest =
-      std::max_element(sums.listeners.begin(), sums.listeners.end(),
-                       [](const ListenBacklog& a, const ListenBacklog& b) {
-                         // Without limits the longest.
-                         return a.sockets * b.limit.value_or(1) < b.sockets * a.limit.value_or(1);
-                       });
+  const auto fullest = std::max_element(
+      sums.listeners.begin(), sums.listeners.end(),
+      [](const ListenBacklog& a, const ListenBacklog& b) { return a.fullness() < b.fullness(); });
   return fullest == sums.listeners.end() ? nullptr : &*fullest;
 }
 

@@ -32,6 +32,10 @@ void ListenBacklog::add(const ListenBacklog& other) {
   limit = limit && other.limit ? std::optional(*limit + *other.limit) : std::nullopt;
 }
 
+std::pair<double, std::uint64_t> ListenBacklog::fullness() const {
+  return {static_cast<double>(sockets) / (static_cast<double>(limit.value_or(0)) + 1), sockets};
+}
+
 void SocketSums::add(const SocketSums& other) {
   states.add(other.states);
   listeners.insert(listeners.end(), other.listeners.begin(), other.listeners.end());

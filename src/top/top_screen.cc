@@ -174,9 +174,9 @@ constexpr std::array kOrders = {
           }},
     Order{'a', "accept queue",
           [](Pods& pods) {
-            sort_by(pods, [](const PodSnapshot& pod) -> std::uint64_t {
+            sort_by(pods, [](const PodSnapshot& pod) {
               const auto* const queue = fullest_queue(pod.sums);
-              return queue == nullptr ? 0 : queue->sockets;
+              return queue == nullptr ? ListenBacklog().fullness() : queue->fullness();
             });
           }},
 };

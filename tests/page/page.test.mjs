@@ -1,6 +1,8 @@
 // The live page as the engineer on call meets it: Chromium before a real agent, `ss` as the reference for every count.
 import assert from "node:assert/strict";
+import { once } from "node:events";
 import http from "node:http";
+import net from "node:net";
 import { after, before, describe, test } from "node:test";
 import { Agent, Namespace, startBrowser, waitFor } from "./agent.mjs";
 
@@ -133,6 +135,23 @@ describe("what it does", () => {
     await page.locator("#filter").fill(mine);
     await page.locator("#leaking").check();
     assert.ok(!(await names(page)).includes(idle.name));
+    await page.end();
+  });
+
+  test("the filter for CLOSE_WAIT keeps the node's row while the node has any", async () => {
+    const accepted = [];
+    const server = net.createServer({ allowHalfOpen: true }, (socket) => accepted.push(socket.resume()));
+    server.listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const client = net.connect(server.address().port, "127.0.0.1");
+    client.end();
+    const page = await open();
+    await page.locator("#filter").fill("");
+    await page.locator("#leaking").check();
+    await waitFor(() => page.locator("tr[data-node]").isVisible(), "the node's own socket");
+    accepted.forEach((socket) => socket.destroy());
+    client.destroy();
+    server.close();
     await page.end();
   });
 

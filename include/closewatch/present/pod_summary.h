@@ -29,10 +29,10 @@ std::string container_text(const Diagnosis& diagnosis);
 /// containers have made, with " +1" for each further one; empty when there is none.
 std::string owner_text(const Diagnosis& diagnosis);
 
-/// How many may wait; "?" where the engine cannot tell.
+/// The limit of an accept queue, which holds one more; "?" where the engine cannot tell.
 std::string limit_text(const ListenBacklog& queue);
 
-/// The accept queue that is nearest to its limit; nullptr when no port listens.
+/// The fullest accept queue; nullptr when no port listens.
 const ListenBacklog* fullest_queue(const SocketSums& sums);
 
 }  // namespace closewatch

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "closewatch/kernel/socket_source.h"
@@ -17,11 +18,18 @@ namespace closewatch {
 /// The accept queues of all listeners of one port: of each address, family and SO_REUSEPORT socket.
 struct ListenBacklog {
   std::uint16_t port = 0;
-  std::uint64_t sockets = 0;               ///< connections that wait for accept()
-  std::optional<std::uint64_t> limit = 0;  ///< how many may wait; nullopt: not known
+  std::uint64_t sockets = 0;  ///< connections that wait for accept()
+  /// As listen(2) was told, within net.core.somaxconn; nullopt: not known. A queue admits one more
+  /// than that (sk_acceptq_is_full() in include/net/sock.h), so one of 0 holds one connection.
+  std::optional<std::uint64_t> limit = 0;
 
   /// Another's queues as well; the limit is known when both are.
   void add(const ListenBacklog& other);
+  /// Whether the next connection is dropped. Not where the limit is not known.
+  [[nodiscard]] bool is_full() const { return limit && sockets > *limit; }
+  /// What queues are compared by: the share of what it holds (1: full; without a limit just how
+  /// many wait), then how many wait.
+  [[nodiscard]] std::pair<double, std::uint64_t> fullness() const;
   bool operator==(const ListenBacklog&) const = default;
 };
 

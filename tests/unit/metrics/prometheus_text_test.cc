@@ -121,6 +121,9 @@ TEST(PrometheusText, BoundsTheListenersOfAPodAndKeepsTheFullest) {
   for (std::uint16_t port = 1; port <= 1000; ++port) pod.sums.listeners.push_back({port, 0, 10});
   pod.sums.listeners[499].sockets = 7;
   pod.sums.listeners.push_back({1001, 1, 10});
+  for (std::uint16_t port = 2001; port <= 2031; ++port) {
+    pod.sums.listeners.push_back({port, 9, 4096});  // more that wait, and far from full
+  }
   const auto text = text_of(snapshot);
   const std::string prefix = "closewatch_listen_backlog_sockets{namespace=\"shop\",pod=\"cart-0\"";
   std::size_t series = 0;
@@ -130,7 +133,7 @@ TEST(PrometheusText, BoundsTheListenersOfAPodAndKeepsTheFullest) {
   EXPECT_EQ(series, 33U);
   EXPECT_THAT(text, HasSubstr(prefix + ",port=\"500\"} 7"));
   EXPECT_THAT(text, HasSubstr(prefix + ",port=\"1001\"} 1"));
-  EXPECT_THAT(text, HasSubstr("_limit{namespace=\"shop\",pod=\"cart-0\",port=\"other\"} 9690"));
+  EXPECT_THAT(text, HasSubstr("_limit{namespace=\"shop\",pod=\"cart-0\",port=\"other\"} 14086"));
 }
 
 TEST(PrometheusText, AHostNetworkPodHasNoZerosForWhatNobodyCanTell) {

@@ -57,6 +57,20 @@ TEST(OverviewPage, TellsAPodInARowWithoutAnyScript) {
             "inbound:101 outbound:1100|10.0.0.9:443 (1000)|app|3 of 128 :8080|17|");
 }
 
+TEST(OverviewPage, MarksAnAcceptQueueThatIsFull) {
+  auto snapshot = sample_snapshot();
+  snapshot.pods[1].sums.listeners = {{1000, 0, 0}, {8080, 128, 128}};
+  EXPECT_THAT(overview(snapshot), HasSubstr("<span>128 of 128</span> <small>:8080"));
+  snapshot.pods[1].sums.listeners = {{1000, 0, 0}, {8080, 129, 128}};
+  EXPECT_THAT(overview(snapshot), HasSubstr("<span class=\"bad\">129 of 128</span> <small>:8080"));
+}
+
+TEST(OverviewPage, TellsTheFilterWhetherTheNodeHasAny) {
+  auto snapshot = sample_snapshot();
+  snapshot.node->add(TcpState::kCloseWait, 7);
+  EXPECT_THAT(overview(snapshot), HasSubstr("data-label=\"CLOSE_WAIT\" data-v=\"7\">7</td>"));
+}
+
 TEST(OverviewPage, HasTheWorstPodFirst) {
   const auto page = overview(sample_snapshot());
   EXPECT_LT(page.find("data-key=\"uid-cart\""), page.find("data-key=\"uid-new\""));

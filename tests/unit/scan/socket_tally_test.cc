@@ -46,6 +46,26 @@ TEST(SocketTally, AddsUpTheListenersOfAPort) {
               ::testing::ElementsAre(ListenBacklog{80, 1, 10}, ListenBacklog{8080, 5, 256}));
 }
 
+TEST(ListenBacklog, AdmitsOneMoreThanItsLimit) {
+  EXPECT_FALSE((ListenBacklog{80, 0, 0}).is_full());
+  EXPECT_TRUE((ListenBacklog{80, 1, 0}).is_full());
+  EXPECT_FALSE((ListenBacklog{80, 5, 5}).is_full());
+  EXPECT_TRUE((ListenBacklog{80, 6, 5}).is_full());
+  EXPECT_FALSE((ListenBacklog{80, 900, std::nullopt}).is_full());
+}
+
+TEST(ListenBacklog, IsFullerByItsShareThenByItsLength) {
+  const ListenBacklog empty{1000, 0, 0};
+  const ListenBacklog full{2000, 6, 5};
+  const ListenBacklog full_with_one{3000, 1, 0};
+  const ListenBacklog long_one{4000, 100, 4096};
+  EXPECT_LT(empty.fullness(), long_one.fullness());
+  EXPECT_LT(long_one.fullness(), full_with_one.fullness());
+  EXPECT_LT(full_with_one.fullness(), full.fullness());
+  EXPECT_LT((ListenBacklog{1, 3, std::nullopt}).fullness(),
+            (ListenBacklog{2, 4, std::nullopt}).fullness());
+}
+
 TEST(SocketTally, ForgetsEverythingAtRestart) {
   SocketTally tally;
   tally.restart();

@@ -143,6 +143,7 @@ TEST_F(TopScreenTest, SortsByKeyAndBack) {
   auto snapshot = crowd(3);
   snapshot.pods[0].sums.states.add(TcpState::kCloseWait, 5);
   snapshot.pods[1].diagnosis.oldest = 1h;
+  snapshot.pods[0].sums.listeners = {{80, 100, 4096}};
   snapshot.pods[2].sums.listeners = {{80, 9, 10}};
   show(snapshot);
   type("c");

@@ -85,7 +85,7 @@ export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and 
         line(`sum by (direction, owes) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}})`, '{{direction}}, owes {{owes}}')),
       bars('Accept queues, the ten fullest', { says: 'Connections that wait to be accepted, as a share of what may wait.', unit: 'percentunit', decimals: 1,
         width: 8, min: 0, max: 1, thresholds: { 0.5: 'yellow', 0.8: 'red' }, empty: 'Nobody listens' },
-      now(`topk(10, ${once('closewatch_listen_backlog_sockets', NAMESPACE, 'port')} / (${once('closewatch_listen_backlog_limit', NAMESPACE, 'port')} > 0))`,
+      now(`topk(10, ${once('closewatch_listen_backlog_sockets', NAMESPACE, 'port')} / (${once('closewatch_listen_backlog_limit', NAMESPACE, 'port')} + 1))`,
         '{{pod}}:{{port}}')),
     ] },
     { title: 'Bursts of 5xx, and what caused them', panels: [

@@ -22,7 +22,7 @@ export const pod = dashboard('closewatch-pod', 'Pod', 'One victim: its sockets o
       number('Unread', { says: 'Kernel memory that sockets in CLOSE_WAIT hold for the application to read.', unit: 'bytes', decimals: 0, thresholds: { 1048576: 'yellow' }, width: 3 },
         line(once('closewatch_close_wait_unread_bytes', POD), 'unread')),
       number('Accept queue', { says: 'Of the port whose accept queue is fullest.', unit: 'percentunit', decimals: 0, thresholds: { 0.5: 'yellow', 0.8: 'red' }, width: 3 },
-        line(`max(${once('closewatch_listen_backlog_sockets', POD, 'port')} / (${once('closewatch_listen_backlog_limit', POD, 'port')} > 0))`, 'queue')),
+        line(`max(${once('closewatch_listen_backlog_sockets', POD, 'port')} / (${once('closewatch_listen_backlog_limit', POD, 'port')} + 1))`, 'queue')),
       number('Restarts today', { says: 'Restarts of its containers in the last 24 hours.', needs: ['kube-state-metrics'], decimals: 0, thresholds: { 1: 'orange', 3: 'red' }, width: 3, height: 5, plain: true },
         now(`sum(increase(kube_pod_container_status_restarts_total{${POD}}[1d]))`)),
       table('Who it is', { says: 'Its workload and node, and whether its sockets can be counted.', width: 6, height: 5, columns: [
