@@ -1,6 +1,7 @@
 #include "app/command_line.h"
 
 #include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <map>
 #include <string>
@@ -128,6 +129,8 @@ bool read_request(Given& given) {
 }  // namespace
 
 int run_command_line(std::span<const char* const> arguments) {
+  // A log whose reader has gone is no reason to end, an answer that nobody reads one that is told.
+  (void)std::signal(SIGPIPE, SIG_IGN);
   Given given;
   CLI::App app("Tells which pod on this node leaks TCP connections.", "closewatch");
   app.require_subcommand(0, 1);

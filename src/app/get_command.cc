@@ -20,13 +20,12 @@ int get(const Config& config, const std::string& path) {
     fmt::print(stderr, "closewatch: {}\n", answer.error().what);
     return kExitFailure;
   }
-  const auto& body = answer->body;
   if (answer->status != http::kOk) {
-    fmt::print(stderr, "closewatch: {} says {}: {}{}", path, answer->status, body,
-               body.ends_with('\n') ? "" : "\n");
+    fmt::print(stderr, "closewatch: {} says {}: {}\n", path, answer->status,
+               http::first_line(*answer));
     return kExitFailure;
   }
-  return print(body) ? kExitSuccess : kExitFailure;
+  return print(answer->body) ? kExitSuccess : kExitFailure;
 }
 
 }  // namespace closewatch

@@ -48,7 +48,6 @@ std::string node_name(const Config& config) {
 
 int serve(Config config) {
   return_large_blocks();
-  (void)std::signal(SIGPIPE, SIG_IGN);  // a log whose reader has gone is no reason to end
   const auto logger = make_logger(config.log.level, config.log.format);
   const SystemClock clock;
   const auto started_at = clock.wall_now();

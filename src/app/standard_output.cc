@@ -1,6 +1,8 @@
 #include "app/standard_output.h"
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 
 #include <fmt/format.h>
 
@@ -9,7 +11,9 @@ namespace closewatch {
 bool print(const std::string& text) {
   const bool written =
       std::fwrite(text.data(), 1, text.size(), stdout) == text.size() && std::fflush(stdout) == 0;
-  if (!written) fmt::print(stderr, "closewatch: the output could not be written\n");
+  if (!written) {
+    fmt::print(stderr, "closewatch: the output could not be written: {}\n", std::strerror(errno));
+  }
   return written;
 }
 

@@ -80,6 +80,7 @@ Result<void> Process::visit_sockets(std::size_t& left,
   if (!descriptors) return tl::unexpected(descriptors.error());
   DirectoryEntry entry{};
   std::array<char, 64> target{};  // longer links are no sockets
+  Result<void> all;
   auto more = descriptors->next(entry);
   for (; more && *more; more = descriptors->next(entry)) {
     if (left == 0) {
@@ -88,13 +89,17 @@ Result<void> Process::visit_sockets(std::size_t& left,
     --left;
     const auto size =
         ::readlinkat(descriptors->fd(), entry.name.data(), target.data(), target.size());
-    if (size < 0) continue;  // closed meanwhile
+    if (size < 0) {
+      const bool closed_meanwhile = errno == ENOENT;
+      if (!closed_meanwhile && all) all = fail_errno(errno, "reading a process's descriptor");
+      continue;
+    }
     if (const auto inode = socket_inode({target.data(), static_cast<std::size_t>(size)})) {
       visitor(*inode);
     }
   }
   if (!more) return tl::unexpected(more.error());
-  return {};
+  return all;
 }
 
 Result<std::vector<pid_t>> list_processes(int proc) {

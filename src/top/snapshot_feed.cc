@@ -40,7 +40,8 @@ class AgentFeed final : public SnapshotFeed {
                                   http::url_segment(name));
     const auto answer = http::get(address_, path, kFeedPatience);
     if (!answer) return tl::unexpected(answer.error());
-    if (answer->status != http::kOk) return fail(ErrorKind::kUnsupported, answer->body);
+    if (answer->status != http::kOk)
+      return fail(ErrorKind::kUnsupported, http::first_line(*answer));
     return read_listing_json(answer->body);
   }
 

@@ -303,6 +303,38 @@ def pod_states(metrics, pod):
     return by_label(select(metrics, "closewatch_pod_sockets", pod=pod), "state")
 
 
+class Impostor(contextlib.ExitStack):
+    """Somebody else on the agent's address, who answers the same to everything, with escapes for a terminal in it."""
+
+    ESCAPES = "\x1b[2J\x1b]0;mine\x07"
+
+    def __init__(self, status, body):
+        super().__init__()
+        body = body.encode()
+        self.answer = f"HTTP/1.1 {status} Mine\r\nConnection: close\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+    def __enter__(self):
+        super().__enter__()
+        server = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % server.getsockname()[1]
+        thread = threading.Thread(target=self._serve, args=(server,))
+        thread.start()
+        self.callback(thread.join)
+        self.callback(server.shutdown, socket.SHUT_RDWR)  # which ends accept()
+        return self
+
+    def _serve(self, server):
+        with server:
+            while True:
+                try:
+                    connection, _ = server.accept()
+                except OSError:
+                    return
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(self.answer)
+
+
 class Agent(contextlib.ExitStack):
     """`closewatch serve` on a port of its own. Leaving the block ends it with SIGTERM.
 

@@ -1,6 +1,7 @@
 """The commands that end by themselves, the settings, and what missing privileges do."""
 
 import json
+import os
 import pathlib
 import shutil
 import sys
@@ -87,6 +88,16 @@ class ScanTest(unittest.TestCase):
         with open("/dev/full", "w", encoding="ascii") as full:
             self.assertEqual(1, run_closewatch("scan", *STANDALONE, stdout=full).returncode)
             self.assertEqual(1, run_closewatch("check-config", stdout=full).returncode)
+
+    def test_nobody_who_reads_the_answer_is_a_failure_that_is_told(self):
+        for command in (("scan", *STANDALONE), ("top", *STANDALONE), ("check-config",)):
+            with self.subTest(command):
+                reader, writer = os.pipe()
+                os.close(reader)
+                with open(writer, "w", encoding="ascii") as pipe:
+                    done = run_closewatch(*command, stdout=pipe)
+                self.assertEqual((1, "closewatch: the output could not be written: Broken pipe\n"),
+                                 (done.returncode, done.stderr))
 
     def test_nothing_seen_is_a_failure(self):
         done = run_closewatch("scan", *STANDALONE, "--paths.proc", "/nowhere")

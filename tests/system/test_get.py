@@ -10,7 +10,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import Agent, Namespace, run_closewatch  # noqa: E402
+from agent import Agent, Impostor, Namespace, run_closewatch  # noqa: E402
 
 
 def rows(text):
@@ -74,6 +74,12 @@ class GetTest(unittest.TestCase):
         self.assertEqual((1, ""), (done.returncode, done.stdout))
         self.assertEqual("closewatch: /api/v1/pods/netns/nobody/sockets.tsv says 404: "
                          "no pod netns/nobody on this node\n", done.stderr)
+
+    def test_an_impostors_words_cannot_move_the_cursor(self):
+        with Impostor(500, f"why {Impostor.ESCAPES}\nmore\n") as impostor:
+            done = self.get("/healthz", impostor.address)
+        self.assertEqual((1, ""), (done.returncode, done.stdout))
+        self.assertEqual("closewatch: /healthz says 500: why ?[2J?]0;mine?\n", done.stderr)
 
     def test_nobody_who_listens_is_a_failure(self):
         with socket.create_server(("127.0.0.1", 0)) as server:

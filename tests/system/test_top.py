@@ -4,6 +4,7 @@ The shell is dash, which gives no terminal back by itself as bash would: whateve
 the end of `top` has been put in order by `top`.
 """
 
+import json
 import os
 import pathlib
 import re
@@ -14,7 +15,7 @@ import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import (STANDALONE, Agent, Namespace, binary, cleaned_up,  # noqa: E402
+from agent import (STANDALONE, Agent, Impostor, Namespace, binary, cleaned_up,  # noqa: E402
                    free_port, require, run, run_closewatch, wait_for)
 
 PROMPT = "ready> "
@@ -292,6 +293,18 @@ class PipeTest(unittest.TestCase):
         self.assertRegex(done.stdout, rf"(?m)^netns +{re.escape(space.name)} +3 ")
         self.assertNotIn("later", done.stdout)
         self.assertNotIn("\x1b", done.stdout)
+
+    def test_an_impostors_words_cannot_move_the_cursor(self):
+        agent = self.enterContext(Agent())
+        agent.wait_until_ready()
+        hostile = agent.get_json("/api/v1/pods")
+        hostile["pods"] = [{"namespace": Impostor.ESCAPES, "pod": Impostor.ESCAPES, "uid": "u", "workload_kind": "",
+                            "workload": "", "host_network": False, "visible": False, "reason": "denied",
+                            "detail": Impostor.ESCAPES}]
+        for status, body in ((200, json.dumps(hostile)), (200, Impostor.ESCAPES), (500, Impostor.ESCAPES)):
+            with self.subTest(status), Impostor(status, body) as impostor:
+                done = run_closewatch("top", *STANDALONE, "--web.listen-address", impostor.address)
+                self.assertNotRegex(done.stdout + done.stderr, "[\x00-\x09\x0b-\x1f\x7f]")
 
     def test_without_an_agent_it_scans_once(self):
         space = self.enterContext(Namespace("pipe", close_wait=3))

@@ -23,6 +23,10 @@ struct Response {
   std::vector<std::pair<std::string, std::string>> headers{};  ///< more of them
 };
 
+/// What an answer that is none says, as a person can be told: its body's first line, printable and
+/// not long, whoever it is from. Pure.
+std::string first_line(const Response& response);
+
 /// Answers a request. Called on the server's thread, one at a time; must not block. May throw: that
 /// is a 500.
 using Handler = std::function<Response(const Request&)>;

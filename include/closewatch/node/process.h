@@ -40,7 +40,8 @@ class Process {
   [[nodiscard]] Result<std::string> program() const;
   /// Hands the inode number of each socket that it has open to `visitor`, as often as it has it
   /// open. Looks at no more than `left` descriptors, and takes those that it looked at off it: they
-  /// cost some 10 µs each. kOverLimit when there are more, kDenied without CAP_SYS_PTRACE.
+  /// cost some 10 µs each. kOverLimit when there are more, kDenied without CAP_SYS_PTRACE. One that
+  /// cannot be read is an error that ends nothing: the others are handed over.
   Result<void> visit_sockets(std::size_t& left,
                              const std::function<void(std::uint32_t inode)>& visitor) const;
   /// Its open /proc/PID.

@@ -28,5 +28,27 @@ TEST(ParseProcessStat, RefusesWhatIsCutOrNoNumber) {
   }
 }
 
+TEST(ProcessSockets, AreNotLessForADescriptorThatCannotBeReadAsALink) {
+  const FakeProc proc;
+  proc.process(7, "web", "0::/web\n", "web");
+  proc.socket(7, 3, 4711);
+  const auto directory = open_at(kWorkingDirectory, proc.path().c_str(), O_PATH | O_DIRECTORY);
+  ASSERT_TRUE(directory);
+  const auto visit = [&] {
+    std::size_t left = 10;
+    std::vector<std::uint32_t> inodes;
+    auto done = Process::open(directory->get(), 7).and_then([&](const Process& process) {
+      return process.visit_sockets(left, [&](std::uint32_t inode) { inodes.push_back(inode); });
+    });
+    EXPECT_EQ(inodes, std::vector<std::uint32_t>{4711});
+    return done;
+  };
+  EXPECT_TRUE(visit());
+  proc.tree().add("proc/7/fd/4");  // no link: EINVAL, which is not "closed meanwhile"
+  const auto failed = visit();
+  ASSERT_FALSE(failed);
+  EXPECT_EQ(failed.error().kind, ErrorKind::kSystem);
+}
+
 }  // namespace
 }  // namespace closewatch
