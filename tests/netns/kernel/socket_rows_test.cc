@@ -8,6 +8,7 @@
 #include <cstring>
 #include <memory>
 #include <optional>
+#include <utility>
 
 #include "tests/support/collecting_sink.h"
 #include "tests/support/network_namespace.h"
@@ -187,8 +188,9 @@ class FakeOldKernelChannel final : public NetlinkChannel {
   }
   Result<std::size_t> receive(std::span<std::byte> buffer) override {
     if (refusal_.empty()) return real_->receive(buffer);
-    std::memcpy(buffer.data(), refusal_.data(), refusal_.size());
-    return refusal_.size();
+    const auto refusal = std::exchange(refusal_, {});
+    std::memcpy(buffer.data(), refusal.data(), refusal.size());
+    return refusal.size();
   }
 
  private:
