@@ -142,6 +142,7 @@ void WalkFindings::make_room() {
     for (const auto& [space, own] : *rows) held[space] += own.size();
   }
   std::vector<std::pair<std::size_t, KernelAddress>> largest_last;
+  largest_last.reserve(held.size());
   for (const auto& [space, size] : held) largest_last.emplace_back(size, space);
   std::sort(largest_last.begin(), largest_last.end());
   while (rows_held_ > bounds_.rows / 2 && !largest_last.empty()) {
@@ -204,9 +205,9 @@ const std::string* WalkFindings::gap_of(KernelAddress space) const {
 }
 
 const SpaceRows& WalkFindings::rows_of(KernelAddress space) const {
-  static const SpaceRows kNone;
+  static const SpaceRows none;
   const auto rows = rows_.find(space);
-  return rows == rows_.end() ? kNone : rows->second;
+  return rows == rows_.end() ? none : rows->second;
 }
 
 }  // namespace closewatch

@@ -56,10 +56,10 @@ class MembersWalk {
     constexpr nlink_t kLeaf = 2;  // kernfs counts subdirectories in st_nlink
     if (status.st_nlink == kLeaf) return;
     if (depth == kDeepestDirectory) {
-      errors_.push_back(
-          {ErrorKind::kOverLimit, "cgroups are nested too deep below " + std::string(path) +
-                                      ": no more than " + std::to_string(kDeepestDirectory) +
-                                      " directories below a container's are looked at"});
+      errors_.emplace_back(ErrorKind::kOverLimit,
+                           "cgroups are nested too deep below " + std::string(path) +
+                               ": no more than " + std::to_string(kDeepestDirectory) +
+                               " directories below a container's are looked at");
       return;
     }
     auto entries = Directory::open(directory->get(), ".");

@@ -66,7 +66,7 @@ class TreeWalk {
     }
     if (!may_have_subdirectories(directory->fd())) return;
     if (depth == kMaxDepth) {
-      found_.errors.push_back({ErrorKind::kOverLimit, "cgroup tree too deep below " + path});
+      found_.errors.emplace_back(ErrorKind::kOverLimit, "cgroup tree too deep below " + path);
       return;
     }
     if (!position.below_kubepods && !takes_another(path)) return;
@@ -86,11 +86,11 @@ class TreeWalk {
       return true;
     }
     if (!others_over_) {
-      found_.errors.push_back(
-          {ErrorKind::kOverLimit, "there are more than " + std::to_string(most_others_) +
-                                      " cgroups with others below them that are no kubelet's, the "
-                                      "most that are looked into: pods below " +
-                                      path + " may be missing"});
+      found_.errors.emplace_back(ErrorKind::kOverLimit,
+                                 "there are more than " + std::to_string(most_others_) +
+                                     " cgroups with others below them that are no kubelet's, the "
+                                     "most that are looked into: pods below " +
+                                     path + " may be missing");
     }
     others_over_ = true;
     return false;

@@ -115,9 +115,10 @@ Result<void> find_by_process(int proc, NamespaceAccess access, const NamespaceId
     }
   }
   if (denied) {
-    errors.push_back({ErrorKind::kDenied,
-                      "some processes do not tell their network namespace, so some may be missing "
-                      "here: is CAP_SYS_PTRACE missing? run as root"});
+    errors.emplace_back(
+        ErrorKind::kDenied,
+        "some processes do not tell their network namespace, so some may be missing "
+        "here: is CAP_SYS_PTRACE missing? run as root");
   }
   return {};
 }
@@ -203,8 +204,8 @@ Result<PodList> StandaloneNamespaces::list() {
   } else {
     // Then any process may stand in the host's namespace; only the named ones are others for sure.
     list.node = tl::unexpected(host.error());
-    list.errors.push_back(
-        {host.error().kind, "only named namespaces are listed: " + host.error().what});
+    list.errors.emplace_back(host.error().kind,
+                             "only named namespaces are listed: " + host.error().what);
   }
   std::set<std::string> taken;
   found.merge(files);

@@ -132,7 +132,7 @@ HangGuard::~HangGuard() {
 
 bool HangGuard::run(std::function<void()> work, const std::function<bool()>& waiting) {
   constexpr int kLooks = 4;  // within the time of patience
-  if (worker_ == nullptr && patience_ > patience_.zero()) worker_ = Worker::start();
+  if (worker_ == nullptr && patience_ > std::chrono::nanoseconds::zero()) worker_ = Worker::start();
   if (worker_ == nullptr) {
     work();
     return true;

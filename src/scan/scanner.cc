@@ -173,9 +173,9 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
 
 Result<PodList> Scanner::list_pods() {
   constexpr std::string_view kWhom = "the list of pods";
-  constexpr const char* kHangs =
+  constexpr const char* kListHangs =
       "listing the pods hangs: the cgroup tree, or the directory of a log, does not answer";
-  if (guard_.is_stuck(kWhom)) return fail(ErrorKind::kHung, kHangs);
+  if (guard_.is_stuck(kWhom)) return fail(ErrorKind::kHung, kListHangs);
   struct Listing {
     std::shared_ptr<PodSource> pods;
     std::optional<Result<PodList>> list;
@@ -185,7 +185,7 @@ Result<PodList> Scanner::list_pods() {
     return std::move(*listing->list);
   }
   guard_.blame(kWhom);
-  return fail(ErrorKind::kHung, kHangs);
+  return fail(ErrorKind::kHung, kListHangs);
 }
 
 /// Stops between two pods when `go_on_` says so.

@@ -39,7 +39,7 @@ using testing::wait_until;
 
 constexpr int kIpprotoMptcp = 262;
 
-void check(bool right, const char* what) {
+void expect_done(bool right, const char* what) {
   if (!right) throw std::runtime_error(std::string(what) + ": " + std::strerror(errno));
 }
 
@@ -51,31 +51,31 @@ struct Ends {
   UniqueFd server;  ///< empty until accept()
 };
 
-struct Place {
+struct Bound {
   sockaddr_storage address{};
   socklen_t size = 0;
 };
 
-Place place_at(const char* text) {
-  Place place;
+Bound place_at(const char* text) {
+  Bound place;
   auto* const ipv4 = reinterpret_cast<sockaddr_in*>(&place.address);
   auto* const ipv6 = reinterpret_cast<sockaddr_in6*>(&place.address);
   if (::inet_pton(AF_INET, text, &ipv4->sin_addr) == 1) {
     ipv4->sin_family = AF_INET;
     place.size = sizeof(*ipv4);
   } else {
-    check(::inet_pton(AF_INET6, text, &ipv6->sin6_addr) == 1, text);
+    expect_done(::inet_pton(AF_INET6, text, &ipv6->sin6_addr) == 1, text);
     ipv6->sin6_family = AF_INET6;
     place.size = sizeof(*ipv6);
   }
   return place;
 }
 
-sockaddr* as_sockaddr(Place& place) { return reinterpret_cast<sockaddr*>(&place.address); }
+sockaddr* as_sockaddr(Bound& place) { return reinterpret_cast<sockaddr*>(&place.address); }
 
-UniqueFd make_socket(const Place& place, int protocol) {
+UniqueFd make_socket(const Bound& place, int protocol) {
   UniqueFd made(::socket(place.address.ss_family, SOCK_STREAM | SOCK_CLOEXEC, protocol));
-  check(made.get() >= 0, "socket");
+  expect_done(made.get() >= 0, "socket");
   return made;
 }
 
@@ -88,19 +88,19 @@ Ends ends_at(const char* address, const Protocols& protocols = {}) {
   auto place = place_at(address);
   Ends ends;
   ends.listener = make_socket(place, protocols.server);
-  check(::bind(ends.listener.get(), as_sockaddr(place), place.size) == 0, "bind");
-  check(::listen(ends.listener.get(), 8) == 0, "listen");
+  expect_done(::bind(ends.listener.get(), as_sockaddr(place), place.size) == 0, "bind");
+  expect_done(::listen(ends.listener.get(), 8) == 0, "listen");
   ends.client = make_socket(place, protocols.client);
-  check(::bind(ends.client.get(), as_sockaddr(place), place.size) == 0, "bind");
+  expect_done(::bind(ends.client.get(), as_sockaddr(place), place.size) == 0, "bind");
   auto to = place;
-  check(::getsockname(ends.listener.get(), as_sockaddr(to), &to.size) == 0, "getsockname");
-  check(::connect(ends.client.get(), as_sockaddr(to), to.size) == 0, "connect");
+  expect_done(::getsockname(ends.listener.get(), as_sockaddr(to), &to.size) == 0, "getsockname");
+  expect_done(::connect(ends.client.get(), as_sockaddr(to), to.size) == 0, "connect");
   return ends;
 }
 
 void accept(Ends& ends) {
   ends.server = UniqueFd(::accept(ends.listener.get(), nullptr, nullptr));
-  check(ends.server.get() >= 0, "accept");
+  expect_done(ends.server.get() >= 0, "accept");
 }
 
 Ends accepted_at(const char* address, const Protocols& protocols = {}) {
@@ -111,11 +111,11 @@ Ends accepted_at(const char* address, const Protocols& protocols = {}) {
 
 void send_bytes(const UniqueFd& socket, std::size_t count) {
   const std::string bytes(count, 'x');
-  check(::send(socket.get(), bytes.data(), count, 0) == static_cast<ssize_t>(count), "send");
+  expect_done(::send(socket.get(), bytes.data(), count, 0) == static_cast<ssize_t>(count), "send");
 }
 
 void half_close(const UniqueFd& socket) {
-  check(::shutdown(socket.get(), SHUT_WR) == 0, "shutdown");
+  expect_done(::shutdown(socket.get(), SHUT_WR) == 0, "shutdown");
 }
 
 void run(const std::string& command) {
@@ -230,7 +230,7 @@ Ends with_two_subflows(const NetworkNamespace& space) {
   auto ends = accepted_at("10.99.0.1");
   send_bytes(ends.client, 1);
   char byte = 0;
-  check(::recv(ends.server.get(), &byte, 1, 0) == 1, "recv");
+  expect_done(::recv(ends.server.get(), &byte, 1, 0) == 1, "recv");
   wait_until("both ends have a second subflow", [&] {
     const auto all = list(space);
     return std::count_if(all.begin(), all.end(),

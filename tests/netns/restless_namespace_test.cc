@@ -122,7 +122,7 @@ class RestlessNamespace : public ::testing::TestWithParam<Engine> {
     return made;
   }
   /// Tells what it has read of what stays.
-  void observe(CloseWaitHistory& history, SocketTally& tally) {
+  static void observe(CloseWaitHistory& history, SocketTally& tally) {
     history.begin_scan();
     history.observe({.cookie = 1, .id = {}}, std::chrono::steady_clock::now(), tally);
     history.end_scan();

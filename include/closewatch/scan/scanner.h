@@ -93,7 +93,9 @@ class Scanner {
     bool visits = false;
     std::size_t place = 0;
 
-    auto operator<=>(const Claim&) const = default;  // NOLINT(modernize-use-nullptr): not here
+    auto operator<=>(const Claim&) const =
+        default;  // NOLINT(modernize-use-nullptr, readability-implicit-bool-conversion): neither is
+                  // here
   };
   class Finding;
   class Reading;

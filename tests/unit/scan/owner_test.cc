@@ -34,7 +34,7 @@ TEST(MergedOwners, AreBoundedAndTheRestIsOne) {
   const auto again = merged_owners(both);
   ASSERT_EQ(again.size(), kMostOwners + 1);
   EXPECT_EQ(again.front(), sums("pod-19", 2, 38));
-  EXPECT_EQ(again.back(), (OwnerSums{rest, 24, 11 * 12}));
+  EXPECT_EQ(again.back(), (OwnerSums{rest, 24, 132}));
 }
 
 TEST(PodContainer, IsToldInOneWord) {
