@@ -352,11 +352,15 @@ std::string name_of_case(const ::testing::TestParamInfo<Mptcp::ParamType>& info)
          kConstellations.at(std::get<std::size_t>(info.param)).name;
 }
 
-INSTANTIATE_TEST_SUITE_P(EachEngine, Mptcp,
-                         ::testing::Combine(::testing::Values(Engine::kInetDiag, Engine::kBpf),
-                                            ::testing::Range<std::size_t>(0,
-                                                                          kConstellations.size())),
-                         name_of_case);
+std::vector<Mptcp::ParamType> each_case() {
+  std::vector<Mptcp::ParamType> cases;
+  for (const auto engine : {Engine::kInetDiag, Engine::kBpf}) {
+    for (std::size_t i = 0; i < kConstellations.size(); ++i) cases.emplace_back(engine, i);
+  }
+  return cases;
+}
+
+INSTANTIATE_TEST_SUITE_P(EachEngine, Mptcp, ::testing::ValuesIn(each_case()), name_of_case);
 
 }  // namespace
 }  // namespace closewatch
