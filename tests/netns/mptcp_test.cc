@@ -347,7 +347,7 @@ TEST_P(Mptcp, IsToldAsSsTellsIt) {
   EXPECT_EQ(close_wait_row().cookie, row.cookie);
 }
 
-std::string name_of_case(const ::testing::TestParamInfo<Mptcp::ParamType>& info) {
+std::string name_of_constellation(const ::testing::TestParamInfo<Mptcp::ParamType>& info) {
   return std::string(name_of(std::get<Engine>(info.param))) + "_" +
          kConstellations.at(std::get<std::size_t>(info.param)).name;
 }
@@ -360,7 +360,8 @@ std::vector<Mptcp::ParamType> each_case() {
   return cases;
 }
 
-INSTANTIATE_TEST_SUITE_P(EachEngine, Mptcp, ::testing::ValuesIn(each_case()), name_of_case);
+INSTANTIATE_TEST_SUITE_P(EachEngine, Mptcp, ::testing::ValuesIn(each_case()),
+                         name_of_constellation);
 
 }  // namespace
 }  // namespace closewatch
