@@ -1,6 +1,8 @@
 #include "closewatch/scan/hang_guard.h"
 
 #include <pthread.h>
+#include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
@@ -11,6 +13,8 @@
 #include <system_error>
 #include <thread>
 #include <utility>
+
+#include "closewatch/base/file.h"
 
 namespace closewatch {
 namespace {
@@ -50,6 +54,15 @@ class HangGuard::Worker {
     return changed_.wait_for(lock, time, [this] { return !busy_; });
   }
 
+  /// Whether its thread waits for a CPU, or has one (proc(5); do_task_stat() in fs/proc/array.c).
+  [[nodiscard]] bool is_runnable() const {
+    const auto path = "/proc/self/task/" + std::to_string(thread_id_) + "/stat";
+    std::string text;
+    if (!read_file_at(kWorkingDirectory, path.c_str(), text)) return false;
+    const auto name_end = text.rfind(')');
+    return name_end != std::string::npos && text.compare(name_end, 3, ") R") == 0;
+  }
+
   /// What its thread has had of the CPU so far.
   [[nodiscard]] std::chrono::nanoseconds cpu() {
     clockid_t clock{};
@@ -85,6 +98,7 @@ class HangGuard::Worker {
 
  private:
   void serve() {
+    thread_id_ = ::gettid();
     std::unique_lock lock(mutex_);
     while (true) {
       changed_.wait(lock, [this] { return busy_ || ended_; });
@@ -119,6 +133,7 @@ class HangGuard::Worker {
   bool ended_ = false;
   std::chrono::nanoseconds cost_{};
   std::exception_ptr thrown_;
+  std::atomic<pid_t> thread_id_ = 0;
   std::atomic<bool> returned_ = false;
   std::thread thread_;
 };
@@ -146,7 +161,7 @@ bool HangGuard::run(std::function<void()> work, const std::function<bool()>& wai
     }
     (void)waiting();
     const auto now = worker_->cpu();
-    idle = now == used ? idle + 1 : 0;
+    idle = now == used && !worker_->is_runnable() ? idle + 1 : 0;
     used = now;
   }
   patience_now_ = std::max<std::chrono::nanoseconds>(patience_now_ / 2, kLeastPatience);

@@ -13,8 +13,9 @@ namespace closewatch {
 /// Does what may never return (a process may hold a lock for as long as its file system is dead) in
 /// a thread that can be left behind. Belongs to one thread, which waits meanwhile.
 ///
-/// Work hangs when its thread has had no CPU time for as long as the patience lasts, so that work
-/// which is merely slow, or a machine that was stopped for a while, is not taken for it.
+/// Work hangs when its thread sleeps and has had no CPU time for as long as the patience lasts, so
+/// that work which is merely slow, or a machine that is busy or was stopped for a while, is not
+/// taken for it.
 /// Patience is halved each time that it was of no use, until the next scan: however many pods hang
 /// at once, the others do not wait for long.
 class HangGuard {
