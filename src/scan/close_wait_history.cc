@@ -10,6 +10,9 @@ using std::chrono::steady_clock;
 
 namespace {
 
+/// What came into CLOSE_WAIT while it was read may not be in a reading, and is older than its end.
+constexpr std::chrono::seconds kLongestReading{1};
+
 /// `listens`: the local port does, or did. `proxied`: so does, or did, one that accepts what is for
 /// other addresses.
 Direction direction_of(const CloseWaitSocket& socket, bool listens, bool proxied) {
@@ -128,7 +131,7 @@ void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now
     if (known != nullptr) {
       // The earlier of the two: a later ACK has hidden the FIN's from the kernel, not from us.
       since = std::min(since, known->since);
-    } else if (counts_entries_ || !space.fresh) {
+    } else if (space.fresh ? counts_entries_ : since > space.read_at - kLongestReading) {
       ++space.entered;
     }
     socket.age = now - since;
@@ -136,6 +139,7 @@ void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now
   std::for_each(before.begin(), before.end(), miss);
   space.left += awaited.size();
   space.missing = std::move(missing);
+  space.read_at = now;
   remember(space.sockets, now, sockets);
 }
 

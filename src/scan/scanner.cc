@@ -604,7 +604,7 @@ void Scanner::record_trends(Snapshot& snapshot) {
 std::vector<PodSnapshot> Scanner::last_pods_unseen(const Error& error) const {
   if (last_ == nullptr) return {};
   auto pods = last_->pods;
-  for (auto& pod : pods) pod.hide(Visibility::kIncomplete, error.what);
+  for (auto& pod : pods) pod.hide(visibility_after(error), error.what);
   return pods;
 }
 

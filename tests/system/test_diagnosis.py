@@ -15,6 +15,7 @@ import pathlib
 import re
 import sys
 import tempfile
+import threading
 import time
 import unittest
 import urllib.parse
@@ -330,7 +331,7 @@ class SchemaTest(DocumentTest):
 
 
 class BlockedScanTest(DocumentTest):
-    """A scan that stands still at a file, until it is let pass."""
+    """A scan that is slow, without end, until it is let pass: one that does nothing at all would be set aside."""
 
     def setUp(self):
         self.namespace = self.enterContext(Namespace("blocked", close_wait=1))
@@ -338,20 +339,34 @@ class BlockedScanTest(DocumentTest):
         (proc / "2").mkdir()
         self.gate = proc / "2" / "stat"  # read by every scan, in search of the host's processes
         os.mkfifo(self.gate)
+        self.passes, self.ended = threading.Event(), threading.Event()
+        keeper = threading.Thread(target=self.keep)
+        keeper.start()
+        self.enterContext(cleaned_up(lambda: (self.ended.set(), keeper.join())))
         self.agent = self.enterContext(Agent("--paths.proc", str(proc)))
         self.addCleanup(self.let_end)
 
+    def keep(self):
+        """Gives whoever reads at the gate a blank now and then; an end when it may pass."""
+        while not self.ended.wait(0.01):
+            with contextlib.suppress(OSError):  # nobody there, or gone
+                gate = os.open(self.gate, os.O_WRONLY | os.O_NONBLOCK)
+                try:
+                    while not self.passes.is_set() and not self.ended.wait(0.01):
+                        os.write(gate, b" ")
+                    self.passes.clear()
+                finally:
+                    os.close(gate)
+
     def let_pass(self):
-        """Whether a scan stood there and goes on: it finds an empty file."""
-        with contextlib.suppress(OSError):  # nobody there
-            os.close(os.open(self.gate, os.O_WRONLY | os.O_NONBLOCK))
-            return True
-        return False
+        """The scan that is there, or the next that comes."""
+        self.passes.set()
 
     def let_end(self):
         """The agent waits for the scan that is under way."""
         self.agent.process.terminate()
-        wait_for(lambda: self.let_pass() or not self.agent.is_alive(), "the agent to end")
+        self.ended.set()
+        wait_for(lambda: not self.agent.is_alive(), "the agent to end")
 
     def test_before_the_first_scan_the_api_says_so(self):
         for path in ("/api/v1/pods", sockets_path(self.namespace.name)):
@@ -359,12 +374,12 @@ class BlockedScanTest(DocumentTest):
             self.assertEqual((503, "application/json"),
                              (answer.status, answer.headers["Content-Type"]))
             self.assertEqual({"error": "the first scan is not done yet"}, json.loads(answer.body))
-        wait_for(self.let_pass, "the first scan to begin")
+        self.let_pass()
         self.agent.wait_until_ready()
         self.assertEqual(1, self.agent.get_json(sockets_path(self.namespace.name))["total"])
 
     def test_what_is_too_old_is_not_shown(self):
-        wait_for(self.let_pass, "the first scan to begin")
+        self.let_pass()
         self.agent.wait_until_ready()
 
         def stale():

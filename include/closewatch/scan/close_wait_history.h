@@ -29,8 +29,9 @@ struct NamespaceIdentity {
 ///
 /// The kernel may miss a socket that is there (see InetDiagSource). So one that was not in a
 /// reading counts as gone only when it is not in the next either: if it is back, it has neither
-/// left nor entered, and it is as old as it was. Of so many that are not there at once as to exceed
-/// kMissing, those beyond count as gone at once.
+/// left nor entered, and it is as old as it was. Nor has one entered that is new and was in
+/// CLOSE_WAIT before the last reading, by its age: that reading missed it. Of so many that are not
+/// there at once as to exceed kMissing, those beyond count as gone at once.
 class CloseWaitHistory {
  public:
   /// How many sockets of a namespace are waited for.
@@ -69,6 +70,7 @@ class CloseWaitHistory {
     std::vector<Known> sockets;        ///< by cookie
     std::vector<Known> missing;        ///< likewise: in the reading before the last only
     std::vector<std::uint16_t> ports;  ///< that listen, or did and have sockets left
+    std::chrono::steady_clock::time_point read_at;  ///< the last reading
     std::uint64_t entered = 0;
     std::uint64_t left = 0;
     bool transparent_listener = false;  ///< there is one, or was

@@ -100,6 +100,17 @@ TEST_F(CloseWaitHistoryTest, WhatIsBackWasMissed) {
   EXPECT_EQ(history_.left(), 0U);
 }
 
+TEST_F(CloseWaitHistoryTest, WhatIsOlderThanTheLastReadingWasMissedByIt) {
+  scan({close_wait(1, 60'000)});
+  now_ += 10s;
+  scan({close_wait(1, 70'000), close_wait(2, 70'000)});
+  EXPECT_EQ(history_.entered(), 0U);
+  now_ += 10s;
+  // The last came while the one before was read.
+  scan({close_wait(1, 80'000), close_wait(2, 80'000), close_wait(3, 9'000), close_wait(4, 10'500)});
+  EXPECT_EQ(history_.entered(), 2U);
+}
+
 TEST_F(CloseWaitHistoryTest, WhatIsBackAfterItCountedAsGoneHasEnteredAgain) {
   scan({close_wait(1), close_wait(2)});
   scan({close_wait(1)});
