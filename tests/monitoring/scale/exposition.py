@@ -107,6 +107,7 @@ def agent_samples(tick, dice):
     yield "closewatch_scan_timestamp_seconds", {}, 1700000000 + tick * SCRAPE_SECONDS
     for stage in ("discovery", "metadata", "namespace", "sockets", "decode"):
         yield "closewatch_scan_errors_total", {"stage": stage}, 0
+    yield "closewatch_hung_reads", {}, 0
     for feature in ("cgroup_id", "tcp_info", "netns_cookie", "metadata_api", "socket_inode"):
         yield "closewatch_feature_enabled", {"feature": feature}, 1
     for engine, reason in (("inet_diag", ""), ("bpf", "not_tried"), ("procfs", "not_tried")):
