@@ -27,7 +27,8 @@ class Expositions(unittest.TestCase):
         golden = (ROOT / "tests/unit/metrics/golden/metrics.txt").read_text(encoding="utf-8")
         invented = Fleet(Shape(leaking_share=1)).exposition(3, 20).decode()
         self.assertEqual(label_names(invented), label_names(golden))
-        self.assertEqual(set(label_names(invented)), set(documented()))
+        # There is no series of owners where no pod makes sockets for another.
+        self.assertEqual(set(label_names(invented)), set(documented()) - {"closewatch_close_wait_owner_sockets"})
 
     def test_a_pod_has_as_many_series_as_the_plan_says(self):
         for shape in (Shape(leaking_share=0), Shape(pods=4, containers=1, ports=3, leaking_share=0)):
