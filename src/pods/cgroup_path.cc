@@ -25,9 +25,8 @@ std::string_view without_suffix(std::string_view text, std::string_view suffix) 
   return text;
 }
 
-/// "kubelet-kubepods-burstable", all but the ".slice": whether the kubelet keeps pods in there.
-/// Below
-/// `--cgroup-root` its directory is called kubepods (defaultNodeAllocatableCgroupName of
+/// "kubelet-kubepods-burstable", all but the ".slice": whether the kubelet keeps pods in there. It
+/// calls its directory below `--cgroup-root` kubepods (defaultNodeAllocatableCgroupName of
 /// pkg/kubelet/cm), and a slice bears the names of all slices above it.
 bool is_stem_of_pods(std::string_view stem) {
   for (const std::string_view qos : {"-burstable", "-besteffort"}) {

@@ -77,8 +77,6 @@ void sort_by_name(std::vector<Pod>& pods) {
 /// so.
 class Scanner::Finding {
  public:
-  using Found = std::vector<std::optional<Result<PodNamespaces>>>;
-
   Finding(NamespaceOpener opener, std::optional<NamespaceId> node,
           std::shared_ptr<const Snapshot> pods, std::size_t begin, std::size_t end)
       : opener_(std::move(opener)),

@@ -63,7 +63,7 @@ void attempt(std::string_view input) {
   CollectingSink sink;
   const auto progress = inet_diag::decode_datagram(datagram, exchange, sink);
   require(sink.rows.size() <= datagram.size() / kLeastOfARow, "no more sockets than there is room");
-  // Of MPTCP's connections the queue comes from what follows the message.
+  // A connection of MPTCP with unread data counts one more, for the FIN, each time it is decoded.
   const bool of_tcp = exchange.dump < inet_diag::Dump::kMptcpIpv4;
   if (progress && of_tcp) require_same_again(sink.rows, exchange);
 }
