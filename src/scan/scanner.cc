@@ -254,7 +254,7 @@ std::vector<Result<PodNamespaces>> Scanner::find_namespaces(
     while (until < end && !guard_.is_stuck(snapshot->pods[until].uid)) ++until;
     const auto finding = std::make_shared<Finding>(
         opener_, node.space ? std::optional(node.space->id) : std::nullopt, snapshot, begin, until);
-    const bool done = guard_.run([finding] { finding->run(); }, go_on_);
+    const bool done = until == begin || guard_.run([finding] { finding->run(); }, go_on_);
     const auto reached = done ? until : begin + finding->leave();
     for (; begin < reached; ++begin) found.emplace_back(finding->take(begin));
     if (!done) guard_.blame(snapshot->pods[begin].uid);
