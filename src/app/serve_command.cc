@@ -20,6 +20,7 @@
 #include "app/scan_log.h"
 #include "closewatch/base/build_info.h"
 #include "closewatch/http/server.h"
+#include "closewatch/node/descriptor_limit.h"
 #include "closewatch/pods/socket_owners.h"
 #include "closewatch/scan/scan_loop.h"
 
@@ -62,6 +63,7 @@ int serve(Config config) {
     context.stop();
   });
 
+  raise_descriptor_limit();
   const auto names = ApiNames::make(config, context);
   if (!names) {
     logger->error(names.error().what);

@@ -16,14 +16,16 @@ Result<UniqueFd> open_at(int directory, const char* path, int flags) {
   return fd;
 }
 
-Result<void> read_file_at(int directory, const char* path, std::string& text, std::size_t limit) {
-  auto fd = open_at(directory, path, O_RDONLY);
-  if (!fd) return tl::unexpected(fd.error());
+namespace {
+
+/// Asks `read_on(buffer, size, offset)` until it has no more.
+template <typename ReadOn>
+Result<void> read_whole(const char* path, std::string& text, std::size_t limit, ReadOn read_on) {
   constexpr std::size_t kStep = 4096;
   std::size_t used = 0;
   while (true) {
     text.resize(used + kStep);
-    const ssize_t got = ::read(fd->get(), text.data() + used, kStep);
+    const ssize_t got = read_on(text.data() + used, kStep, used);
     if (got < 0 && errno == EINTR) continue;
     if (got < 0) {
       const int error_number = errno;
@@ -40,6 +42,22 @@ Result<void> read_file_at(int directory, const char* path, std::string& text, st
   }
   text.resize(used);
   return {};
+}
+
+}  // namespace
+
+Result<void> read_file_at(int directory, const char* path, std::string& text, std::size_t limit) {
+  const auto fd = open_at(directory, path, O_RDONLY);
+  if (!fd) return tl::unexpected(fd.error());
+  return read_whole(path, text, limit, [&](char* buffer, std::size_t size, std::size_t /*offset*/) {
+    return ::read(fd->get(), buffer, size);
+  });
+}
+
+Result<void> read_from_start(int fd, const char* path, std::string& text, std::size_t limit) {
+  return read_whole(path, text, limit, [&](char* buffer, std::size_t size, std::size_t offset) {
+    return ::pread(fd, buffer, size, static_cast<off_t>(offset));
+  });
 }
 
 Result<Directory> Directory::open(int directory, const char* path) {

@@ -1,8 +1,5 @@
 #include "closewatch/node/cgroup_members.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-
 #include <algorithm>
 #include <string_view>
 #include <utility>
@@ -37,24 +34,43 @@ class MembersWalk {
   MembersWalk(Processes processes, MembersLeft& left, const MembersVisitor& visitor)
       : processes_(processes), left_(left), visitor_(visitor) {}
 
+  /// What is kept open by the caller.
+  void visit(const OpenCgroup& cgroup, const char* path) {
+    if (takes_another()) look_into(cgroup, path, 0);
+  }
+
   void visit(int parent, const char* path, int depth) {
-    if (over_) return;
-    if (left_.directories == 0) return give_up("cgroups", MembersLeft{}.directories);
+    if (!takes_another()) return;
+    const auto cgroup = OpenCgroup::open(parent, path, false);
+    if (!cgroup) {
+      errors_.push_back(cgroup.error());
+      return;
+    }
+    look_into(**cgroup, path, depth);
+  }
+
+  std::vector<Error> errors() && { return std::move(errors_); }
+
+ private:
+  bool takes_another() {
+    if (over_) return false;
+    if (left_.directories == 0) {
+      give_up("cgroups", MembersLeft{}.directories);
+      return false;
+    }
     --left_.directories;
-    auto directory = open_at(parent, path, O_RDONLY | O_DIRECTORY);
-    if (!directory) {
-      errors_.push_back(std::move(directory.error()));
+    return true;
+  }
+
+  void look_into(const OpenCgroup& cgroup, const char* path, int depth) {
+    const auto status = cgroup.look();
+    if (!status) {
+      errors_.push_back(status.error());
       return;
     }
-    struct stat status {};
-    if (::fstat(directory->get(), &status) != 0) {
-      errors_.push_back(
-          fail_errno(errno, "looking at cgroup directory " + std::string(path)).value());
-      return;
-    }
-    members(directory->get(), status.st_ino);
+    members(cgroup, status->st_ino);
     constexpr nlink_t kLeaf = 2;  // kernfs counts subdirectories in st_nlink
-    if (status.st_nlink == kLeaf) return;
+    if (status->st_nlink == kLeaf) return;
     if (depth == kDeepestDirectory) {
       errors_.emplace_back(ErrorKind::kOverLimit,
                            "cgroups are nested too deep below " + std::string(path) +
@@ -62,7 +78,7 @@ class MembersWalk {
                                " directories below a container's are looked at");
       return;
     }
-    auto entries = Directory::open(directory->get(), ".");
+    auto entries = Directory::open(cgroup.directory(), ".");
     if (!entries) return note(entries.error());
     DirectoryEntry entry{};
     auto more = entries->next(entry);
@@ -72,9 +88,6 @@ class MembersWalk {
     if (!more) note(more.error());
   }
 
-  std::vector<Error> errors() && { return std::move(errors_); }
-
- private:
   /// What has gone between two calls is no error.
   void note(Error error) {
     if (error.kind != ErrorKind::kGone) errors_.push_back(std::move(error));
@@ -85,10 +98,10 @@ class MembersWalk {
     errors_.push_back(over_limit(what, most));
   }
 
-  void members(int directory, std::uint64_t cgroup_id) {
+  void members(const OpenCgroup& cgroup, std::uint64_t cgroup_id) {
     if (processes_ == Processes::kLeftOut) return visitor_(cgroup_id, pids_);
     constexpr auto kMost = MembersLeft{}.processes;
-    auto read = read_file_at(directory, "cgroup.procs", text_, kMost * kBytesOfProcess);
+    auto read = cgroup.read_processes(text_, kMost * kBytesOfProcess);
     if (!read && read.error().kind == ErrorKind::kMalformed) return give_up("processes", kMost);
     const bool threaded = !read && read.error().kind == ErrorKind::kUnsupported;
     if (!read && !threaded) {
@@ -111,6 +124,13 @@ class MembersWalk {
 };
 
 }  // namespace
+
+std::vector<Error> visit_members(const OpenCgroup& directory, const std::string& path,
+                                 MembersLeft& left, const MembersVisitor& visitor) {
+  MembersWalk walk(Processes::kAskedFor, left, visitor);
+  walk.visit(directory, path.c_str());
+  return std::move(walk).errors();
+}
 
 std::vector<Error> visit_members(const std::string& directory, MembersLeft& left,
                                  const MembersVisitor& visitor) {

@@ -9,6 +9,7 @@
 
 #include "closewatch/base/file.h"
 #include "pods/cgroup_path.h"
+#include "pods/known_pods.h"
 
 namespace closewatch {
 namespace {
@@ -27,7 +28,7 @@ bool may_have_subdirectories(int directory) {
 
 class TreeWalk {
  public:
-  explicit TreeWalk(std::size_t most_others) : most_others_(most_others) {}
+  TreeWalk(std::size_t most_others, KnownPods& known) : most_others_(most_others), known_(known) {}
 
   void hierarchy(const CgroupDirectory& root) {
     unified_ = root.unified;
@@ -100,23 +101,56 @@ class TreeWalk {
              const CgroupPosition& parent, int depth) {
     const auto here = step_into(parent, name);
     // In a service may stand what its runtime makes of a path that it does not understand.
-    if (here.ignored || (here.delegated && !here.service && here.container_id.empty())) return;
+    if (here.ignored || (here.delegated && !here.service && here.container_id.empty())) {
+      if (here.ignored) keep(parent_directory, name, here);
+      return;
+    }
     const std::string path = parent_path + "/" + name;
     found_.kubepods |= here.below_kubepods;
     v1_kubepods_ |= here.below_kubepods && !unified_;
-    const bool is_container_directory =
-        !here.container_id.empty() || parent.pod_uid == here.pod_uid;
-    if (here.pod_uid.empty() || !is_container_directory) {
-      if (!here.pod_uid.empty()) pods_[here.pod_uid].in_v1 |= !unified_;
+    if (here.pod_uid.empty()) {
       visit(parent_directory, name.c_str(), path, here, depth + 1);
+    } else if (!here.container_id.empty() || parent.pod_uid == here.pod_uid) {
+      keep(parent_directory, name, here);
+      add_container(here.pod_uid, path, here.container_id, nullptr);
+    } else {
+      pods_[here.pod_uid].in_v1 |= !unified_;
+      visit_pod(parent_directory, name, path, here, depth + 1);
+    }
+  }
+
+  void visit_pod(int parent, const std::string& name, const std::string& path,
+                 const CgroupPosition& position, int depth) {
+    if (const auto* const containers = known_.look(parent, name.c_str(), path)) {
+      for (const auto& known : *containers) {
+        if (known.ignored) continue;
+        add_container(position.pod_uid, path + "/" + known.name, known.id, known.cgroup);
+      }
       return;
     }
-    // A container, or a directory of the pod that names none, such as a Kata sandbox's: then the
-    // path tells it apart. What lies below is for whoever looks for its processes.
-    auto& containers = pods_[here.pod_uid].containers;
-    auto& container = containers[here.container_id.empty() ? path : here.container_id];
-    container.id = here.container_id;
-    container.cgroup_directories.push_back({path, unified_});
+    met_.clear();
+    keeps_ = known_.has_room();
+    const auto directory = OpenCgroup::open(parent, name.c_str(), unified_);
+    visit(parent, name.c_str(), path, position, depth);
+    if (keeps_ && directory) known_.keep(path, *directory, std::move(met_));
+    keeps_ = false;
+  }
+
+  /// A directory of the pod that is being looked through, for the next time.
+  void keep(int parent, const std::string& name, const CgroupPosition& here) {
+    if (!keeps_) return;
+    auto cgroup = OpenCgroup::open(parent, name.c_str(), unified_);
+    keeps_ = cgroup.has_value();
+    if (keeps_) met_.push_back({name, here.container_id, here.ignored, std::move(*cgroup)});
+  }
+
+  /// A container, or a directory of the pod that names none, such as a Kata sandbox's: then the
+  /// path tells it apart. What lies below is for whoever looks for its processes.
+  void add_container(const std::string& pod_uid, const std::string& path, const std::string& id,
+                     std::shared_ptr<const OpenCgroup> open) {
+    auto& container = pods_[pod_uid].containers[id.empty() ? path : id];
+    container.id = id;
+    container.cgroup_directories.push_back({path, unified_, std::move(open)});
   }
 
   CgroupPods found_;
@@ -124,7 +158,10 @@ class TreeWalk {
   std::size_t most_others_;
   std::size_t others_ = 0;
   bool others_over_ = false;
-  bool unified_ = false;      // the hierarchy that is being walked
+  KnownPods& known_;
+  std::vector<KnownContainer> met_;  // of the pod that is being looked through
+  bool keeps_ = false;               // it will be known from then on
+  bool unified_ = false;             // the hierarchy that is being walked
   bool v1_kubepods_ = false;  // a kubelet's directory is in a v1 hierarchy
 };
 
@@ -149,15 +186,24 @@ std::vector<CgroupDirectory> cgroup_hierarchies(const std::string& root) {
   return hierarchies;
 }
 
-Result<CgroupPods> find_pods(const std::string& root, std::size_t most_others) {
-  const auto hierarchies = cgroup_hierarchies(root);
+CgroupTree::CgroupTree(std::string root, std::size_t most_open, std::size_t most_others)
+    : root_(std::move(root)),
+      most_others_(most_others),
+      known_(std::make_unique<KnownPods>(most_open)) {}
+CgroupTree::CgroupTree(CgroupTree&&) noexcept = default;
+CgroupTree& CgroupTree::operator=(CgroupTree&&) noexcept = default;
+CgroupTree::~CgroupTree() = default;
+
+Result<CgroupPods> CgroupTree::find_pods() {
+  const auto hierarchies = cgroup_hierarchies(root_);
   if (hierarchies.empty()) {
-    return fail(ErrorKind::kUnsupported, "no cgroup hierarchy in " + root +
+    return fail(ErrorKind::kUnsupported, "no cgroup hierarchy in " + root_ +
                                              ": mount the host's /sys/fs/cgroup there, or set "
                                              "paths.cgroup");
   }
-  TreeWalk walk(most_others);
+  TreeWalk walk(most_others_, *known_);
   for (const auto& hierarchy : hierarchies) walk.hierarchy(hierarchy);
+  known_->forget_others();
   return std::move(walk).result();
 }
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "closewatch/base/file.h"
+#include "closewatch/node/descriptor_limit.h"
 #include "closewatch/node/process.h"
 
 namespace closewatch {
@@ -18,12 +19,12 @@ constexpr const char* kUnknownNamespace = "unknown";
 KubernetesPods::KubernetesPods(std::string proc, std::string cgroup_root,
                                std::unique_ptr<MetadataSource> metadata, NamespaceAccess access)
     : proc_(std::move(proc)),
-      cgroup_root_(std::move(cgroup_root)),
+      tree_(std::move(cgroup_root), descriptors_to_keep()),
       metadata_(std::move(metadata)),
       access_(access) {}
 
 Result<PodList> KubernetesPods::list() {
-  auto found = find_pods(cgroup_root_);
+  auto found = tree_.find_pods();
   kubelet_seen_ = found && found->kubepods;
   if (!found) return tl::unexpected(found.error());
   PodList list;

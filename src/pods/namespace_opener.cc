@@ -10,6 +10,7 @@
 
 #include "closewatch/base/file.h"
 #include "closewatch/node/cgroup_members.h"
+#include "closewatch/node/descriptor_limit.h"
 #include "closewatch/node/process.h"
 #include "pods/cgroup_path.h"
 #include "pods/runtime_program.h"
@@ -47,21 +48,26 @@ bool has_member(const Pod& pod, std::string_view proc_cgroup) {
 class PodVisit {
  public:
   PodVisit(int proc, NamespaceAccess access, const std::optional<NamespaceId>& node,
-           std::size_t most)
-      : proc_(proc), access_(access), node_(node), most_(most) {}
+           std::size_t most, KnownProcesses& known)
+      : proc_(proc), access_(access), node_(node), most_(most), known_(known) {}
 
   void container(const Container& container, ContainerIndex index) {
     std::size_t by_unified = 0;
     std::size_t by_others = 0;
     std::vector<ContainerCgroup> cgroups;
     for (const auto& directory : container.cgroup_directories) {
+      // Those of the hybrid layout come after v2's, and list the same processes: a runtime puts a
+      // process into all of a container's cgroups.
+      if (by_unified > 0) break;
       const auto name = name_of(directory);
-      const auto errors = visit_members(
-          directory.path, left_, [&](std::uint64_t id, const std::vector<pid_t>& processes) {
-            if (directory.unified) cgroups.push_back({id, index});
-            (directory.unified ? by_unified : by_others) += processes.size();
-            members(processes, name);
-          });
+      const MembersVisitor visitor = [&](std::uint64_t id, const std::vector<pid_t>& processes) {
+        if (directory.unified) cgroups.push_back({id, index});
+        (directory.unified ? by_unified : by_others) += processes.size();
+        members(processes, name);
+      };
+      const auto errors = directory.open
+                              ? visit_members(*directory.open, directory.path, left_, visitor)
+                              : visit_members(directory.path, left_, visitor);
       for (const auto& error : errors) fail_with(error);
     }
     if (by_unified > 0) {
@@ -118,18 +124,22 @@ class PodVisit {
                    "the pod's processes are outside this PID namespace: run with hostPID: true"});
         return;
       }
-      const auto glance = network_namespace_id(proc_, pid, access_);
-      // Whoever shares a namespace that was opened already adds nothing, even if it is a stranger
-      // that got the number.
-      if (glance && is_known(*glance)) {
-        if (may_be_sandboxed()) note_program_of(pid);
-        stands_.emplace_back(pid, *glance);
-        continue;
-      }
+      if (shares_known_namespace(pid)) continue;
       auto found = open_member(pid, container_directory);
       if (found) stands_.emplace_back(pid, found->id);
       take(std::move(found), ProcessRef{pid, {}});
     }
+  }
+
+  /// Whoever shares a namespace that was opened already adds nothing, even if it is a stranger that
+  /// got the number.
+  bool shares_known_namespace(pid_t pid) {
+    if (stands_.empty()) return false;
+    const auto glance = network_namespace_id(proc_, pid, access_);
+    if (!glance || !is_known(*glance)) return false;
+    if (may_be_sandboxed()) note_program_of(pid);
+    stands_.emplace_back(pid, *glance);
+    return true;
   }
 
   /// The home is where the oldest process stands, which has made the pod what it is: the sandbox's
@@ -179,6 +189,11 @@ class PodVisit {
 
   /// The namespace of a process that was listed in the container's cgroup, if it still is that one.
   Result<OpenNamespace> open_member(pid_t pid, std::string_view container_directory) {
+    // Who is known and alive has had its number all the time, so it is the one that was listed.
+    if (const auto known = known_.find(pid)) {
+      auto space = open_namespace_of(*known);
+      if (space || space.error().kind != ErrorKind::kGone) return space;
+    }
     auto process = Process::open(proc_, pid);
     if (!process) return tl::unexpected(process.error());
     // Ourselves we cannot have mistaken, and in a cgroup namespace of our own our path is just "/".
@@ -189,11 +204,18 @@ class PodVisit {
         return fail(ErrorKind::kGone, "process " + std::to_string(pid) + " is another by now");
       }
     }
-    const auto program = process->program();
+    auto space = open_namespace_of(*process);
+    if (space) known_.keep(pid, std::make_shared<const Process>(std::move(*process)));
+    return space;
+  }
+
+  Result<OpenNamespace> open_namespace_of(const Process& process) {
+    auto space = open_namespace(process, access_);
+    if (!space) return space;
+    const auto program = process.program();
     note_program(program);
-    auto space = open_namespace(*process, access_);
-    if (space && node_ && space->id == *node_ && program && may_be_runtime_program(*program) &&
-        shares_mounts_with_host(*process)) {
+    if (node_ && space->id == *node_ && program && may_be_runtime_program(*program) &&
+        shares_mounts_with_host(process)) {
       return fail(ErrorKind::kGone, "the container's runtime is only on its way into the pod");
     }
     return space;
@@ -222,6 +244,7 @@ class PodVisit {
   NamespaceAccess access_;
   const std::optional<NamespaceId>& node_;
   std::size_t most_;
+  KnownProcesses& known_;
   PodNamespaces found_;
   bool at_host_ = false;
   std::vector<std::pair<pid_t, NamespaceId>> stands_;  ///< who where
@@ -232,6 +255,12 @@ class PodVisit {
 };
 
 }  // namespace
+
+NamespaceOpener::NamespaceOpener(std::string proc, NamespaceAccess access, std::size_t most)
+    : proc_(std::move(proc)),
+      access_(access),
+      most_(most),
+      known_(std::make_shared<KnownProcesses>(descriptors_to_keep())) {}
 
 /// The process may have moved on since, the file may have been unmounted or mounted anew.
 Result<OpenNamespace> NamespaceOpener::open(const LocatedNamespace& located) const {
@@ -254,7 +283,7 @@ Result<PodNamespaces> NamespaceOpener::open(const Pod& pod,
     if (!proc) return tl::unexpected(proc.error());
     processes = std::move(*proc);
   }
-  PodVisit visit(processes.get(), access_, node, most_);
+  PodVisit visit(processes.get(), access_, node, most_, *known_);
   if (pod.located) visit.take(open(*pod.located), pod.located->where);
   for (std::size_t i = 0; i < pod.containers.size(); ++i) {
     visit.container(pod.containers[i], static_cast<ContainerIndex>(i));

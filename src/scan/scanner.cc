@@ -146,6 +146,7 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   bool whole = true;
   go_on_ = [&] { return whole = whole && go_on(); };
   guard_.begin_scan();
+  opener_.begin_scan();
   if (auto list = list_pods()) {
     read_all(std::move(*list), snapshot);
     if (!whole) return nullptr;

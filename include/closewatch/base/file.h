@@ -25,6 +25,10 @@ Result<UniqueFd> open_at(int directory, const char* path, int flags);
 Result<void> read_file_at(int directory, const char* path, std::string& text,
                           std::size_t limit = std::size_t{16} << 20U);
 
+/// Likewise of what is open already, whatever was read of it before. `path` is for the error.
+Result<void> read_from_start(int fd, const char* path, std::string& text,
+                             std::size_t limit = std::size_t{16} << 20U);
+
 /// One entry of a directory. `name` is valid until the next call on the same Directory.
 struct DirectoryEntry {
   std::string_view name;

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "closewatch/base/result.h"
+#include "closewatch/node/open_cgroup.h"
 
 namespace closewatch {
 
@@ -31,6 +32,9 @@ struct MembersLeft {
 /// processes of its own (they are listed above it).
 std::vector<Error> visit_members(const std::string& directory, MembersLeft& left,
                                  const MembersVisitor& visitor);
+/// Likewise of a directory that is open already; `path` is for errors.
+std::vector<Error> visit_members(const OpenCgroup& directory, const std::string& path,
+                                 MembersLeft& left, const MembersVisitor& visitor);
 /// Likewise, but does not ask for processes: all directories seem to have none.
 std::vector<Error> visit_cgroups(const std::string& directory, MembersLeft& left,
                                  const MembersVisitor& visitor);

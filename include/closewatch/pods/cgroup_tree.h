@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -8,6 +9,8 @@
 #include "closewatch/pods/pod.h"
 
 namespace closewatch {
+
+class KnownPods;
 
 /// A pod as the cgroup tree shows it: by its uid, not yet by name.
 struct PodCgroup {
@@ -30,8 +33,26 @@ std::vector<CgroupDirectory> cgroup_hierarchies(const std::string& root);
 /// handed to them, so no more than these are looked into.
 inline constexpr std::size_t kMostOtherCgroups = 16'384;
 
-/// Finds the pods in the cgroup tree below `root`: O(directories outside containers). A directory
-/// that goes while it is walked is no error. An error means that there is no cgroup tree.
-Result<CgroupPods> find_pods(const std::string& root, std::size_t most_others = kMostOtherCgroups);
+/// The pods in a cgroup tree. Belongs to one thread.
+class CgroupTree {
+ public:
+  /// `root` as above; looks into no more than `most_others`, and keeps no more than `most_open`
+  /// descriptors from one look to the next.
+  explicit CgroupTree(std::string root, std::size_t most_open = 0,
+                      std::size_t most_others = kMostOtherCgroups);
+  CgroupTree(CgroupTree&&) noexcept;
+  CgroupTree& operator=(CgroupTree&&) noexcept;
+  ~CgroupTree();
+
+  /// O(directories outside containers), of which those of pods that have not changed cost least. A
+  /// directory that goes while it is walked is no error. An error means that there is no cgroup
+  /// tree.
+  Result<CgroupPods> find_pods();
+
+ private:
+  std::string root_;
+  std::size_t most_others_;
+  std::unique_ptr<KnownPods> known_;
+};
 
 }  // namespace closewatch

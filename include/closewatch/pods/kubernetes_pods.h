@@ -26,7 +26,7 @@ class KubernetesPods final : public PodSource {
   Pod named(PodCgroup cgroup) const;
 
   std::string proc_;
-  std::string cgroup_root_;
+  CgroupTree tree_;
   std::unique_ptr<MetadataSource> metadata_;
   NamespaceAccess access_;
   bool kubelet_seen_ = false;

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "closewatch/base/result.h"
 #include "closewatch/base/unique_fd.h"
+#include "closewatch/node/known_processes.h"
 #include "closewatch/node/network_namespace.h"
 #include "closewatch/pods/pod.h"
 
@@ -39,13 +41,14 @@ inline constexpr std::size_t kFewNamespaces = 32;
 inline constexpr std::size_t kManyNamespaces = 1024;
 
 /// Goes from a pod to its network namespaces by way of living processes, without ever taking a
-/// process for another one that got its number. Belongs to one thread.
+/// process for another one that got its number. Copies know the same processes. Thread-safe.
 class NamespaceOpener {
  public:
   /// `proc` is the host's /proc, `most` how many namespaces a pod may have.
   explicit NamespaceOpener(std::string proc, NamespaceAccess access = NamespaceAccess::kNamespace,
-                           std::size_t most = kFewNamespaces)
-      : proc_(std::move(proc)), access_(access), most_(most) {}
+                           std::size_t most = kFewNamespaces);
+  /// Processes that are not asked for from now on until the next scan are known no more.
+  void begin_scan() { known_->forget_others(); }
 
   /// Errors: kGone when no living process is left, kDenied without CAP_SYS_PTRACE or outside the
   /// host's PID namespace, kOverLimit when there is more than is looked at (see MembersLeft). One
@@ -68,6 +71,7 @@ class NamespaceOpener {
   std::string proc_;
   NamespaceAccess access_;
   std::size_t most_;
+  std::shared_ptr<KnownProcesses> known_;
 };
 
 }  // namespace closewatch

@@ -1,12 +1,14 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "closewatch/base/result.h"
 #include "closewatch/node/network_namespace.h"
+#include "closewatch/node/open_cgroup.h"
 
 namespace closewatch {
 
@@ -14,8 +16,7 @@ namespace closewatch {
 struct CgroupDirectory {
   std::string path;      ///< absolute
   bool unified = false;  ///< of cgroup v2, whose inode numbers are the ids that sockets carry
-
-  bool operator==(const CgroupDirectory&) const = default;
+  std::shared_ptr<const OpenCgroup> open = nullptr;  ///< nullptr: it is found by its path
 };
 
 struct Container {
@@ -34,8 +35,8 @@ struct ContainerCgroup {
   ContainerIndex container = 0;
 };
 
-/// A pod of this node, or without Kubernetes a network namespace of this machine. A value: it holds
-/// no descriptor, so it keeps nothing alive.
+/// A pod of this node, or without Kubernetes a network namespace of this machine. A value, which
+/// keeps nothing alive: neither processes and namespaces nor, open as they may be, cgroups.
 struct Pod {
   std::string pod_namespace;  ///< never empty; "unknown" for a pod without a name
   std::string name;           ///< never empty; the uid for a pod without a name

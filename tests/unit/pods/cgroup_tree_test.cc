@@ -78,11 +78,13 @@ std::vector<RuntimeTree> runtime_trees() {
   };
 }
 
-class CgroupTree : public ::testing::TestWithParam<RuntimeTree> {};
+MATCHER_P2(Stands, path, unified, "") { return arg.path == path && arg.unified == unified; }
 
-TEST_P(CgroupTree, ShowsThePodsContainers) {
+class TreeOfARuntime : public ::testing::TestWithParam<RuntimeTree> {};
+
+TEST_P(TreeOfARuntime, ShowsThePodsContainers) {
   const FakeTree tree(GetParam().entries);
-  const auto found = find_pods(tree.path());
+  const auto found = CgroupTree(tree.path()).find_pods();
   ASSERT_TRUE(found) << found.error().what;
   EXPECT_TRUE(found->kubepods);
   EXPECT_THAT(found->errors, IsEmpty());
@@ -93,20 +95,20 @@ TEST_P(CgroupTree, ShowsThePodsContainers) {
   EXPECT_EQ(ids, GetParam().containers);
 }
 
-INSTANTIATE_TEST_SUITE_P(EachRuntime, CgroupTree, ::testing::ValuesIn(runtime_trees()),
+INSTANTIATE_TEST_SUITE_P(EachRuntime, TreeOfARuntime, ::testing::ValuesIn(runtime_trees()),
                          [](const auto& tested) { return tested.param.name; });
 
 TEST(FindPods, KeepsAContainersDirectoriesInBothHierarchiesOfAHybridTree) {
   const FakeTree tree({{"unified/cgroup.controllers", ""},
                        {"unified/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
                        {"memory/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""}});
-  const auto found = find_pods(tree.path());
+  const auto found = CgroupTree(tree.path()).find_pods();
   ASSERT_TRUE(found);
   EXPECT_THAT(
       found->pods.at(0).containers.at(0).cgroup_directories,
       ElementsAre(
-          CgroupDirectory{tree.path("unified/kubepods/pod" + kPodUid + "/" + kContainerA), true},
-          CgroupDirectory{tree.path("memory/kubepods/pod" + kPodUid + "/" + kContainerA), false}));
+          Stands(tree.path("unified/kubepods/pod" + kPodUid + "/" + kContainerA), true),
+          Stands(tree.path("memory/kubepods/pod" + kPodUid + "/" + kContainerA), false)));
 }
 
 TEST(FindPods, LeavesOutWhatAKubeletOfV1HasLeftInV2) {
@@ -116,7 +118,7 @@ TEST(FindPods, LeavesOutWhatAKubeletOfV1HasLeftInV2) {
                  {"memory/kubepods/", ""}});
   const auto uids = [&] {
     std::vector<std::string> found;
-    const auto pods = find_pods(tree.path());
+    const auto pods = CgroupTree(tree.path()).find_pods();
     for (const auto& pod : pods->pods) found.push_back(pod.uid);
     return found;
   };
@@ -129,13 +131,13 @@ TEST(FindPods, KeepsAnEmptyPodOfV2WhereV1HasNoPods) {
   const FakeTree tree({{"unified/cgroup.controllers", ""},
                        {"unified/kubepods/pod" + kPodUid + "/", ""},
                        {"memory/system.slice/", ""}});
-  EXPECT_EQ(find_pods(tree.path())->pods.size(), 1U);
+  EXPECT_EQ(CgroupTree(tree.path()).find_pods()->pods.size(), 1U);
 }
 
 TEST(FindPods, ListsAPodThatHasNoContainerYet) {
   const FakeTree tree(
       {{"cgroup.controllers", ""}, {"kubepods/besteffort/pod" + kPodUid + "/", ""}});
-  const auto found = find_pods(tree.path());
+  const auto found = CgroupTree(tree.path()).find_pods();
   ASSERT_TRUE(found);
   ASSERT_EQ(found->pods.size(), 1U);
   EXPECT_THAT(found->pods.front().containers, IsEmpty());
@@ -144,20 +146,20 @@ TEST(FindPods, ListsAPodThatHasNoContainerYet) {
 TEST(FindPods, TakesADirectoryWithoutAnIdForAnUnnamedContainer) {
   const FakeTree tree(
       {{"cgroup.controllers", ""}, {"kubepods/pod" + kPodUid + "/kata_sandbox/", ""}});
-  const auto found = find_pods(tree.path());
+  const auto found = CgroupTree(tree.path()).find_pods();
   ASSERT_TRUE(found);
   ASSERT_EQ(found->pods.at(0).containers.size(), 1U);
   EXPECT_EQ(found->pods[0].containers[0].id, "");
   EXPECT_THAT(
       found->pods[0].containers[0].cgroup_directories,
-      ElementsAre(CgroupDirectory{tree.path("kubepods/pod" + kPodUid + "/kata_sandbox"), true}));
+      ElementsAre(Stands(tree.path("kubepods/pod" + kPodUid + "/kata_sandbox"), true)));
 }
 
 TEST(FindPods, TellsPodsApart) {
   const FakeTree tree({{"cgroup.controllers", ""},
                        {"kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
                        {"kubepods/burstable/pod" + kOther + "/" + kContainerB + "/", ""}});
-  const auto found = find_pods(tree.path());
+  const auto found = CgroupTree(tree.path()).find_pods();
   ASSERT_TRUE(found);
   std::vector<std::string> uids;
   for (const auto& pod : found->pods) uids.push_back(pod.uid);
@@ -166,7 +168,7 @@ TEST(FindPods, TellsPodsApart) {
 
 TEST(FindPods, SeesThatThereIsNoKubelet) {
   const FakeTree tree({{"cgroup.controllers", ""}, {"docker/" + kContainerA + "/", ""}});
-  const auto found = find_pods(tree.path());
+  const auto found = CgroupTree(tree.path()).find_pods();
   ASSERT_TRUE(found);
   EXPECT_FALSE(found->kubepods);
   EXPECT_THAT(found->pods, IsEmpty());
@@ -174,7 +176,7 @@ TEST(FindPods, SeesThatThereIsNoKubelet) {
 
 TEST(FindPods, SaysWhenThereIsNoCgroupTree) {
   const FakeTree tree;
-  const auto found = find_pods(tree.path());
+  const auto found = CgroupTree(tree.path()).find_pods();
   ASSERT_FALSE(found);
   EXPECT_EQ(found.error().kind, ErrorKind::kUnsupported);
   EXPECT_THAT(found.error().what, ::testing::HasSubstr("paths.cgroup"));
@@ -185,7 +187,7 @@ TEST(FindPods, LooksForPodsWhateverUsersMake) {
       {{"cgroup.controllers", ""},
        {"user.slice/user-1000.slice/kubepods/pod" + kPodUid + "/" + kContainerA + "/", ""},
        {"kubepods/pod" + kPodUid + "/" + kContainerB + "/", ""}});
-  const auto found = find_pods(tree.path());
+  const auto found = CgroupTree(tree.path()).find_pods();
   ASSERT_TRUE(found);
   ASSERT_EQ(found->pods.size(), 1U);
   ASSERT_EQ(found->pods[0].containers.size(), 1U);
@@ -197,9 +199,9 @@ TEST(FindPods, SaysThatItHasNotLookedEverywhere) {
                        {"many/1/below/", ""},
                        {"many/2/below/", ""},
                        {"kubepods/pod" + kPodUid + "/" + kContainerB + "/", ""}});
-  EXPECT_THAT(find_pods(tree.path(), 6)->errors,
+  EXPECT_THAT(CgroupTree(tree.path(), 0, 6).find_pods()->errors,
               IsEmpty());  // the root, and leaves of a file system
-  const auto found = find_pods(tree.path(), 3);
+  const auto found = CgroupTree(tree.path(), 0, 3).find_pods();
   ASSERT_TRUE(found);
   EXPECT_EQ(found->pods.size(), 1U);
   ASSERT_EQ(found->errors.size(), 1U);
@@ -210,7 +212,7 @@ TEST(FindPods, GivesUpInATreeWithoutEnd) {
   std::string deep = "kubepods";
   for (int i = 0; i < 40; ++i) deep += "/x";
   const FakeTree tree({{"cgroup.controllers", ""}, {deep + "/", ""}});
-  const auto found = find_pods(tree.path());
+  const auto found = CgroupTree(tree.path()).find_pods();
   ASSERT_TRUE(found);
   ASSERT_EQ(found->errors.size(), 1U);
   EXPECT_THAT(found->errors.front().what, ::testing::HasSubstr("too deep"));
@@ -220,10 +222,102 @@ TEST(FindPods, SaysNothingThatALogCannotTake) {
   std::string deep = "kube\x1b[2Jpods\xff";
   for (int i = 0; i < 40; ++i) deep += "/x";
   const FakeTree tree({{"cgroup.controllers", ""}, {deep + "/", ""}});
-  const auto found = find_pods(tree.path());
+  const auto found = CgroupTree(tree.path()).find_pods();
   ASSERT_TRUE(found);
   ASSERT_EQ(found->errors.size(), 1U);
   EXPECT_THAT(found->errors.front().what, ::testing::HasSubstr("/kube?[2Jpods?/"));
+}
+
+/// A tree that is looked at again and again.
+class KnownTree : public ::testing::Test {
+ protected:
+  static constexpr std::size_t kMany = 100;
+  const std::string pod_ = "kubepods/pod" + kPodUid + "/";
+  FakeTree tree_{{{"cgroup.controllers", ""},
+                  {pod_ + kContainerA + "/cgroup.procs", "10\n"},
+                  {pod_ + "crio-conmon-" + kContainerA + ".scope/cgroup.procs", "9\n"}}};
+  CgroupTree known_{tree_.path(), kMany};
+
+  /// Looks at it, which has to find what one finds that looks for the first time.
+  std::vector<PodCgroup> look() {
+    auto found = known_.find_pods();
+    const auto anew = CgroupTree(tree_.path()).find_pods();
+    EXPECT_TRUE(found && anew);
+    EXPECT_THAT(found->errors, IsEmpty());
+    EXPECT_EQ(described(found->pods), described(anew->pods));
+    return std::move(found->pods);
+  }
+
+ private:
+  static std::vector<std::string> described(const std::vector<PodCgroup>& pods) {
+    std::vector<std::string> lines;
+    for (const auto& pod : pods) {
+      for (const auto& container : pod.containers) {
+        for (const auto& directory : container.cgroup_directories) {
+          lines.push_back(pod.uid + " " + container.id + " " + directory.path);
+        }
+      }
+    }
+    return lines;
+  }
+};
+
+TEST_F(KnownTree, KeepsAContainerThatHasNotChanged) {
+  look();
+  const auto second = look();
+  const auto again = look();
+  const auto& kept = second.at(0).containers.at(0).cgroup_directories.at(0).open;
+  EXPECT_NE(kept, nullptr);
+  EXPECT_EQ(again.at(0).containers.at(0).cgroup_directories.at(0).open, kept);
+}
+
+TEST_F(KnownTree, SeesAContainerThatComes) {
+  look();
+  tree_.add(pod_ + kContainerB + "/");
+  EXPECT_EQ(look().at(0).containers.size(), 2U);
+}
+
+TEST_F(KnownTree, SeesAContainerThatGoes) {
+  look();
+  tree_.remove(pod_ + kContainerA);
+  EXPECT_THAT(look().at(0).containers, IsEmpty());
+}
+
+TEST_F(KnownTree, SeesAContainerThatTakesThePlaceOfAnother) {
+  look();
+  tree_.remove(pod_ + kContainerA);
+  tree_.add(pod_ + kContainerB + "/");
+  EXPECT_EQ(look().at(0).containers.at(0).id, kContainerB);
+}
+
+TEST_F(KnownTree, SeesThatAContainerIsAnotherOfTheSameName) {
+  look();
+  const auto before = look();
+  tree_.remove(pod_ + kContainerA);
+  tree_.add(pod_ + kContainerA + "/");
+  look();
+  EXPECT_NE(look().at(0).containers.at(0).cgroup_directories.at(0).open,
+            before.at(0).containers.at(0).cgroup_directories.at(0).open);
+}
+
+TEST_F(KnownTree, SeesThatAPodIsAnotherOfTheSameName) {
+  look();
+  tree_.remove(pod_);
+  tree_.add(pod_ + kContainerB + "/");
+  EXPECT_EQ(look().at(0).containers.at(0).id, kContainerB);
+}
+
+TEST_F(KnownTree, SeesThatAPodGoes) {
+  look();
+  tree_.remove(pod_);
+  EXPECT_THAT(look(), IsEmpty());
+}
+
+TEST_F(KnownTree, KeepsNoMoreThanItMay) {
+  CgroupTree small(tree_.path(), 4);
+  ASSERT_TRUE(small.find_pods());
+  const auto found = small.find_pods();
+  EXPECT_EQ(found->pods.at(0).containers.at(0).cgroup_directories.at(0).open, nullptr);
 }
 
 }  // namespace
