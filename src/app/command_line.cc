@@ -101,6 +101,10 @@ int read_config(const Given& given, Config& config) {
       status = kExitUsage;
     }
   }
+  if (const auto together = check_together(config); !together && status == kExitSuccess) {
+    fmt::print(stderr, "closewatch: {}\n", together.error().what);
+    return kExitUsage;
+  }
   return status;
 }
 

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "closewatch/http/listen_address.h"
@@ -33,8 +35,15 @@ enum class LogFormat : std::uint8_t { kText, kJson };
 struct Config {
   struct {
     std::chrono::nanoseconds interval{};
-    double cpu_budget = 0;  ///< CPU seconds per second
+    double cpu_budget = 0;                                 ///< CPU seconds per second
+    std::optional<std::chrono::nanoseconds> max_interval;  ///< nullopt: see longest_interval()
     EngineChoice engine{};
+
+    /// Beyond it the budget gives way.
+    [[nodiscard]] std::chrono::nanoseconds longest_interval() const {
+      constexpr std::chrono::nanoseconds kUnlessGiven = std::chrono::seconds(60);
+      return max_interval.value_or(std::max(interval, kUnlessGiven));
+    }
   } scan;
   DiagnosisSettings diagnosis;
   struct {

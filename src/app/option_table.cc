@@ -5,6 +5,9 @@
 #include <optional>
 #include <utility>
 
+#include <fmt/format.h>
+
+#include "closewatch/base/seconds.h"
 #include "closewatch/base/whole_number.h"
 #include "closewatch/kubernetes/object_name.h"
 
@@ -57,6 +60,7 @@ Result<void> set_path(std::string& target, std::string_view text) {
 constexpr std::string_view kInterval = "a duration from 1s to 1h";
 constexpr std::string_view kBudget = "a number from 0.0001 to 1";
 constexpr std::string_view kStuckAfter = "a duration from 1s to 24h";
+constexpr std::string_view kMaxInterval = "a duration from 1s to 1h, or nothing";
 constexpr std::string_view kPeers = "a whole number from 0 to 100";
 constexpr std::string_view kBoolean = "true or false";
 constexpr std::string_view kDiscovery = "one of auto, kubernetes, standalone";
@@ -76,6 +80,16 @@ Result<void> set_interval(Config& config, std::string_view text) {
   const auto duration = parse_duration(text);
   if (!duration || *duration < 1s || *duration > 1h) return refuse(text, kInterval);
   config.scan.interval = *duration;
+  return {};
+}
+
+Result<void> set_max_interval(Config& config, std::string_view text) {
+  using namespace std::chrono_literals;
+  config.scan.max_interval.reset();
+  if (text.empty()) return {};
+  const auto duration = parse_duration(text);
+  if (!duration || *duration < 1s || *duration > 1h) return refuse(text, kMaxInterval);
+  config.scan.max_interval = *duration;
   return {};
 }
 
@@ -186,12 +200,16 @@ Result<void> set_log_format(Config& config, std::string_view text) {
   return choose(config.log.format, text, kFormat, kChoices);
 }
 
-constexpr std::array<Option, 20> kOptions = {{
+constexpr std::array<Option, 21> kOptions = {{
     {"scan.interval", kInterval, "10s",
      "Time between the starts of two scans, as long as they stay under the budget.", set_interval},
     {"scan.cpu_budget", kBudget, "0.01",
-     "What scans may cost, as a share of one CPU core. The interval is stretched to keep to it.",
+     "What scans may cost over five minutes, as a share of one CPU core. The interval is stretched to keep to it.",
      set_cpu_budget},
+    {"scan.max_interval", kMaxInterval, "",
+     "How far the interval is stretched at most: beyond it scans cost more than the budget. Empty takes "
+     "60s, or `scan.interval` where that is longer.",
+     set_max_interval},
     {"scan.engine", kEngine, "inet_diag",
      "What reads the sockets: inet_diag namespace by namespace, bpf in one walk for all of them, procfs as "
      "text and without any capability. auto takes the cheapest that works: bpf, else inet_diag, else procfs. "
@@ -251,6 +269,15 @@ constexpr std::array<Option, 20> kOptions = {{
 }};
 
 }  // namespace
+
+Result<void> check_together(const Config& config) {
+  const auto& longest = config.scan.max_interval;
+  if (!longest || *longest >= config.scan.interval) return {};
+  return fail(ErrorKind::kMalformed,
+              fmt::format("scan.max_interval: {:g}s is less than scan.interval, {:g}s; make it as "
+                          "long at least, or leave it out",
+                          seconds(*longest), seconds(config.scan.interval)));
+}
 
 std::span<const Option> option_table() { return kOptions; }
 

@@ -23,6 +23,9 @@ struct Option {
 /// Every option there is.
 std::span<const Option> option_table();
 
+/// Whether settings that are right by themselves are so together; the error is a whole sentence.
+Result<void> check_together(const Config& config);
+
 /// A Config with every option at its default.
 Config default_config();
 

@@ -58,6 +58,8 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "CPU time that scans have cost, user and kernel."},
     {"closewatch_scan_interval_seconds", MetricKind::kGauge, "",
      "Time between scans in force: scan.interval, or more to stay under scan.cpu_budget."},
+    {"closewatch_scan_over_budget", MetricKind::kGauge, "",
+     "1 when scans cost more than scan.cpu_budget allows, although the interval is scan.max_interval."},
     {"closewatch_scan_timestamp_seconds", MetricKind::kGauge, "",
      "When the last scan ended, as Unix time."},
     {"closewatch_scan_errors_total", MetricKind::kCounter, "stage",

@@ -244,6 +244,7 @@ void add_snapshot(Exposition& exposition, const Snapshot& snapshot, const Shown&
   exposition.add(Metric::kScanDuration, {}, seconds(snapshot.duration));
   exposition.add(Metric::kScanCpu, {}, seconds(snapshot.cpu_total));
   exposition.add(Metric::kScanInterval, {}, seconds(snapshot.interval));
+  exposition.add(Metric::kScanOverBudget, {}, snapshot.over_budget ? 1 : 0);
   exposition.add(Metric::kScanTimestamp, {}, unix_seconds(snapshot.taken_at));
   for (const auto stage : kScanStages) {
     exposition.add(Metric::kScanErrors, {label("stage", name_of(stage))},

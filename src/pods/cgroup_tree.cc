@@ -162,7 +162,7 @@ class TreeWalk {
   std::vector<KnownContainer> met_;  // of the pod that is being looked through
   bool keeps_ = false;               // it will be known from then on
   bool unified_ = false;             // the hierarchy that is being walked
-  bool v1_kubepods_ = false;  // a kubelet's directory is in a v1 hierarchy
+  bool v1_kubepods_ = false;         // a kubelet's directory is in a v1 hierarchy
 };
 
 bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }

@@ -162,6 +162,7 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   cpu_total_ += snapshot->cpu;
   snapshot->cpu_total = cpu_total_;
   snapshot->interval = settings_.pacer.after(snapshot->cpu);
+  snapshot->over_budget = settings_.pacer.over_budget();
   record_trends(*snapshot);
   snapshot->errors = errors_;
   snapshot->hung_reads = guard_.stuck();

@@ -30,6 +30,7 @@ enum class Metric : std::uint8_t {
   kScanDuration,
   kScanCpu,
   kScanInterval,
+  kScanOverBudget,
   kScanTimestamp,
   kScanErrors,
   kHungReads,
@@ -43,7 +44,7 @@ enum class Metric : std::uint8_t {
   kProcessResidentMemory,
   kProcessStartTime,
 };
-inline constexpr std::size_t kMetricCount = 30;
+inline constexpr std::size_t kMetricCount = 31;
 
 struct MetricDescription {
   std::string_view name;

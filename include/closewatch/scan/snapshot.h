@@ -94,11 +94,12 @@ struct Snapshot {
   std::chrono::nanoseconds cpu{};                         ///< what it cost the scanner's thread
   std::chrono::nanoseconds cpu_total{};                   ///< what all scans have cost
   std::chrono::nanoseconds interval{};                    ///< until the next scan
-  std::optional<StateCounts> node;                        ///< the host's namespace; nullopt: unseen
-  std::vector<PodSnapshot> pods;                          ///< by namespace, name, uid
-  std::array<std::uint64_t, kScanStageCount> errors{};    ///< since the start
-  std::size_t hung_reads = 0;                             ///< that have not returned yet
-  std::vector<std::string> complaints;                    ///< this scan's errors that are no pod's
+  bool over_budget = false;  ///< scans cost more than the budget, as the interval is the longest
+  std::optional<StateCounts> node;                      ///< the host's namespace; nullopt: unseen
+  std::vector<PodSnapshot> pods;                        ///< by namespace, name, uid
+  std::array<std::uint64_t, kScanStageCount> errors{};  ///< since the start
+  std::size_t hung_reads = 0;                           ///< that have not returned yet
+  std::vector<std::string> complaints;                  ///< this scan's errors that are no pod's
   Features features;
   std::vector<EngineStatus> engines;  ///< all there are
   DiagnosisSettings settings;         ///< that the diagnoses were made with

@@ -34,7 +34,7 @@ class Shape:
 
     def series_of_agent(self):
         """What does not grow with the pods."""
-        return len(STATES) + 26
+        return len(STATES) + 27
 
 
 def documented():
@@ -104,6 +104,7 @@ def agent_samples(tick, dice):
     yield "closewatch_scan_duration_seconds", {}, round(0.02 + dice.random() / 100, 6)
     yield "closewatch_scan_cpu_seconds_total", {}, round(tick * 0.03 + dice.random() / 100, 6)
     yield "closewatch_scan_interval_seconds", {}, 10
+    yield "closewatch_scan_over_budget", {}, 0
     yield "closewatch_scan_timestamp_seconds", {}, 1700000000 + tick * SCRAPE_SECONDS
     for stage in ("discovery", "metadata", "namespace", "sockets", "decode"):
         yield "closewatch_scan_errors_total", {"stage": stage}, 0

@@ -131,6 +131,26 @@ INSTANTIATE_TEST_SUITE_P(
         Mistake{"NoYaml", "scan:\n  a: [\n", "c.yaml:3: no valid YAML"}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
+TEST(Config, StretchesTheIntervalToAMinuteUnlessToldOtherwise) {
+  auto config = default_config();
+  EXPECT_EQ(config.scan.longest_interval(), 60s);
+  EXPECT_THAT(apply_config_text("scan: {interval: 2m}", "c.yaml", config), IsEmpty());
+  EXPECT_EQ(config.scan.longest_interval(), 120s);
+  EXPECT_TRUE(check_together(config));
+  EXPECT_THAT(apply_config_text("scan: {max_interval: 5m}", "c.yaml", config), IsEmpty());
+  EXPECT_EQ(config.scan.longest_interval(), 300s);
+  EXPECT_TRUE(check_together(config));
+}
+
+TEST(Config, RefusesALongestIntervalThatIsLessThanTheShortest) {
+  auto config = default_config();
+  EXPECT_THAT(apply_config_text("scan: {max_interval: 9s}", "c.yaml", config), IsEmpty());
+  const auto together = check_together(config);
+  ASSERT_FALSE(together);
+  EXPECT_THAT(together.error().what,
+              HasSubstr("scan.max_interval: 9s is less than scan.interval, 10s"));
+}
+
 TEST(ConfigText, TellsEveryMistakeAtOnce) {
   auto config = default_config();
   EXPECT_EQ(apply_config_text("scan:\n  a: 1\n  b: 2\nlog:\n  level: x\n", "c.yaml", config).size(),

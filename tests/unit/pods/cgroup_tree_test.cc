@@ -106,9 +106,8 @@ TEST(FindPods, KeepsAContainersDirectoriesInBothHierarchiesOfAHybridTree) {
   ASSERT_TRUE(found);
   EXPECT_THAT(
       found->pods.at(0).containers.at(0).cgroup_directories,
-      ElementsAre(
-          Stands(tree.path("unified/kubepods/pod" + kPodUid + "/" + kContainerA), true),
-          Stands(tree.path("memory/kubepods/pod" + kPodUid + "/" + kContainerA), false)));
+      ElementsAre(Stands(tree.path("unified/kubepods/pod" + kPodUid + "/" + kContainerA), true),
+                  Stands(tree.path("memory/kubepods/pod" + kPodUid + "/" + kContainerA), false)));
 }
 
 TEST(FindPods, LeavesOutWhatAKubeletOfV1HasLeftInV2) {
@@ -150,9 +149,8 @@ TEST(FindPods, TakesADirectoryWithoutAnIdForAnUnnamedContainer) {
   ASSERT_TRUE(found);
   ASSERT_EQ(found->pods.at(0).containers.size(), 1U);
   EXPECT_EQ(found->pods[0].containers[0].id, "");
-  EXPECT_THAT(
-      found->pods[0].containers[0].cgroup_directories,
-      ElementsAre(Stands(tree.path("kubepods/pod" + kPodUid + "/kata_sandbox"), true)));
+  EXPECT_THAT(found->pods[0].containers[0].cgroup_directories,
+              ElementsAre(Stands(tree.path("kubepods/pod" + kPodUid + "/kata_sandbox"), true)));
 }
 
 TEST(FindPods, TellsPodsApart) {

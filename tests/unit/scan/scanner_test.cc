@@ -140,12 +140,10 @@ class ScannerTest : public ::testing::Test {
   FakeClock clock_;
   FakePods::State pods_;
   FakeSockets::State sockets_;
-  Scanner scanner_{std::make_unique<FakePods>(pods_),
-                   NamespaceOpener(proc_.path()),
-                   SocketOwners(proc_.path()),
-                   std::make_unique<FakeSockets>(sockets_, clock_),
-                   {Pacer(10s, 0.01), {}},
-                   clock_};
+  Scanner scanner_{
+      std::make_unique<FakePods>(pods_), NamespaceOpener(proc_.path()),
+      SocketOwners(proc_.path()),        std::make_unique<FakeSockets>(sockets_, clock_),
+      {Pacer(10s, 0.01, 60s), {}},       clock_};
 };
 
 TEST_F(ScannerTest, CountsPodsAndNodeAndSortsByName) {
@@ -228,7 +226,7 @@ TEST_F(ScannerTest, TheEngineIsNamedWhereItAndNotTheNodeIsWhyAHostNetworkPodHasN
   constexpr bool kAskDescriptors = false;
   Scanner as_text(std::make_unique<FakePods>(pods_), NamespaceOpener(proc_.path()),
                   SocketOwners(proc_.path()), std::make_unique<FakeSockets>(sockets_, clock_),
-                  {Pacer(10s, 0.01), {}, kAskDescriptors}, clock_);
+                  {Pacer(10s, 0.01, 60s), {}, kAskDescriptors}, clock_);
   const auto snapshot = as_text.scan([] { return true; });
   EXPECT_THAT(pod(*snapshot, "proxy").detail,
               AllOf(HasSubstr("engine procfs"), Not(HasSubstr("cgroup v2"))));
