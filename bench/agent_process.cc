@@ -95,7 +95,11 @@ double AgentProcess::metric(http::Connection& connection, const std::string& nam
 }
 
 double AgentProcess::mebibytes(const std::string& what) const {
-  std::ifstream status("/proc/" + std::to_string(pid_) + "/status");
+  // The process that was started only waits for its child.
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid_));
+  pid_t worker = 0;
+  children >> worker;
+  std::ifstream status(fmt::format("/proc/{}/status", worker));
   std::string word;
   while (status >> word && word != what + ":") {
   }

@@ -13,6 +13,7 @@
 #include "app/commands.h"
 #include "app/make_scanner.h"
 #include "app/standard_output.h"
+#include "app/supervisor.h"
 #include "closewatch/api/snapshot_json.h"
 #include "closewatch/pods/socket_owners.h"
 #include "closewatch/present/snapshot_table.h"
@@ -70,9 +71,7 @@ int print_sockets(const Snapshot& snapshot, const ScanRequest& request,
   return written && visible ? kExitSuccess : kExitFailure;
 }
 
-}  // namespace
-
-int scan(Config config, const ScanRequest& request) {
+int scan_here(Config config, const ScanRequest& request) {
   config.diagnosis.sockets = request.sockets ? std::numeric_limits<std::size_t>::max() : 0;
   const SystemClock clock;
   boost::asio::io_context context(1);
@@ -97,6 +96,13 @@ int scan(Config config, const ScanRequest& request) {
   }
   return request.sockets ? print_sockets(*snapshot, request, SocketOwners(config.paths.proc))
                          : print_pods(*snapshot, request);
+}
+
+}  // namespace
+
+int scan(Config config, const ScanRequest& request) {
+  return supervised([&] { return scan_here(std::move(config), request); },
+                    [](const std::string& what) { fmt::print(stderr, "closewatch: {}\n", what); });
 }
 
 }  // namespace closewatch

@@ -1,4 +1,5 @@
 #include <malloc.h>
+#include <pthread.h>
 #include <unistd.h>
 
 #include <array>
@@ -18,6 +19,7 @@
 #include "app/make_scanner.h"
 #include "app/routes.h"
 #include "app/scan_log.h"
+#include "app/supervisor.h"
 #include "closewatch/base/build_info.h"
 #include "closewatch/http/server.h"
 #include "closewatch/node/descriptor_limit.h"
@@ -45,9 +47,15 @@ std::string node_name(const Config& config) {
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
 
-}  // namespace
+/// Another signal that asks for the same must not change how it ends.
+void block_ending_signals() {
+  sigset_t ending;
+  sigemptyset(&ending);
+  for (const int number : {SIGTERM, SIGINT}) sigaddset(&ending, number);
+  pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+}
 
-int serve(Config config) {
+int serve_here(Config config) {
   return_large_blocks();
   const auto logger = make_logger(config.log.level, config.log.format);
   const SystemClock clock;
@@ -59,6 +67,7 @@ int serve(Config config) {
   boost::asio::signal_set signals(context, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code& error, int number) {
     if (error) return;
+    block_ending_signals();
     logger->info("signal {}: ending", number);
     context.stop();
   });
@@ -100,6 +109,15 @@ int serve(Config config) {
                config.web.telemetry_path);
   context.run();
   return kExitSuccess;
+}
+
+}  // namespace
+
+int serve(Config config) {
+  const auto log = config.log;
+  return supervised(
+      [&config] { return serve_here(std::move(config)); },
+      [&log](const std::string& what) { make_logger(log.level, log.format)->error(what); });
 }
 
 }  // namespace closewatch

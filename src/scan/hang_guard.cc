@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
+#include <csignal>
 #include <ctime>
 #include <exception>
 #include <mutex>
@@ -18,6 +19,13 @@
 
 namespace closewatch {
 namespace {
+
+/// They are for the thread that waits for them: here they would only interrupt system calls.
+void block_signals() {
+  sigset_t all;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, nullptr);
+}
 
 std::chrono::nanoseconds cpu_of(clockid_t clock) {
   timespec used{};
@@ -98,6 +106,7 @@ class HangGuard::Worker {
 
  private:
   void serve() {
+    block_signals();
     thread_id_ = ::gettid();
     std::unique_lock lock(mutex_);
     while (true) {
@@ -159,7 +168,7 @@ bool HangGuard::run(std::function<void()> work, const std::function<bool()>& wai
       cpu_ += worker_->finish();
       return true;
     }
-    (void)waiting();
+    if (!waiting()) break;
     const auto now = worker_->cpu();
     idle = now == used && !worker_->is_runnable() ? idle + 1 : 0;
     used = now;

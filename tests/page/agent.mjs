@@ -1,6 +1,7 @@
 // What the tests of the page share: a running closewatch, namespaces with known sockets, Chromium, and patience.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";
+import { readFileSync } from "node:fs";
 import path from "node:path";
 import readline from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -47,6 +48,12 @@ export class Agent {
     agent.url = `http://127.0.0.1:${agent.port}/`;
     await waitFor(async () => (await fetch(`${agent.url}readyz`)).ok, "the first scan");
     return agent;
+  }
+
+  // The number of the process that scans and serves; the one that was started waits for it.
+  worker() {
+    const { pid } = this.child;
+    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"));
   }
 
   async stop() {

@@ -426,6 +426,12 @@ class Agent(contextlib.ExitStack):
             return metrics if ended - took >= called_at else None
         return wait_for(fresh, "the next scan")
 
+    def worker(self):
+        """The number of the process that scans and serves; the one that was started waits for it."""
+        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
+        (worker,) = map(int, children.read_text(encoding="ascii").split())
+        return worker
+
     def is_alive(self):
         """Whether the process still runs."""
         return self.process.poll() is None
@@ -440,5 +446,7 @@ class Agent(contextlib.ExitStack):
             self.process.kill()
             raise AssertionError(f"the agent did not end after signal {number}") from None
         self._reader.join(DEADLINE_SECONDS)
+        if self._reader.is_alive():
+            raise AssertionError("somebody still holds the log of the agent, which has ended")
         self.process.stderr.close()
         return status

@@ -1,6 +1,7 @@
 """`closewatch get` and the tab-separated form of the API, beside `ss` and the JSON."""
 
 import contextlib
+import os
 import pathlib
 import signal
 import socket
@@ -105,11 +106,11 @@ class GetTest(unittest.TestCase):
     def test_an_agent_that_hangs_is_a_failure(self):
         with Agent() as hanging:
             hanging.wait_until_ready()
-            hanging.process.send_signal(signal.SIGSTOP)
+            os.kill(hanging.worker(), signal.SIGSTOP)
             try:
                 done = self.get("/healthz", f"127.0.0.1:{hanging.port}")
             finally:
-                hanging.process.send_signal(signal.SIGCONT)
+                os.kill(hanging.worker(), signal.SIGCONT)
         self.assertEqual(1, done.returncode)
         self.assertIn("timed out", done.stderr)
 

@@ -1,6 +1,8 @@
 """A pod that hangs costs no other pod its numbers, nor the agent its end."""
 
 import contextlib
+import glob
+import json
 import os
 import pathlib
 import subprocess
@@ -76,6 +78,14 @@ class DeadFileSystemTest(unittest.TestCase):
         self.enterContext(cleaned_up(lambda: subprocess.run(["umount", "--lazy", place], check=True)))
         return place / "file"
 
+    def assert_ends_though_it_hangs(self, agent):
+        """With nothing open any more, though the kernel keeps it."""
+        worker = agent.worker()
+        self.assertEqual(0, agent.stop())
+        self.assertIn("cannot be ended and is left behind", agent.log[-1])
+        self.assertEqual("Z", state_of(worker))
+        self.assertEqual([], [os.readlink(link) for link in glob.glob(f"/proc/{worker}/task/*/fd/*")])
+
     def end_file_system(self):
         """Before anything that may wait for it is waited for: even SIGKILL does not end such a wait."""
         if self.file_system:
@@ -130,43 +140,46 @@ class MmapLockTest(DeadFileSystemTest):
         self.assertEqual(0, agent.stop())
 
 
+class PlainTree:
+    """A tree of plain files in the place of the cgroups of two pods, which names their processes."""
+
+    def __init__(self, pods, directory):
+        self.root = directory / "cgroup"
+        for procs in pathlib.Path(pods.cgroup).glob("kubepods/*/*/*/cgroup.procs"):
+            shown = self.root / procs.relative_to(pods.cgroup)
+            shown.parent.mkdir(parents=True)
+            wait_for(procs.read_text, "a process in the cgroup")
+            shown.write_text(procs.read_text(encoding="ascii"), encoding="ascii")
+        (self.root / "cgroup.controllers").touch()
+        self.procs = next(self.root.glob(f"kubepods/*/pod{HANGING}/*/cgroup.procs"))
+        self.pid = self.procs.read_text(encoding="ascii")
+
+
 class UnforeseenTest(unittest.TestCase):
     """What is read of a pod does not return, for a reason that nobody knows."""
 
     def setUp(self):
-        self.pods = self.enterContext(RunningPods("stuck", [HEALTHY, HANGING]))
+        pods = self.enterContext(RunningPods("stuck", [HEALTHY, HANGING]))
         self.directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-        self.tree = self.directory / "cgroup"
-        self.show_pods()
-
-    def show_pods(self):
-        """A tree of plain files in the place of the cgroups, which names their processes."""
-        for procs in pathlib.Path(self.pods.cgroup).glob("kubepods/*/*/*/cgroup.procs"):
-            shown = self.tree / procs.relative_to(self.pods.cgroup)
-            shown.parent.mkdir(parents=True)
-            wait_for(procs.read_text, "a process in the cgroup")
-            shown.write_text(procs.read_text(encoding="ascii"), encoding="ascii")
-        (self.tree / "cgroup.controllers").touch()
-        self.procs = next(self.tree.glob(f"kubepods/*/pod{HANGING}/*/cgroup.procs"))
-        self.pid = self.procs.read_text(encoding="ascii")
+        self.tree = PlainTree(pods, self.directory)
 
     def block(self):
         """Whoever opens it waits for somebody to write."""
         fifo = self.directory / "fifo"
         os.mkfifo(fifo)
-        fifo.rename(self.procs)
+        fifo.rename(self.tree.procs)
 
     def unblock(self):
         """Whoever waits reads on; the next finds a file again."""
-        fifo = os.open(self.procs, os.O_WRONLY)
+        fifo = os.open(self.tree.procs, os.O_WRONLY)
         file = self.directory / "file"
-        file.write_text(self.pid, encoding="ascii")
-        file.rename(self.procs)
+        file.write_text(self.tree.pid, encoding="ascii")
+        file.rename(self.tree.procs)
         os.close(fifo)
 
     def start(self, *options):
         agent = self.enterContext(Agent(
-            "--pods.discovery", "kubernetes", "--paths.cgroup", str(self.tree), "--metadata.source", "logs",
+            "--pods.discovery", "kubernetes", "--paths.cgroup", str(self.tree.root), "--metadata.source", "logs",
             "--paths.pod_logs", str(self.directory), "--paths.container_logs", str(self.directory), *options))
         agent.wait_until_ready()
         return agent
@@ -186,8 +199,60 @@ class UnforeseenTest(unittest.TestCase):
                 self.block()
                 wait_for(lambda one=agent: visibility(one)[HANGING] == "hung", "the pod to be set aside")
                 self.assertEqual(0, agent.stop())
-                self.procs.unlink()
-                self.procs.write_text(self.pid, encoding="ascii")
+                self.tree.procs.unlink()
+                self.tree.procs.write_text(self.tree.pid, encoding="ascii")
+
+
+class UnkillableTest(DeadFileSystemTest):
+    """What is read of a pod does not return, and the kernel does not let go of whoever reads it."""
+
+    def setUp(self):
+        super().setUp()
+        require("mount", "unshare")
+        pods = self.enterContext(RunningPods("kept", [HEALTHY, HANGING]))
+        self.tree = PlainTree(pods, self.directory)
+
+    def options(self):
+        return ("--pods.discovery", "kubernetes", "--paths.cgroup", str(self.tree.root), "--metadata.source", "logs",
+                "--paths.pod_logs", str(self.directory), "--paths.container_logs", str(self.directory))
+
+    def hide(self, file):
+        """The command that runs another with the dead file in the place of this one."""
+        dead = self.mount()
+        self.enterContext(cleaned_up(self.end_file_system))
+        return ("unshare", "--mount", "sh", "-c", 'mount --bind "$0" "$1" && shift && exec "$@"', str(dead), str(file))
+
+    def check(self, engine, file):
+        """An agent does as it should, and so does the next."""
+        hidden = self.hide(file)
+        port = 0
+        for _ in range(2):
+            agent = self.enterContext(Agent(*self.options(), "--scan.engine", engine, port=port, prefix=hidden))
+            port = agent.port
+            wait_for(lambda one=agent: visibility(one).get(HANGING) == "hung", "the pod to be set aside")
+            for _ in range(3):
+                self.assertEqual({HEALTHY: None, HANGING: "hung"}, visibility(agent))
+            self.assertEqual(200, agent.get("/healthz").status)
+            self.assert_ends_though_it_hangs(agent)
+
+    def test_a_list_of_processes_by_inet_diag(self):
+        self.check("inet_diag", self.tree.procs)
+
+    def test_a_list_of_processes_by_bpf(self):
+        self.check("bpf", self.tree.procs)
+
+    def test_a_list_of_processes_by_procfs(self):
+        self.check("procfs", self.tree.procs)
+
+    def test_a_file_of_a_process(self):
+        self.check("inet_diag", f"/proc/{self.tree.pid.strip()}/cgroup")
+
+    def test_a_single_scan_ends_as_well(self):
+        done = run_closewatch("scan", "--output", "json", *self.options(), prefix=self.hide(self.tree.procs))
+        self.assertEqual(0, done.returncode, done.stderr)
+        self.assertEqual({HEALTHY: True, HANGING: False},
+                         {pod["pod"]: pod["visible"] for pod in json.loads(done.stdout)["pods"]})
+        self.assertIn("cannot be ended and is left behind", done.stderr)
 
 
 class SocketLockTest(DeadFileSystemTest):
@@ -205,17 +270,24 @@ class SocketLockTest(DeadFileSystemTest):
         self.enterContext(cleaned_up(self.end_file_system))
         self.assertEqual("asked\n", self.file_system.stdout.readline())
 
-    def test_that_pod_alone_is_set_aside(self):
+    def start(self, port=0):
         agent = self.enterContext(Agent(
             "--pods.discovery", "kubernetes", "--paths.cgroup", self.pods.cgroup, "--metadata.source", "logs",
             "--paths.pod_logs", str(self.directory), "--paths.container_logs", str(self.directory),
-            "--scan.engine", "inet_diag"))
+            "--scan.engine", "inet_diag", port=port))
         agent.wait_until_ready()
+        return agent
+
+    def test_that_pod_alone_is_set_aside(self):
+        agent = self.start()
         self.hang()
         wait_for(lambda: visibility(agent).get(HANGING) == "hung", "the pod to be set aside")
         for _ in range(3):
             self.assertEqual({HEALTHY: None, HANGING: "hung"}, visibility(agent))
         self.assertEqual(200, agent.get("/healthz").status)
+        self.assert_ends_though_it_hangs(agent)
+        agent = self.start(agent.port)
+        wait_for(lambda: visibility(agent).get(HANGING) == "hung", "the pod to be set aside again")
         self.end_file_system()
         wait_for(lambda: visibility(agent)[HANGING] is None, "the pod to be counted again")
         self.assertEqual(0, agent.stop())

@@ -5,6 +5,7 @@ import errno
 import gzip
 import html.parser
 import json
+import os
 import pathlib
 import random
 import re
@@ -25,6 +26,15 @@ METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_CONNECTIONS = 64  # that the agent serves at a time
 # The agent may close before it has read everything.
 CLOSED_EARLY = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
+
+
+def has_ended(pid):
+    """Whether a process has gone, or is only waited for."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return "\nState:\tZ" in status
 
 
 def families(text):
@@ -273,7 +283,7 @@ class CountsTest(unittest.TestCase):
     def open_files(self):
         """What the agent's descriptors stand for."""
         targets = []
-        for link in pathlib.Path(f"/proc/{self.agent.process.pid}/fd").iterdir():
+        for link in pathlib.Path(f"/proc/{self.agent.worker()}/fd").iterdir():
             with contextlib.suppress(FileNotFoundError):
                 targets.append(str(link.readlink()))
         return targets
@@ -292,6 +302,32 @@ class LifeTest(unittest.TestCase):
         for number in (signal.SIGTERM, signal.SIGINT):
             with self.subTest(signal=number), Agent() as agent:
                 self.assertEqual(0, agent.stop(number))
+
+    def test_what_ends_the_worker_ends_the_agent(self):
+        for number in (signal.SIGABRT, signal.SIGKILL):
+            with self.subTest(signal=number), Agent() as agent:
+                os.kill(agent.worker(), number)
+                wait_for(lambda one=agent: not one.is_alive(), "the agent to end")
+                self.assertEqual(-number, agent.stop())
+
+    def test_no_worker_outlives_the_agent(self):
+        with Agent() as agent:
+            worker = agent.worker()
+            self.assertEqual(-signal.SIGKILL, agent.stop(signal.SIGKILL))
+            wait_for(lambda: has_ended(worker), "the worker to end")
+
+    def test_who_waits_has_no_privileges(self):
+        with Agent() as agent:
+            status = pathlib.Path(f"/proc/{agent.process.pid}/status").read_text(encoding="ascii")
+        for name in ("CapInh", "CapPrm", "CapEff", "CapAmb"):
+            self.assertIn(f"\n{name}:\t0000000000000000\n", status)
+
+    def test_a_second_signal_does_not_change_how_it_ends(self):
+        with Agent() as agent:
+            agent.wait_until_ready()
+            for pid in (agent.process.pid, agent.worker(), agent.worker()):
+                os.kill(pid, signal.SIGTERM)
+            self.assertEqual(0, agent.stop())
 
     def test_an_open_connection_does_not_delay_the_end(self):
         with Agent() as agent, socket.create_connection(("127.0.0.1", agent.port)):

@@ -35,8 +35,8 @@ class HangGuard {
   /// Patience is whole again.
   void begin_scan() { patience_now_ = patience_; }
   /// Returns whether `work` has been done. When not it may still go on: it must own all that it
-  /// uses, and whatever it would have done is void. `waiting` is called now and then meanwhile.
-  /// What `work` throws is thrown here.
+  /// uses, and whatever it would have done is void. `waiting` is called now and then meanwhile;
+  /// when it says false nobody wants the work any more. What `work` throws is thrown here.
   bool run(std::function<void()> work, const std::function<bool()>& waiting);
   /// Says on whose behalf that was which was left behind last.
   void blame(std::string_view whom);

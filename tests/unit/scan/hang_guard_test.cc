@@ -76,6 +76,20 @@ TEST(HangGuard, TakesNothingForHangingThatIsAtWork) {
       [&] { return ++looks > 0; }));
 }
 
+TEST(HangGuard, WaitsNoLongerForWhatNobodyWants) {
+  HangGuard guard(4ms);
+  const auto looks = std::make_shared<std::atomic<int>>(0);
+  EXPECT_FALSE(guard.run(
+      [looks] {
+        while (*looks < 10) {
+        }
+      },
+      [looks] { return ++*looks > 1; }));
+  guard.blame("cart");
+  *looks = 10;
+  wait_until_returned(guard, "cart");
+}
+
 TEST(HangGuard, DoesNothingMoreOnceTooMuchHangs) {
   HangGuard guard(1ms);
   Hanging hanging;
