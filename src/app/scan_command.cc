@@ -15,8 +15,8 @@
 #include "app/standard_output.h"
 #include "app/supervisor.h"
 #include "closewatch/api/snapshot_json.h"
-#include "closewatch/pods/socket_owners.h"
 #include "closewatch/present/snapshot_table.h"
+#include "closewatch/scan/guarded_owners.h"
 #include "closewatch/scan/socket_listing.h"
 
 namespace closewatch {
@@ -44,8 +44,7 @@ int print_pods(const Snapshot& snapshot, const ScanRequest& request) {
   return written && !nothing_seen ? kExitSuccess : kExitFailure;
 }
 
-int print_sockets(const Snapshot& snapshot, const ScanRequest& request,
-                  const SocketOwners& owners) {
+int print_sockets(const Snapshot& snapshot, const ScanRequest& request, GuardedOwners& owners) {
   const auto& [pod_namespace, name, state] = request.filter;
   const auto pods = find_namesakes(snapshot, pod_namespace, name);
   if (pods.empty()) {
@@ -94,8 +93,9 @@ int scan_here(Config config, const ScanRequest& request) {
   for (const auto& complaint : snapshot->complaints) {
     fmt::print(stderr, "closewatch: {}\n", complaint);
   }
-  return request.sockets ? print_sockets(*snapshot, request, SocketOwners(config.paths.proc))
-                         : print_pods(*snapshot, request);
+  if (!request.sockets) return print_pods(*snapshot, request);
+  GuardedOwners owners(SocketOwners(config.paths.proc));
+  return print_sockets(*snapshot, request, owners);
 }
 
 }  // namespace

@@ -23,7 +23,7 @@
 #include "closewatch/base/build_info.h"
 #include "closewatch/http/server.h"
 #include "closewatch/node/descriptor_limit.h"
-#include "closewatch/pods/socket_owners.h"
+#include "closewatch/scan/guarded_owners.h"
 #include "closewatch/scan/scan_loop.h"
 
 namespace closewatch {
@@ -90,12 +90,13 @@ int serve_here(Config config) {
   for (const auto& missing : missing_capabilities(made->engine)) logger->warn(missing);
 
   SnapshotStore snapshots;
+  GuardedOwners owners(SocketOwners(config.paths.proc));
   std::unique_ptr<ScanLoop> loop;
   const auto server = http::serve(
       context, config.web.listen_address,
       make_routes({snapshots, clock, node_name(config), config.web.telemetry_path, started_at,
                    [&loop] { return loop != nullptr && loop->alive(); }, config.api.socket_detail,
-                   [owners = SocketOwners(config.paths.proc)](const Pod& pod, auto inodes) {
+                   [&owners](const Pod& pod, auto inodes) {
                      return owners.find(pod, std::move(inodes));
                    }}));
   if (!server) {

@@ -101,7 +101,7 @@ class TreeWalk {
              const CgroupPosition& parent, int depth) {
     const auto here = step_into(parent, name);
     // In a service may stand what its runtime makes of a path that it does not understand.
-    if (here.ignored || (here.delegated && !here.service && here.container_id.empty())) {
+    if (here.ignored || (here.delegated && !here.service)) {
       if (here.ignored) keep(parent_directory, name, here);
       return;
     }

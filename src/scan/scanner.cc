@@ -6,6 +6,8 @@
 #include <utility>
 #include <variant>
 
+#include "closewatch/scan/guarded_owners.h"
+
 namespace closewatch {
 namespace {
 
@@ -15,10 +17,6 @@ constexpr const char* kNoCgroups =
 constexpr const char* kNoCgroupsInText =
     "it shares the host's network namespace, and the engine procfs is not told which cgroup made a "
     "socket; take the engine inet_diag or bpf";
-
-constexpr const char* kHangs =
-    "what is read of it does not return: one of its processes holds a lock, as it waits for a dead "
-    "file system (NFS, FUSE), perhaps; it is counted again once that is over";
 
 /// Of both, the oldest, as many as are listed.
 void add_oldest(std::vector<CloseWaitSocket>& sockets, std::vector<CloseWaitSocket> others,
@@ -434,7 +432,7 @@ Result<void> Scanner::find_containers(const PodSnapshot& pod, bool cgroups_known
   }
   if (inodes.empty()) return {};
   features_.socket_inode = true;
-  const auto owners = find_owners(pod, std::move(inodes));
+  const auto owners = find_owners(guard_, owners_, pod, std::move(inodes), go_on_);
   if (!owners) return tl::unexpected(owners.error());
   if (owners->error) complain(snapshot, ScanStage::kNamespace, *owners->error);
   for (auto& socket : sockets) {
@@ -442,22 +440,6 @@ Result<void> Scanner::find_containers(const PodSnapshot& pod, bool cgroups_known
     if (owner != owners->by_inode.end()) socket.container = owner->second.container;
   }
   return {};
-}
-
-Result<SocketOwnerList> Scanner::find_owners(const Pod& pod, std::vector<std::uint32_t> inodes) {
-  struct Search {
-    SocketOwners owners;
-    Pod pod;
-    std::vector<std::uint32_t> inodes;
-    SocketOwnerList found;
-
-    void run() { found = owners.find(pod, std::move(inodes)); }
-  };
-  if (guard_.is_stuck(pod.uid)) return fail(ErrorKind::kHung, kHangs);
-  const auto search = std::make_shared<Search>(Search{owners_, pod, std::move(inodes), {}});
-  if (guard_.run([search] { search->run(); }, go_on_)) return std::move(search->found);
-  guard_.blame(pod.uid);
-  return fail(ErrorKind::kHung, kHangs);
 }
 
 Diagnosis Scanner::diagnosis_of(const Pod& pod, SocketTally& tally) const {

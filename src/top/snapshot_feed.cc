@@ -9,6 +9,7 @@
 #include "closewatch/api/snapshot_json_reader.h"
 #include "closewatch/http/client.h"
 #include "closewatch/http/url_segment.h"
+#include "closewatch/scan/guarded_owners.h"
 #include "closewatch/scan/scan_loop.h"
 
 namespace closewatch {
@@ -97,7 +98,7 @@ class OwnScans final : public SnapshotFeed {
   [[nodiscard]] std::string source() const override { return "own scans, no agent answers"; }
 
  private:
-  SocketOwners owners_;
+  GuardedOwners owners_;
   SnapshotStore snapshots_;
   ScanLoop loop_;  // last, so that its thread ends before what it uses
 };

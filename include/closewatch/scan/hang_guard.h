@@ -10,6 +10,11 @@
 
 namespace closewatch {
 
+/// What is said of a pod that hangs.
+inline constexpr const char* kHangs =
+    "what is read of it does not return: one of its processes holds a lock, as it waits for a dead "
+    "file system (NFS, FUSE), perhaps; it is counted again once that is over";
+
 /// Does what may never return (a process may hold a lock for as long as its file system is dead) in
 /// a thread that can be left behind. Belongs to one thread, which waits meanwhile.
 ///

@@ -116,7 +116,6 @@ class Scanner {
   Result<void> read_beside_host(PodNamespaces namespaces, std::size_t place, Snapshot& snapshot);
   Result<SocketReading> read_namespace(Result<OpenNamespace> space, RowSink& sink,
                                        std::string_view whom);
-  Result<SocketOwnerList> find_owners(const Pod& pod, std::vector<std::uint32_t> inodes);
   void read_node(Node node, Snapshot& snapshot);
   void share_out(HostPod& shared, PodSnapshot& pod, const NamespaceIdentity& host,
                  SocketTally& tally);

@@ -192,6 +192,13 @@ TEST(FindPods, LooksForPodsWhateverUsersMake) {
   EXPECT_EQ(found->pods[0].containers[0].id, kContainerB);
 }
 
+TEST(FindPods, LooksIntoNoContainerOfAUsers) {
+  const FakeTree tree({{"cgroup.controllers", ""},
+                       {"system.slice/engine.service/" + kContainerA + "/below/deeper/", ""}});
+  constexpr std::size_t kAbove = 3;  // the root, the slice, the service
+  EXPECT_THAT(find_pods(tree.path(), kAbove)->errors, IsEmpty());
+}
+
 TEST(FindPods, SaysThatItHasNotLookedEverywhere) {
   const FakeTree tree({{"cgroup.controllers", ""},
                        {"many/1/below/", ""},

@@ -198,6 +198,22 @@ TEST_F(NamespaceOpenerTest, ThePodIsAtHomeWhereItsOldestProcessIs) {
   }
 }
 
+TEST_F(NamespaceOpenerTest, FindsTheHomeAmongTheFirst1024Processes) {
+  constexpr int kMost = 1024;
+  proc_.process(10, "worker", cgroup_of(kContainerA), "elsewhere", 300);
+  proc_.process(20, "pause", cgroup_of(kContainerB), "pod", 200);
+  const auto home_after = [&](int others) {
+    std::string listed;
+    for (int i = 0; i < others; ++i) listed += "10\n";
+    procs(kContainerA, listed);
+    procs(kContainerB, "20\n");
+    const auto opened = open();
+    return opened ? opened->own.front().id : NamespaceId{};
+  };
+  EXPECT_EQ(home_after(kMost - 1), id("pod"));
+  EXPECT_EQ(home_after(kMost), id("elsewhere"));
+}
+
 TEST_F(NamespaceOpenerTest, GivesUpAPodOfMoreNamespacesThanAreRead) {
   procs(kContainerA, "10\n11\n12\n");
   procs(kContainerB, "");

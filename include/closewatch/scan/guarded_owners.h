@@ -1,0 +1,35 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <utility>
+#include <vector>
+
+#include "closewatch/pods/socket_owners.h"
+#include "closewatch/scan/hang_guard.h"
+
+namespace closewatch {
+
+/// SocketOwners::find() in the thread of a guard, as HangGuard::run(); the pod is blamed when it
+/// does not return. Error: kHung.
+Result<SocketOwnerList> find_owners(HangGuard& guard, const SocketOwners& owners, const Pod& pod,
+                                    std::vector<std::uint32_t> inodes,
+                                    const std::function<bool()>& waiting);
+
+/// SocketOwners for those who answer people, and must not hang with a pod. Belongs to one thread.
+class GuardedOwners {
+ public:
+  explicit GuardedOwners(SocketOwners owners,
+                         std::chrono::nanoseconds patience = std::chrono::seconds(2))
+      : owners_(std::move(owners)), guard_(patience) {}
+
+  /// As SocketOwners::find(). Its error is kHung where that does not return.
+  SocketOwnerList find(const Pod& pod, std::vector<std::uint32_t> inodes);
+
+ private:
+  SocketOwners owners_;
+  HangGuard guard_;
+};
+
+}  // namespace closewatch
