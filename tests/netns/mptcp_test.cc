@@ -19,8 +19,13 @@
 #include <tuple>
 #include <vector>
 
+#include "tests/support/agent_scanner.h"
+#include "tests/support/cgroup_pod.h"
 #include "tests/support/collecting_sink.h"
+#include "tests/support/fake_clock.h"
+#include "tests/support/fake_tree.h"
 #include "tests/support/network_namespace.h"
+#include "tests/support/socket_holder.h"
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
@@ -362,6 +367,165 @@ std::vector<Mptcp::ParamType> each_case() {
 
 INSTANTIATE_TEST_SUITE_P(EachEngine, Mptcp, ::testing::ValuesIn(each_case()),
                          name_of_constellation);
+
+/// What the agent makes of it.
+class MptcpDiagnosis : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (testing::engine_is_text()) GTEST_SKIP() << "the text has nothing of MPTCP";
+  }
+
+  template <typename Make>
+  Ends make(const Make& ends_of) const {
+    Ends ends;
+    space_.run([&] { ends = ends_of(); });
+    return ends;
+  }
+
+  void wait_for_close_wait(std::size_t sockets) const {
+    wait_until("the FIN has come", [&] { return told_by_ss(space_).waiting.size() == sockets; });
+  }
+
+  const Diagnosis& diagnosis() { return scanner_.diagnosis_of(space_.name()); }
+
+  /// Of the only one in CLOSE_WAIT.
+  const CloseWaitSocket& socket() { return diagnosis().sockets.at(0); }
+
+  NetworkNamespace space_{"mptcp-diagnosis"};
+  testing::FakeClock clock_;
+  testing::AgentScanner scanner_{testing::AgentScanner::config_for(PodDiscovery::kStandalone),
+                                 &clock_};
+};
+
+Ends ended_by_server(Ends ends) {
+  half_close(ends.server);
+  return ends;
+}
+
+TEST_F(MptcpDiagnosis, WhatIsAcceptedIsInbound) {
+  for (const int client : {kIpprotoMptcp, int{IPPROTO_TCP}}) {
+    const auto ends =
+        make([&] { return ended_by_client(accepted_at("127.0.0.1", {.client = client}), 0); });
+    wait_for_close_wait(1);
+    EXPECT_EQ(socket().direction, Direction::kInbound) << client;
+  }
+}
+
+TEST_F(MptcpDiagnosis, WhatIsDialledIsOutbound) {
+  for (const int server : {kIpprotoMptcp, int{IPPROTO_TCP}}) {
+    const auto ends =
+        make([&] { return ended_by_server(accepted_at("127.0.0.1", {.server = server})); });
+    wait_for_close_wait(1);
+    EXPECT_EQ(socket().direction, Direction::kOutbound) << server;
+  }
+}
+
+TEST_F(MptcpDiagnosis, WhatIsOwedIsTold) {
+  {
+    const auto ends = make([] { return ended_by_client(ends_at("127.0.0.1"), 10); });
+    wait_for_close_wait(1);
+    EXPECT_EQ(socket().owes, OwedCall::kAccept);
+    EXPECT_EQ(socket().direction, Direction::kInbound);
+  }
+  {
+    const auto ends = make([] { return ended_by_client(accepted_at("127.0.0.1"), 10); });
+    wait_for_close_wait(1);
+    EXPECT_EQ(socket().owes, OwedCall::kRead);
+    EXPECT_EQ(socket().unread_bytes() + 1, told_by_ss(space_).waiting.at(0).second);
+  }
+}
+
+TEST_F(MptcpDiagnosis, EnteredLeftAndAgeGoByTheConnection) {
+  constexpr auto kBetween = std::chrono::minutes(2);
+  EXPECT_EQ(diagnosis().entered, 0U);
+  clock_.steady += kBetween;
+  auto one = make([] { return ended_by_client(accepted_at("127.0.0.1"), 0); });
+  wait_for_close_wait(1);
+  EXPECT_EQ(diagnosis().entered, 1U);
+  EXPECT_LT(socket().age, kBetween);
+  EXPECT_EQ(diagnosis().stuck(), 0U);
+
+  clock_.steady += kBetween;
+  const auto other = make([] { return ended_by_client(accepted_at("127.0.0.1"), 0); });
+  wait_for_close_wait(2);
+  const auto& two = diagnosis();
+  EXPECT_EQ(two.entered, 2U);
+  EXPECT_EQ(two.left, 0U);
+  EXPECT_EQ(two.stuck(), 1U);
+  EXPECT_GE(two.sockets.at(0).age, kBetween);
+  EXPECT_LT(two.sockets.at(1).age, kBetween);
+
+  one = {};
+  wait_for_close_wait(1);
+  for (int i = 0; i < 2; ++i) {  // one that is missing once may have been missed
+    clock_.steady += kBetween;
+    (void)diagnosis();
+  }
+  EXPECT_EQ(scanner_.last_visible(space_.name()).diagnosis.entered, 2U);
+  EXPECT_EQ(scanner_.last_visible(space_.name()).diagnosis.left, 1U);
+}
+
+class MptcpContainers : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    if (testing::engine_is_text()) GTEST_SKIP() << "the text names no container";
+  }
+
+  /// A process of the container keeps both ends, one of which is in CLOSE_WAIT.
+  static std::vector<UniqueFd> leak_in(const std::string& cgroup, Ends (*end)(Ends ends)) {
+    testing::enter_cgroup(cgroup);
+    auto ends = end(accepted_at("127.0.0.1"));
+    std::vector<UniqueFd> kept;
+    for (auto* const one : {&ends.listener, &ends.client, &ends.server}) {
+      kept.push_back(std::move(*one));
+    }
+    return kept;
+  }
+
+  static Ends end_client(Ends ends) { return ended_by_client(std::move(ends), 0); }
+  static Ends end_server(Ends ends) { return ended_by_server(std::move(ends)); }
+
+  [[nodiscard]] Config config() const {
+    auto config = testing::AgentScanner::config_for(PodDiscovery::kKubernetes);
+    config.paths.pod_logs = logs_.path("pods");
+    config.paths.container_logs = logs_.path("containers");
+    return config;
+  }
+
+  testing::FakeTree logs_{{{"pods/", ""}, {"containers/", ""}}};
+  NetworkNamespace space_{"mptcp-containers"};
+  testing::CgroupPod pod_{logs_, "web"};
+  std::string app_ = pod_.add_container("app");
+  std::string sidecar_ = pod_.add_container("sidecar");
+};
+
+TEST_F(MptcpContainers, AreThoseThatMadeTheConnections) {
+  const testing::SocketHolder inbound(space_, [&] { return leak_in(app_, end_client); });
+  inbound.wait_until_ready();
+  const testing::SocketHolder outbound(space_, [&] { return leak_in(sidecar_, end_server); });
+  outbound.wait_until_ready();
+  wait_until("both FINs have come", [&] { return told_by_ss(space_).waiting.size() == 2; });
+  testing::AgentScanner scanner(config());
+  const auto& found = scanner.diagnosis_of("web");
+  ASSERT_EQ(found.containers.size(), 2U);
+  EXPECT_EQ(found.containers[0].container, "app");
+  EXPECT_EQ(found.containers[0].of(Direction::kInbound, OwedCall::kClose), 1U);
+  EXPECT_EQ(found.containers[1].container, "sidecar");
+  EXPECT_EQ(found.containers[1].of(Direction::kOutbound, OwedCall::kClose), 1U);
+  EXPECT_EQ(found.of(Direction::kInbound), 1U);
+  EXPECT_EQ(found.of(Direction::kOutbound), 1U);
+}
+
+TEST_F(MptcpContainers, AreToldOnTheHostsNetworkToo) {
+  const testing::SocketHolder holder([&] { return leak_in(app_, end_client); });
+  holder.wait_until_ready();
+  testing::AgentScanner scanner(config());
+  wait_until("the FIN has come",
+             [&] { return scanner.sums_of("web").states.of(TcpState::kCloseWait) == 1; });
+  const auto& found = scanner.last_visible("web").diagnosis;
+  EXPECT_EQ(found.containers.at(0).container, "app");
+  EXPECT_EQ(found.containers.at(0).of(Direction::kInbound, OwedCall::kClose), 1U);
+}
 
 }  // namespace
 }  // namespace closewatch
