@@ -104,6 +104,20 @@ json::object close_wait_json(const PodSnapshot& pod) {
           {"owners", owners_json(pod.diagnosis.owners)}};
 }
 
+json::array descriptors_json(const std::vector<ContainerDescriptors>& descriptors) {
+  json::array array;
+  for (const auto& container : descriptors) {
+    array.push_back(
+        {{"container", container.container},
+         {"open", container.open},
+         {"limit", container.limit ? json::value(*container.limit) : json::value(nullptr)},
+         {"time_left_seconds",
+          container.time_left ? json::value(container.time_left->count()) : json::value(nullptr)},
+         {"process", {{"pid", container.pid}, {"comm", container.comm}}}});
+  }
+  return array;
+}
+
 json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, const Shown& shown) {
   const auto visibility = shown.of(pod);
   const bool visible = visibility == Visibility::kVisible;
@@ -118,6 +132,7 @@ json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, const Sho
     object["states"] = states_json(pod, filter);
     object["listeners"] = listeners_json(pod.sums.listeners);
     object["close_wait"] = close_wait_json(pod);
+    object["descriptors"] = descriptors_json(pod.descriptors);
   } else {
     object["reason"] = reason_of(visibility);
     object["detail"] = shown.detail_of(pod);

@@ -109,6 +109,20 @@ Diagnosis read_diagnosis(const json::object& object) {
   return diagnosis;
 }
 
+ContainerDescriptors read_descriptors(const json::object& object) {
+  ContainerDescriptors container;
+  container.container = text_at(object, "container");
+  container.open = count_at(object, "open");
+  if (!object.at("limit").is_null()) container.limit = count_at(object, "limit");
+  if (!object.at("time_left_seconds").is_null()) {
+    container.time_left = duration_at<std::chrono::seconds>(object, "time_left_seconds");
+  }
+  const auto& process = object.at("process").as_object();
+  container.pid = process.at("pid").to_number<pid_t>();
+  container.comm = text_at(process, "comm");
+  return container;
+}
+
 PodSnapshot read_pod(const json::object& object) {
   PodSnapshot pod;
   pod.pod_namespace = text_at(object, "namespace");
@@ -131,6 +145,9 @@ PodSnapshot read_pod(const json::object& object) {
          limited ? std::optional(count_at(listener, "limit")) : std::nullopt});
   }
   pod.diagnosis = read_diagnosis(object.at("close_wait").as_object());
+  for (const auto& entry : object.at("descriptors").as_array()) {
+    pod.descriptors.push_back(read_descriptors(entry.as_object()));
+  }
   return pod;
 }
 

@@ -64,6 +64,17 @@ std::string owners(const PodSnapshot& pod) {
   return words.cell();
 }
 
+std::string descriptors(const PodSnapshot& pod) {
+  TsvWords words;
+  for (const auto& container : pod.descriptors) {
+    words.add({container.container, std::to_string(container.open),
+               container.limit ? std::to_string(*container.limit) : "",
+               container.time_left ? std::to_string(container.time_left->count()) : "",
+               std::to_string(container.pid), container.comm});
+  }
+  return words.cell();
+}
+
 /// Of a pod that was counted.
 const Columns<PodSnapshot>& counts() {
   static const Columns<PodSnapshot> columns = {
@@ -90,7 +101,8 @@ const Columns<PodSnapshot>& counts() {
       {"left_total", [](const PodSnapshot& pod) { return std::to_string(pod.diagnosis.left); }},
       {"containers", containers},
       {"peers", peers},
-      {"owners", owners}};
+      {"owners", owners},
+      {"descriptors", descriptors}};
   return columns;
 }
 

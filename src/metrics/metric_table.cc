@@ -50,6 +50,12 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_listen_backlog_limit", MetricKind::kGauge, "namespace, pod, port",
      "What listen() allows to wait in the accept queues of a port, within net.core.somaxconn. The "
      "kernel admits one more for each queue: full is what holds more than its limit."},
+    {"closewatch_descriptors_open", MetricKind::kGauge, "namespace, pod, container",
+     "Open descriptors of that process of the container which is nearest to its limit. Missing when they "
+     "cannot be counted."},
+    {"closewatch_descriptors_limit", MetricKind::kGauge, "namespace, pod, container",
+     "How many descriptors that process may have open, its soft RLIMIT_NOFILE. Missing when it has no "
+     "limit."},
     {"closewatch_node_sockets", MetricKind::kGauge, "state",
      "TCP sockets in the host's network namespace by state, but for those of visible hostNetwork "
      "pods. Missing when it cannot be read."},

@@ -95,6 +95,7 @@ Labels with(const Labels& labels, More... more) {
 struct Together {
   SocketSums sums;
   Diagnosis diagnosis;
+  std::vector<ContainerDescriptors> descriptors;
 };
 
 Together sum_of(Namesakes pods, std::size_t peers) {
@@ -103,7 +104,10 @@ Together sum_of(Namesakes pods, std::size_t peers) {
     if (pod.visibility != Visibility::kVisible) continue;
     together.sums.add(pod.sums);
     together.diagnosis.add(pod.diagnosis, peers);
+    together.descriptors.insert(together.descriptors.end(), pod.descriptors.begin(),
+                                pod.descriptors.end());
   }
+  together.descriptors = merged_descriptors(std::move(together.descriptors));
   return together;
 }
 
@@ -176,6 +180,15 @@ void add_listeners(Exposition& exposition, const Labels& pod,
   }
 }
 
+void add_descriptors(Exposition& exposition, const Labels& pod,
+                     const std::vector<ContainerDescriptors>& descriptors) {
+  for (const auto& container : descriptors) {
+    const auto labels = with(pod, label("container", container.container));
+    exposition.add(Metric::kDescriptorsOpen, labels, container.open);
+    if (container.limit) exposition.add(Metric::kDescriptorsLimit, labels, *container.limit);
+  }
+}
+
 void add_pod_info(Exposition& exposition, Namesakes pods) {
   std::set<std::string_view> told;  // one container can hold several namespaces of one uid
   for (const auto& pod : pods) {
@@ -204,6 +217,7 @@ void add_pod(Exposition& exposition, Namesakes pods, const Shown& shown, std::si
   }
   add_listeners(exposition, labels, std::move(together.sums.listeners));
   add_diagnosis(exposition, labels, together.diagnosis);
+  add_descriptors(exposition, labels, together.descriptors);
 }
 
 void add_pods(Exposition& exposition, const Snapshot& snapshot, const Shown& shown) {

@@ -143,13 +143,18 @@ Cell trend_cell(const Trend& trend) {
 // --- The overview -------------------------------------------------------------------------------
 
 const std::vector<Column>& pod_columns() {
-  static const std::vector<Column> columns = {
-      {"Pod", Kind::kText},          {"CLOSE_WAIT", Kind::kNumber},
-      {"Stuck", Kind::kNumber},      {"Last hour", Kind::kTrend},
-      {"Oldest", Kind::kNumber},     {"Owes", Kind::kText},
-      {"Direction", Kind::kText},    {"Worst peer", Kind::kText},
-      {"Container", Kind::kText},    {"Accept queue", Kind::kNumber},
-      {"Established", Kind::kNumber}};
+  static const std::vector<Column> columns = {{"Pod", Kind::kText},
+                                              {"CLOSE_WAIT", Kind::kNumber},
+                                              {"Stuck", Kind::kNumber},
+                                              {"Last hour", Kind::kTrend},
+                                              {"Oldest", Kind::kNumber},
+                                              {"Owes", Kind::kText},
+                                              {"Direction", Kind::kText},
+                                              {"Worst peer", Kind::kText},
+                                              {"Container", Kind::kText},
+                                              {"Descriptors", Kind::kNumber},
+                                              {"Accept queue", Kind::kNumber},
+                                              {"Established", Kind::kNumber}};
   return columns;
 }
 
@@ -174,6 +179,18 @@ Cell queue_cell(const SocketSums& sums) {
                       fullest->is_full() ? R"( class="bad")" : "", fullest->sockets,
                       limit_text(*fullest), fullest->port),
           "number", fullest->fullness().first};
+}
+
+/// Sorted by what is used of the limit.
+Cell descriptors_cell(const PodSnapshot& pod) {
+  const auto* const nearest = nearest_to_limit(pod);
+  if (nearest == nullptr) return {"", "number empty", -1};
+  auto html = descriptors_text(*nearest);
+  if (nearest->time_left) {
+    html = fmt::format("<span class=\"bad\">{}</span> <small>full in {}</small>", html,
+                       time_left_text(*nearest));
+  }
+  return {std::move(html), "number", nearest->share()};
 }
 
 /// Text that a healthy pod lacks: a phone does not show the empty place.
@@ -203,6 +220,7 @@ std::vector<Cell> counted_cells(const PodSnapshot& pod) {
           finding(direction_text(diagnosis)),
           finding(top_peer_text(diagnosis)),
           container_cell(diagnosis),
+          descriptors_cell(pod),
           queue_cell(pod.sums),
           number(pod.sums.states.of(TcpState::kEstablished))};
 }
@@ -455,6 +473,25 @@ std::string listeners_table(const SocketSums& sums) {
                {{"Port", Kind::kText}, {"Waiting", Kind::kNumber}, {"Limit", Kind::kNumber}}, rows);
 }
 
+std::string descriptors_table(const std::vector<ContainerDescriptors>& descriptors) {
+  std::vector<std::vector<Cell>> rows;
+  rows.reserve(descriptors.size());
+  for (const auto& container : descriptors) {
+    rows.push_back(
+        {text(container.container), number(container.open),
+         container.limit ? number(*container.limit) : Cell{"none", "number"},
+         container.time_left ? Cell{time_left_text(container), "number bad"} : Cell{"–", "number"},
+         text(fmt::format("{}/{}", container.pid, container.comm))});
+  }
+  return table("Open descriptors, of the process that is nearest to its limit",
+               {{"Container", Kind::kText},
+                {"Open", Kind::kNumber},
+                {"Limit", Kind::kNumber},
+                {"Full in", Kind::kNumber},
+                {"Process", Kind::kText}},
+               rows);
+}
+
 std::string counted_facts(const PodSnapshot& pod) {
   const auto& diagnosis = pod.diagnosis;
   std::string html = "<dl>\n";
@@ -484,6 +521,7 @@ std::string pod_section(const PodSnapshot& pod, const Shown& shown) {
   if (!pod.diagnosis.containers.empty()) html += containers_table(pod.diagnosis);
   if (!pod.diagnosis.owners.empty()) html += owners_table(pod.diagnosis);
   if (!pod.diagnosis.peers.empty()) html += peers_table(pod.diagnosis);
+  if (!pod.descriptors.empty()) html += descriptors_table(pod.descriptors);
   if (!pod.sums.listeners.empty()) html += listeners_table(pod.sums);
   return html + states_table(pod) + "</section>\n";
 }

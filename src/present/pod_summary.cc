@@ -8,6 +8,8 @@
 
 #include <fmt/format.h>
 
+#include "closewatch/present/text_table.h"
+
 namespace closewatch {
 namespace {
 
@@ -89,6 +91,21 @@ const ListenBacklog* fullest_queue(const SocketSums& sums) {
       sums.listeners.begin(), sums.listeners.end(),
       [](const ListenBacklog& a, const ListenBacklog& b) { return a.fullness() < b.fullness(); });
   return fullest == sums.listeners.end() ? nullptr : &*fullest;
+}
+
+const ContainerDescriptors* nearest_to_limit(const PodSnapshot& pod) {
+  const auto nearest =
+      std::min_element(pod.descriptors.begin(), pod.descriptors.end(), is_nearer_to_limit);
+  return nearest == pod.descriptors.end() ? nullptr : &*nearest;
+}
+
+std::string descriptors_text(const ContainerDescriptors& container) {
+  return container.limit ? fmt::format("{} of {}", container.open, *container.limit)
+                         : std::to_string(container.open);
+}
+
+std::string time_left_text(const ContainerDescriptors& container) {
+  return container.time_left ? human(*container.time_left) : "";
 }
 
 }  // namespace closewatch

@@ -28,6 +28,11 @@ Trend* PodHistories::trend_of(const Pod& pod) {
   return known == entries_.end() ? nullptr : &known->second.trend;
 }
 
+DescriptorHistory* PodHistories::descriptors_of(const Pod& pod) {
+  const auto known = entries_.find(key_of(pod));
+  return known == entries_.end() ? nullptr : &known->second.descriptors;
+}
+
 PodHistories::KeyView PodHistories::key_of(const Pod& pod) {
   if (!pod.located) return {0, pod.uid, {}};
   const auto* const file = std::get_if<NamespaceFile>(&pod.located->where);

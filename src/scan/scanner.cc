@@ -18,6 +18,9 @@ constexpr const char* kNoCgroupsInText =
     "it shares the host's network namespace, and the engine procfs is not told which cgroup made a "
     "socket; take the engine inet_diag or bpf";
 
+/// Descriptors that leak do so over minutes, and a process is looked at in 2 µs.
+constexpr std::chrono::seconds kDescriptorPace{30};
+
 /// Of both, the oldest, as many as are listed.
 void add_oldest(std::vector<CloseWaitSocket>& sockets, std::vector<CloseWaitSocket> others,
                 std::size_t most) {
@@ -131,6 +134,12 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
       clock_(clock),
       guard_(settings_.patience) {
   reader_->sockets = std::move(sockets);
+  constexpr double kShareOfDescriptors = 0.25;
+  if (settings_.descriptors) {
+    descriptor_watch_.emplace(
+        *settings_.descriptors,
+        ReadingPace(kDescriptorPace, kShareOfDescriptors * settings_.cpu_budget));
+  }
 }
 
 std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on) {
@@ -152,6 +161,9 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
     complain(*snapshot, ScanStage::kDiscovery, list.error());
     snapshot->pods = last_pods_unseen(list.error());
   }
+  const auto scan_cpu = clock_.thread_cpu() + guard_.cpu() - cpu_before;
+  read_beside(snapshot);
+  if (!whole) return nullptr;
 
   snapshot->taken_at = clock_.wall_now();
   snapshot->taken_at_steady = clock_.steady_now();
@@ -159,7 +171,7 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   snapshot->cpu = clock_.thread_cpu() + guard_.cpu() - cpu_before;
   cpu_total_ += snapshot->cpu;
   snapshot->cpu_total = cpu_total_;
-  snapshot->interval = settings_.pacer.after(snapshot->cpu);
+  snapshot->interval = next_interval(scan_cpu);
   snapshot->over_budget = settings_.pacer.over_budget();
   record_trends(*snapshot);
   snapshot->errors = errors_;
@@ -167,6 +179,26 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   snapshot->features = features_;
   last_ = snapshot;
   return snapshot;
+}
+
+/// What has a pace of its own.
+void Scanner::read_beside(const std::shared_ptr<Snapshot>& snapshot) {
+  if (!descriptor_watch_) return;
+  auto failures = descriptor_watch_->update({snapshot, histories_, guard_, go_on_, clock_});
+  for (; failures > 0; --failures) count(ScanStage::kNamespace);
+  // Told as long as it holds, counted once.
+  if (const auto& error = descriptor_watch_->error()) {
+    snapshot->complaints.push_back(std::string(name_of(ScanStage::kNamespace)) + ": " +
+                                   error->what);
+  }
+}
+
+/// Such that scans keep to what of the budget the readings beside them leave.
+std::chrono::nanoseconds Scanner::next_interval(std::chrono::nanoseconds scan_cpu) {
+  double beside = 0;
+  if (descriptor_watch_) beside += descriptor_watch_->pace().rate();
+  const double left = settings_.cpu_budget / (settings_.cpu_budget - beside);
+  return settings_.pacer.after(std::chrono::round<std::chrono::nanoseconds>(left * scan_cpu));
 }
 
 Result<PodList> Scanner::list_pods() {

@@ -39,6 +39,7 @@ void PodSnapshot::hide(Visibility why, std::string sentence) {
   detail = std::move(sentence);
   sums = {};
   diagnosis = {};
+  descriptors.clear();
 }
 
 void SnapshotStore::publish(std::shared_ptr<const Snapshot> snapshot) {

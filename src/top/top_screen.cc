@@ -26,7 +26,7 @@ struct ScreenColumn {
 
 /// The most important first: a narrow screen lacks the last ones. At 80 columns those up to the
 /// peer are there.
-constexpr std::array<ScreenColumn, 11> kPodColumns = {{{"NAMESPACE/POD", 22, false},
+constexpr std::array<ScreenColumn, 13> kPodColumns = {{{"NAMESPACE/POD", 22, false},
                                                        {"CL_WAIT", 7, true},
                                                        {"STUCK", 6, true},
                                                        {"OLDEST", 6, true},
@@ -36,6 +36,8 @@ constexpr std::array<ScreenColumn, 11> kPodColumns = {{{"NAMESPACE/POD", 22, fal
                                                        {"ACCEPT Q", 12, true},
                                                        {"CONTAINER", 16, false},
                                                        {"ESTAB", 6, true},
+                                                       {"DESCRIPTORS", 18, true},
+                                                       {"FULL IN", 7, true},
                                                        {"OTHER OWNER", 36, false}}};
 
 /// Likewise: at 80 columns those up to the process are there.
@@ -109,6 +111,7 @@ std::vector<std::string> pod_cells(const PodSnapshot& pod) {
   const auto& diagnosis = pod.diagnosis;
   const bool leaks = pod.sums.states.of(TcpState::kCloseWait) > 0;
   const auto* const queue = fullest_queue(pod.sums);
+  const auto* const nearest = nearest_to_limit(pod);
   return {printable(pod.pod_namespace + "/" + pod.name),
           std::to_string(pod.sums.states.of(TcpState::kCloseWait)),
           std::to_string(diagnosis.stuck()),
@@ -119,6 +122,8 @@ std::vector<std::string> pod_cells(const PodSnapshot& pod) {
           queue == nullptr ? "" : fmt::format("{}/{}", queue->sockets, limit_text(*queue)),
           printable(container_text(diagnosis)),
           std::to_string(pod.sums.states.of(TcpState::kEstablished)),
+          nearest == nullptr ? "" : descriptors_text(*nearest),
+          nearest == nullptr ? "" : time_left_text(*nearest),
           printable(owner_text(diagnosis))};
 }
 

@@ -80,6 +80,8 @@ inline Snapshot sample_snapshot() {
   cart.sums.listeners = {{8080, 3, 128}, {9090, 0, 128}};
   cart.containers = {{"id-app", "app", {}}, {"id-sidecar", "sidecar", {}}};
   cart.diagnosis = sample_diagnosis();
+  cart.descriptors = {{"app", 1'260, 4'096, 77, "java", 2h + 15min},
+                      {"sidecar", 12, std::nullopt, 78, "envoy", std::nullopt}};
 
   auto& ending = pod("shop", "web-0", "uid-old");
   ending.visibility = Visibility::kNoProcess;

@@ -26,6 +26,8 @@ enum class Metric : std::uint8_t {
   kUnnamedPods,
   kListenBacklogSockets,
   kListenBacklogLimit,
+  kDescriptorsOpen,
+  kDescriptorsLimit,
   kNodeSockets,
   kScanDuration,
   kScanCpu,
@@ -44,7 +46,7 @@ enum class Metric : std::uint8_t {
   kProcessResidentMemory,
   kProcessStartTime,
 };
-inline constexpr std::size_t kMetricCount = 31;
+inline constexpr std::size_t kMetricCount = 33;
 
 struct MetricDescription {
   std::string_view name;

@@ -35,4 +35,14 @@ std::string limit_text(const ListenBacklog& queue);
 /// The fullest accept queue; nullptr when no port listens.
 const ListenBacklog* fullest_queue(const SocketSums& sums);
 
+/// That of the pod's containers which is nearest to its limit of descriptors; nullptr when nothing
+/// is known.
+const ContainerDescriptors* nearest_to_limit(const PodSnapshot& pod);
+
+/// "180 of 1024", "180" without a limit.
+std::string descriptors_text(const ContainerDescriptors& container);
+
+/// "2h15m": until the limit is reached; empty where nobody can tell.
+std::string time_left_text(const ContainerDescriptors& container);
+
 }  // namespace closewatch

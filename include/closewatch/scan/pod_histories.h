@@ -9,6 +9,7 @@
 
 #include "closewatch/pods/pod.h"
 #include "closewatch/scan/close_wait_history.h"
+#include "closewatch/scan/descriptor_history.h"
 #include "closewatch/scan/trend.h"
 
 namespace closewatch {
@@ -25,6 +26,8 @@ class PodHistories {
   CloseWaitHistory& of(const Pod& pod) { return entries_.find(key_of(pod))->second.history; }
   /// Of any pod; nullptr when it is not remembered.
   Trend* trend_of(const Pod& pod);
+  /// Likewise.
+  DescriptorHistory* descriptors_of(const Pod& pod);
 
  private:
   /// Who a pod is through all scans: its uid, as its name may become known later. Without
@@ -51,6 +54,7 @@ class PodHistories {
   struct Entry {
     CloseWaitHistory history;
     Trend trend{};
+    DescriptorHistory descriptors{};
     unsigned missing = 0;  ///< in so many lists since it was last in one
   };
 

@@ -18,6 +18,7 @@
 #include "closewatch/pods/namespace_opener.h"
 #include "closewatch/pods/pod.h"
 #include "closewatch/pods/socket_owners.h"
+#include "closewatch/scan/descriptor_watch.h"
 #include "closewatch/scan/diagnosis.h"
 #include "closewatch/scan/foreign_owners.h"
 #include "closewatch/scan/hang_guard.h"
@@ -41,6 +42,11 @@ struct ScanSettings {
   std::vector<EngineStatus> engines{};
   /// How long a pod may hold up the scan before it is set aside; zero: for as long as it likes.
   std::chrono::nanoseconds patience{};
+  /// What the scanner may cost, in CPU seconds per second; readings with a pace of their own may
+  /// take half of it together.
+  double cpu_budget = 1;
+  /// Counts descriptors; nullopt: nobody does.
+  std::optional<DescriptorReader> descriptors = std::nullopt;
   /// Takes the place of a source that a pod has held up.
   SourceMaker another_source = [] {
     return fail(ErrorKind::kSystem, "no other source of sockets is known");
@@ -130,6 +136,8 @@ class Scanner {
   void take_away(const Claim& claim, std::optional<std::size_t> owner, Snapshot& snapshot);
   void hide_node(Snapshot& snapshot);
   void record_trends(Snapshot& snapshot);
+  void read_beside(const std::shared_ptr<Snapshot>& snapshot);
+  [[nodiscard]] std::chrono::nanoseconds next_interval(std::chrono::nanoseconds scan_cpu);
   std::vector<PodSnapshot> last_pods_unseen(const Error& error) const;
   void mark_unseen(PodSnapshot& pod, ScanStage stage, const Error& error);
   void count(ScanStage stage) { ++errors_.at(static_cast<std::size_t>(stage)); }
@@ -145,6 +153,7 @@ class Scanner {
   ForeignOwners foreign_owners_;
   Features features_;
   PodHistories histories_;
+  std::optional<DescriptorWatch> descriptor_watch_;
   // What follows is of one scan.
   std::function<bool()> go_on_;
   std::vector<Claim> claims_;

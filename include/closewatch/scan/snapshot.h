@@ -13,6 +13,7 @@
 
 #include "closewatch/kernel/engine.h"
 #include "closewatch/pods/pod.h"
+#include "closewatch/scan/descriptor_history.h"
 #include "closewatch/scan/diagnosis.h"
 #include "closewatch/scan/host_tally.h"
 #include "closewatch/scan/socket_tally.h"
@@ -50,8 +51,8 @@ inline constexpr std::array<ScanStage, kScanStageCount> kScanStages = {
     ScanStage::kDecode};
 std::string_view name_of(ScanStage stage);
 
-/// One pod at one moment. `sums` and `diagnosis` have a meaning only while `visibility` is
-/// kVisible.
+/// One pod at one moment. `sums`, `diagnosis` and `descriptors` have a meaning only while
+/// `visibility` is kVisible.
 struct PodSnapshot : Pod {
   bool host_network = false;
   Visibility visibility = Visibility::kNoProcess;
@@ -59,6 +60,8 @@ struct PodSnapshot : Pod {
   SocketSums sums;
   Diagnosis diagnosis;
   Trend trend;  ///< this scan included
+  /// By container, as far as they are known: of the last reading, which may be older than the scan.
+  std::vector<ContainerDescriptors> descriptors;
 
   /// Whether its sockets in this state were counted. In the host's namespace nobody can tell whose
   /// those are that the kernel keeps without a cgroup; they are the node's.

@@ -30,7 +30,7 @@ class Shape:
 
     def series_of_pod(self):
         """Of a healthy one: states, sums and stuck by container, seven of its own, two for each port."""
-        return len(STATES) + self.containers * (len(OWED) + 1) + 6 + 2 * self.ports
+        return len(STATES) + self.containers * (len(OWED) + 3) + 6 + 2 * self.ports
 
     def series_of_agent(self):
         """What does not grow with the pods."""
@@ -84,6 +84,8 @@ class Pod:
                 value = self.held if container == 0 and (direction, owes) == ("outbound", "close") else 0
                 yield ("closewatch_close_wait_sockets", {**mine, "direction": direction, "owes": owes}, value)
             yield "closewatch_close_wait_stuck_sockets", mine, stuck if container == 0 else 0
+            yield "closewatch_descriptors_open", mine, 20 + self.busy + (self.held if container == 0 else 0)
+            yield "closewatch_descriptors_limit", mine, 1048576
         yield "closewatch_close_wait_oldest_seconds", self.who, self.entered * SCRAPE_SECONDS if stuck else 0
         yield "closewatch_close_wait_unread_bytes", self.who, 0
         yield "closewatch_close_wait_entered_total", self.who, self.entered

@@ -63,7 +63,7 @@ TEST(PodsTsv, HasAHeaderThatReadersRelyOn) {
             "established\tsyn_sent\tsyn_recv\tfin_wait1\tfin_wait2\ttime_wait\tclose\tclose_wait\t"
             "last_ack\tlisten\tclosing\tstuck\toldest_seconds\towes_accept\towes_read\t"
             "owes_close\tinbound\toutbound\tunread_bytes\tentered_total\tleft_total\t"
-            "containers\tpeers\towners");
+            "containers\tpeers\towners\tdescriptors");
 }
 
 TEST(PodsTsv, HasTheDiagnosisOfAPod) {
@@ -91,7 +91,8 @@ TEST(PodsTsv, HasTheDiagnosisOfAPod) {
           Pair("peers",
                "outbound/10.0.0.9:443/1000/950 inbound/[fd00::7]/60/0 inbound/other/41/0 "
                "outbound/other/100/50"),
-          Pair("owners", "")));
+          Pair("owners", ""),
+          Pair("descriptors", "app/1260/4096/8100/77/java sidecar/12///78/envoy")));
 }
 
 TEST(PodsTsv, NamesTheOwnersOfWhatOtherPodsHaveMade) {

@@ -52,9 +52,10 @@ std::string page_of(const Snapshot& snapshot, const char* space, const char* nam
 TEST(OverviewPage, TellsAPodInARowWithoutAnyScript) {
   auto snapshot = sample_snapshot();
   snapshot.pods[1].trend.record(snapshot.taken_at_steady, 1201, 30s);
-  EXPECT_EQ(row_of(overview(snapshot), "uid-cart"),
-            "cart-0shop · StatefulSet cart|1201|1000|~|2h03m|accept:1 read:100 close:1100|"
-            "inbound:101 outbound:1100|10.0.0.9:443 (1000)|app|3 of 128 :8080|17|");
+  EXPECT_EQ(
+      row_of(overview(snapshot), "uid-cart"),
+      "cart-0shop · StatefulSet cart|1201|1000|~|2h03m|accept:1 read:100 close:1100|"
+      "inbound:101 outbound:1100|10.0.0.9:443 (1000)|app|1260 of 4096 full in 2h15m|3 of 128 :8080|17|");
 }
 
 TEST(OverviewPage, MarksAnAcceptQueueThatIsFull) {

@@ -225,7 +225,7 @@ TEST_F(TopScreenTest, NamesTheOwnersOfWhatOtherPodsHaveMade) {
   const auto snapshot = testing::ambient_snapshot();
   show(snapshot);
   const std::string owner = "istio-system/ztunnel-x7k2p/istio-proxy";
-  constexpr std::size_t kWide = 170;
+  constexpr std::size_t kWide = 200;
   EXPECT_THAT(lines(kWide)[3].text, HasSubstr("istio-system/ztunnel-x7k2p/istio-p"));
   type("/ztunnel-x7");
   press(TopKey::kEnter);

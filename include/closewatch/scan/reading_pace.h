@@ -1,0 +1,44 @@
+#pragma once
+
+#include <chrono>
+#include <optional>
+
+#include "closewatch/scan/pacer.h"
+
+namespace closewatch {
+
+/// When to read what need not be read in each scan. Like scans, it is put off when it costs more
+/// than its share of a core. A value.
+class ReadingPace {
+ public:
+  /// `share`: CPU seconds per second that it may cost.
+  ReadingPace(std::chrono::nanoseconds interval, double share) : pacer_(interval, share) {}
+
+  [[nodiscard]] bool is_due(std::chrono::steady_clock::time_point now) const {
+    return !last_ || now - *last_ >= wait_ - kSlack;
+  }
+  /// It was read at `now`, for so much CPU time.
+  void read(std::chrono::steady_clock::time_point now, std::chrono::nanoseconds cpu) {
+    last_ = now;
+    cpu_ = cpu;
+    wait_ = pacer_.after(cpu);
+  }
+  /// CPU seconds per second that it costs at this pace.
+  [[nodiscard]] double rate() const {
+    return wait_.count() == 0
+               ? 0
+               : static_cast<double>(cpu_.count()) / static_cast<double>(wait_.count());
+  }
+  [[nodiscard]] std::chrono::nanoseconds wait() const { return wait_; }
+
+ private:
+  /// Scans begin a moment earlier or later than every so many seconds.
+  static constexpr std::chrono::seconds kSlack{1};
+
+  Pacer pacer_;
+  std::optional<std::chrono::steady_clock::time_point> last_;
+  std::chrono::nanoseconds cpu_{};
+  std::chrono::nanoseconds wait_{};
+};
+
+}  // namespace closewatch
