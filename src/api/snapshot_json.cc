@@ -81,17 +81,21 @@ json::array owners_json(const std::vector<OwnerSums>& owners) {
   return array;
 }
 
-json::object close_wait_json(const PodSnapshot& pod) {
-  json::array containers;
-  for (const auto& container : pod.diagnosis.containers) {
-    containers.push_back(container_json(container));
-  }
+json::array peers_json(const std::vector<PeerSums>& sums) {
   json::array peers;
-  for (const auto& peer : pod.diagnosis.peers) {
+  for (const auto& peer : sums) {
     peers.push_back({{"direction", name_of(peer.direction)},
                      {"peer", peer.peer},
                      {"sockets", peer.sockets},
                      {"stuck", peer.stuck}});
+  }
+  return peers;
+}
+
+json::object close_wait_json(const PodSnapshot& pod) {
+  json::array containers;
+  for (const auto& container : pod.diagnosis.containers) {
+    containers.push_back(container_json(container));
   }
   return {{"sockets", pod.sums.states.of(TcpState::kCloseWait)},
           {"stuck", pod.diagnosis.stuck()},
@@ -100,8 +104,22 @@ json::object close_wait_json(const PodSnapshot& pod) {
           {"entered_total", pod.diagnosis.entered},
           {"left_total", pod.diagnosis.left},
           {"containers", std::move(containers)},
-          {"peers", std::move(peers)},
+          {"peers", peers_json(pod.diagnosis.peers)},
           {"owners", owners_json(pod.diagnosis.owners)}};
+}
+
+json::value held_json(const PodSnapshot& pod) {
+  if (pod.held == nullptr) return nullptr;
+  json::array containers;
+  for (const auto& [container, sockets] : pod.held->containers) {
+    containers.push_back({{"container", container}, {"sockets", sockets}});
+  }
+  return json::object{{"sockets", pod.held->total()},
+                      {"oldest_seconds", seconds(pod.held_for())},
+                      {"read_seconds_ago", seconds(pod.held_ago)},
+                      {"entered_total", pod.held->entered},
+                      {"containers", std::move(containers)},
+                      {"peers", peers_json(pod.held->peers)}};
 }
 
 json::array descriptors_json(const std::vector<ContainerDescriptors>& descriptors) {
@@ -132,6 +150,7 @@ json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, const Sho
     object["states"] = states_json(pod, filter);
     object["listeners"] = listeners_json(pod.sums.listeners);
     object["close_wait"] = close_wait_json(pod);
+    object["closed_held"] = held_json(pod);
     object["descriptors"] = descriptors_json(pod.descriptors);
   } else {
     object["reason"] = reason_of(visibility);
@@ -143,6 +162,7 @@ json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, const Sho
 json::object socket_json(const ListedSocket& listed) {
   const auto& socket = listed.socket;
   json::object object{
+      {"state", state_name_of(listed)},
       {"local", text_of(socket.local)},
       {"remote", text_of(socket.remote)},
       {"direction", name_of(socket.direction)},

@@ -87,6 +87,16 @@ PodContainer read_owner(const json::object& object) {
   return {text_at(object, "namespace"), text_at(object, "pod"), text_at(object, "container")};
 }
 
+std::vector<PeerSums> read_peers(const json::object& object) {
+  std::vector<PeerSums> peers;
+  for (const auto& entry : object.at("peers").as_array()) {
+    const auto& peer = entry.as_object();
+    peers.push_back({kind_at(peer, "direction", kDirections), text_at(peer, "peer"),
+                     count_at(peer, "sockets"), count_at(peer, "stuck")});
+  }
+  return peers;
+}
+
 Diagnosis read_diagnosis(const json::object& object) {
   Diagnosis diagnosis;
   diagnosis.oldest = duration_at<std::chrono::milliseconds>(object, "oldest_seconds");
@@ -96,17 +106,28 @@ Diagnosis read_diagnosis(const json::object& object) {
   for (const auto& container : object.at("containers").as_array()) {
     diagnosis.containers.push_back(read_container(container.as_object()));
   }
-  for (const auto& entry : object.at("peers").as_array()) {
-    const auto& peer = entry.as_object();
-    diagnosis.peers.push_back({kind_at(peer, "direction", kDirections), text_at(peer, "peer"),
-                               count_at(peer, "sockets"), count_at(peer, "stuck")});
-  }
+  diagnosis.peers = read_peers(object);
   for (const auto& entry : object.at("owners").as_array()) {
     const auto& owner = entry.as_object();
     diagnosis.owners.push_back(
         {read_owner(owner), count_at(owner, "sockets"), count_at(owner, "stuck")});
   }
   return diagnosis;
+}
+
+void read_held(const json::object& object, PodSnapshot& pod) {
+  auto held = std::make_shared<HeldDiagnosis>();
+  pod.held_ago = duration_at<std::chrono::nanoseconds>(object, "read_seconds_ago");
+  held->oldest =
+      std::max(std::chrono::nanoseconds(),
+               duration_at<std::chrono::nanoseconds>(object, "oldest_seconds") - pod.held_ago);
+  held->entered = count_at(object, "entered_total");
+  for (const auto& entry : object.at("containers").as_array()) {
+    const auto& container = entry.as_object();
+    held->containers.push_back({text_at(container, "container"), count_at(container, "sockets")});
+  }
+  held->peers = read_peers(object);
+  pod.held = std::move(held);
 }
 
 ContainerDescriptors read_descriptors(const json::object& object) {
@@ -145,6 +166,9 @@ PodSnapshot read_pod(const json::object& object) {
          limited ? std::optional(count_at(listener, "limit")) : std::nullopt});
   }
   pod.diagnosis = read_diagnosis(object.at("close_wait").as_object());
+  if (const auto& held = object.at("closed_held"); !held.is_null()) {
+    read_held(held.as_object(), pod);
+  }
   for (const auto& entry : object.at("descriptors").as_array()) {
     pod.descriptors.push_back(read_descriptors(entry.as_object()));
   }
@@ -207,6 +231,7 @@ Endpoint read_endpoint(const std::string& text) {
 
 ListedSocket read_socket(const json::object& object) {
   ListedSocket listed;
+  listed.held = text_at(object, "state") == name_of(TcpState::kClose);
   auto& socket = listed.socket;
   socket.local = read_endpoint(text_at(object, "local"));
   socket.remote = read_endpoint(text_at(object, "remote"));

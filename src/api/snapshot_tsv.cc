@@ -75,6 +75,15 @@ std::string descriptors(const PodSnapshot& pod) {
   return words.cell();
 }
 
+std::string held_containers(const PodSnapshot& pod) {
+  TsvWords words;
+  if (pod.held == nullptr) return "";
+  for (const auto& [container, sockets] : pod.held->containers) {
+    words.add({container, std::to_string(sockets)});
+  }
+  return words.cell();
+}
+
 /// Of a pod that was counted.
 const Columns<PodSnapshot>& counts() {
   static const Columns<PodSnapshot> columns = {
@@ -102,6 +111,19 @@ const Columns<PodSnapshot>& counts() {
       {"containers", containers},
       {"peers", peers},
       {"owners", owners},
+      {"closed_held",
+       [](const PodSnapshot& pod) {
+         return pod.held == nullptr ? "" : std::to_string(pod.held->total());
+       }},
+      {"closed_held_oldest_seconds",
+       [](const PodSnapshot& pod) {
+         return pod.held == nullptr ? "" : seconds_text(pod.held_for());
+       }},
+      {"closed_held_entered_total",
+       [](const PodSnapshot& pod) {
+         return pod.held == nullptr ? "" : std::to_string(pod.held->entered);
+       }},
+      {"closed_held_containers", held_containers},
       {"descriptors", descriptors}};
   return columns;
 }
@@ -198,20 +220,22 @@ std::string pods_tsv(const Snapshot& snapshot, std::chrono::steady_clock::time_p
 }
 
 std::string sockets_tsv(const SocketListing& listing) {
-  TsvTable table({"local", "remote", "direction", "owes", "age_seconds", "unread_bytes",
+  TsvTable table({"state", "local", "remote", "direction", "owes", "age_seconds", "unread_bytes",
                   "container", "inode", "pid", "process", "owner_namespace", "owner_pod",
                   "owner_container"});
   if (listing.visibility != Visibility::kVisible) {
     table.add_remark("hidden", {std::string(reason_of(listing.visibility)), listing.detail});
     return table.text();
   }
-  for (const auto& [socket, container, process, owner] : listing.sockets) {
-    table.add_row({text_of(socket.local), text_of(socket.remote),
-                   std::string(name_of(socket.direction)), std::string(name_of(socket.owes)),
-                   seconds_text(socket.age), std::to_string(socket.unread_bytes()), container,
-                   std::to_string(socket.inode), process ? std::to_string(process->pid) : "",
-                   process ? process->comm : "", owner ? owner->pod_namespace : "",
-                   owner ? owner->pod : "", owner ? owner->container : ""});
+  for (const auto& listed : listing.sockets) {
+    const auto& [socket, container, process, owner, held] = listed;
+    table.add_row({std::string(state_name_of(listed)), text_of(socket.local),
+                   text_of(socket.remote), std::string(name_of(socket.direction)),
+                   std::string(name_of(socket.owes)), seconds_text(socket.age),
+                   std::to_string(socket.unread_bytes()), container, std::to_string(socket.inode),
+                   process ? std::to_string(process->pid) : "", process ? process->comm : "",
+                   owner ? owner->pod_namespace : "", owner ? owner->pod : "",
+                   owner ? owner->container : ""});
   }
   table.add_remark("total", {std::to_string(listing.total)});
   return table.text();

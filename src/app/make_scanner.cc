@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "app/engine_choice.h"
+#include "closewatch/kernel/held_sockets.h"
 #include "closewatch/pods/api_metadata.h"
 #include "closewatch/pods/node_pods.h"
 #include "closewatch/pods/pod_logs.h"
@@ -17,6 +18,16 @@ std::unique_ptr<MetadataSource> make_metadata(const Config& config, const PodDir
   auto logs = std::make_unique<PodLogs>(config.paths.pod_logs, config.paths.container_logs);
   if (directory == nullptr) return logs;
   return std::make_unique<ApiMetadata>(*directory, std::move(logs));
+}
+
+/// nullptr where they cannot be looked for.
+std::shared_ptr<HeldSocketSource> make_held_sockets(std::vector<std::string>& notes,
+                                                    std::vector<std::string>& details) {
+  auto source = make_held_socket_source(details);
+  if (source) return std::move(*source);
+  notes.push_back("sockets that are held after their connections cannot be looked for: " +
+                  source.error().what);
+  return nullptr;
 }
 
 /// Such that all other pods have new counts within two intervals while one hangs.
@@ -38,6 +49,8 @@ Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
       std::make_unique<KubernetesPods>(config.paths.proc, config.paths.cgroup,
                                        make_metadata(config, directory), access),
       std::make_unique<StandaloneNamespaces>(config.paths.proc, config.paths.netns, access));
+  std::vector<std::string> notes;
+  auto held = config.diagnosis.held_sockets ? make_held_sockets(notes, chosen->details) : nullptr;
   const auto most = chosen->engine == Engine::kBpf ? kManyNamespaces : kFewNamespaces;
   ScanSettings settings{Pacer(config.scan.interval, config.scan.cpu_budget,
                               config.scan.longest_interval()),
@@ -47,12 +60,13 @@ Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
                         patience_at(config.scan.interval),
                         config.scan.cpu_budget,
                         DescriptorReader(config.paths.proc, access),
+                        std::move(held),
                         [engine = chosen->engine] { return make_another(engine); }};
   return MadeScanner{
       std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc, access, most),
                                 SocketOwners(config.paths.proc), std::move(chosen->source),
                                 std::move(settings), clock),
-      chosen->engine, std::move(chosen->remarks), std::move(chosen->details)};
+      chosen->engine, std::move(chosen->remarks), std::move(notes), std::move(chosen->details)};
 }
 
 }  // namespace closewatch

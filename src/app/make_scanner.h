@@ -17,6 +17,7 @@ struct MadeScanner {
   std::unique_ptr<Scanner> scanner;
   Engine engine = Engine::kInetDiag;  ///< that reads the sockets
   std::vector<std::string> remarks;   ///< for the log: why it is not the one that was asked for
+  std::vector<std::string> notes;     ///< for the log: what else is not to be had
   std::vector<std::string> details;   ///< for the debug log: all that was said of it, in many lines
 };
 

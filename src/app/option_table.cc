@@ -62,6 +62,7 @@ constexpr std::string_view kBudget = "a number from 0.0001 to 1";
 constexpr std::string_view kStuckAfter = "a duration from 1s to 24h";
 constexpr std::string_view kMaxInterval = "a duration from 1s to 1h, or nothing";
 constexpr std::string_view kPeers = "a whole number from 0 to 100";
+constexpr std::string_view kHeldSockets = "one of auto, off";
 constexpr std::string_view kBoolean = "true or false";
 constexpr std::string_view kDiscovery = "one of auto, kubernetes, standalone";
 constexpr std::string_view kEngine = "one of auto, inet_diag, bpf, procfs";
@@ -125,6 +126,13 @@ Result<void> set_peers(Config& config, std::string_view text) {
   if (!number || *number > kMost) return refuse(text, kPeers);
   config.diagnosis.peers = *number;
   return {};
+}
+
+Result<void> set_held_sockets(Config& config, std::string_view text) {
+  // Helm's YAML takes off for false.
+  constexpr std::array<std::pair<std::string_view, bool>, 3> kChoices = {
+      {{"auto", true}, {"off", false}, {"false", false}}};
+  return choose(config.diagnosis.held_sockets, text, kHeldSockets, kChoices);
 }
 
 Result<void> set_socket_detail(Config& config, std::string_view text) {
@@ -220,6 +228,11 @@ constexpr std::array<Option, 21> kOptions = {{
     {"diagnosis.peers", kPeers, "3",
      "How many peers of a pod are named, those with most stuck sockets first; 0 names none.",
      set_peers},
+    {"diagnosis.held_sockets", kHeldSockets, "auto",
+     "Whether sockets are looked for whose connections are over while a process holds their "
+     "descriptors, among all open files of the machine, every 60 s or less often to keep to the "
+     "budget. auto: where the kernel lets a program of the agent do it.",
+     set_held_sockets},
     {"api.socket_detail", kBoolean, "true",
      "Whether `/api/v1/pods/{namespace}/{pod}/sockets` lists single sockets: the 500 oldest in "
      "CLOSE_WAIT of a pod.",

@@ -87,6 +87,7 @@ int scan_here(Config config, const ScanRequest& request) {
   }
   for (const auto& remark : made->remarks) fmt::print(stderr, "closewatch: {}\n", remark);
   if (config.log.level == LogLevel::kDebug) {
+    for (const auto& note : made->notes) fmt::print(stderr, "closewatch: {}\n", note);
     for (const auto& detail : made->details) fmt::print(stderr, "closewatch: {}\n", detail);
   }
   const auto snapshot = made->scanner->scan([] { return true; });

@@ -86,6 +86,7 @@ int serve_here(Config config) {
   const auto asked_for =
       config.scan.engine == EngineChoice::kAuto ? spdlog::level::info : spdlog::level::warn;
   for (const auto& remark : made->remarks) logger->log(asked_for, remark);
+  for (const auto& note : made->notes) logger->info(note);
   for (const auto& detail : made->details) logger->debug(detail);
   for (const auto& missing : missing_capabilities(made->engine)) logger->warn(missing);
 

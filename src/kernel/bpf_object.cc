@@ -121,4 +121,15 @@ Result<void> BpfObject::run(const std::string& name, std::string_view doing) con
   return {};
 }
 
+Result<UniqueFd> BpfObject::iterate(const std::string& name, std::string_view doing) const {
+  const auto* const program = bpf_object__find_program_by_name(object_.get(), name.c_str());
+  if (program == nullptr) return fail(ErrorKind::kMalformed, "there is no bpf program " + name);
+  // What the kernel calls the link of an iterator says what to go through; it attaches to nothing.
+  const UniqueFd link(bpf_link_create(bpf_program__fd(program), 0, BPF_TRACE_ITER, nullptr));
+  if (!link.valid()) return fail_errno(errno, doing);
+  UniqueFd iteration(bpf_iter_create(link.get()));
+  if (!iteration.valid()) return fail_errno(errno, doing);
+  return iteration;
+}
+
 }  // namespace closewatch

@@ -8,6 +8,7 @@
 #include <tl/expected.hpp>
 
 #include "closewatch/base/result.h"
+#include "closewatch/base/unique_fd.h"
 
 struct bpf_object;
 
@@ -41,6 +42,11 @@ class BpfObject {
   /// Runs the program `name`, of the type raw tracepoint, once, in the calling thread. Errors:
   /// kSystem, kMalformed when there is none.
   [[nodiscard]] Result<void> run(const std::string& name, std::string_view doing) const;
+
+  /// Begins an iteration of the program `name`, of the type iter: what it tells is read from the
+  /// descriptor, and it runs in the thread that reads. Errors: kSystem, kMalformed when there is
+  /// none.
+  [[nodiscard]] Result<UniqueFd> iterate(const std::string& name, std::string_view doing) const;
 
  private:
   struct Closer {

@@ -1,6 +1,8 @@
 #include "kernel/kernel_fields.h"
 
 #include <array>
+#include <cerrno>
+#include <cstring>
 #include <string_view>
 
 #include <bpf/btf.h>
@@ -9,7 +11,7 @@ namespace closewatch {
 namespace {
 
 /// As in src/kernel/bpf/kernel_types.h, but for what the program asks for before it reads it.
-constexpr std::array kFields = {
+constexpr std::array kWalkedFields = {
     KernelField{"task_struct", "files"},
     KernelField{"files_struct", "fdt"},
     KernelField{"fdtable", "max_fds"},
@@ -59,6 +61,36 @@ constexpr std::array kFields = {
     KernelField{"tcp_sock", "rcv_tstamp"},
 };
 
+constexpr std::array kHeldFields = {
+    KernelField{"task_struct", "group_leader"},
+    KernelField{"task_struct", "thread_pid"},
+    KernelField{"task_struct", "comm"},
+    KernelField{"pid", "level"},
+    KernelField{"pid", "numbers"},
+    KernelField{"upid", "nr"},
+    KernelField{"file", "f_inode"},
+    KernelField{"inode", "i_ino"},
+    KernelField{"socket", "sk"},
+    KernelField{"sock", "sk_shutdown"},
+    KernelField{"sock", "sk_protocol"},
+    KernelField{"sock", "sk_cgrp_data"},
+    KernelField{"sock_cgroup_data", "cgroup"},
+    KernelField{"cgroup", "kn"},
+    KernelField{"kernfs_node", "id"},
+    KernelField{"sock_common", "skc_net"},
+    KernelField{"sock_common", "skc_state"},
+    KernelField{"sock_common", "skc_family"},
+    KernelField{"sock_common", "skc_dport"},
+    KernelField{"sock_common", "skc_daddr"},
+    KernelField{"sock_common", "skc_rcv_saddr"},
+    KernelField{"sock_common", "skc_v6_daddr"},
+    KernelField{"sock_common", "skc_v6_rcv_saddr"},
+    KernelField{"net", "ns"},
+    KernelField{"ns_common", "inum"},
+    KernelField{"inet_sock", "inet_sport"},
+    KernelField{"tcp_sock", "rcv_nxt"},
+};
+
 constexpr int kDeepest = 8;  // of anonymous members in each other
 
 std::span<const btf_member> members_of(const btf_type& type) {
@@ -81,10 +113,24 @@ bool has_field(const btf& types, const btf_type& type, std::string_view name, in
 
 }  // namespace
 
-std::span<const KernelField> walked_fields() { return kFields; }
+void KernelTypesCloser::operator()(::btf* types) const { btf__free(types); }
 
-Result<void> check_kernel_fields(const btf& types) {
-  for (const auto& [structure, field] : kFields) {
+Result<KernelTypes> read_kernel_types(const std::string& file) {
+  KernelTypes types(btf__parse(file.c_str(), nullptr));
+  if (!types) {
+    return fail(ErrorKind::kUnsupported, "the kernel's types (BTF) cannot be read from " + file +
+                                             ": " + std::strerror(errno) +
+                                             "; it needs CONFIG_DEBUG_INFO_BTF=y");
+  }
+  return types;
+}
+
+std::span<const KernelField> walked_fields() { return kWalkedFields; }
+
+std::span<const KernelField> held_fields() { return kHeldFields; }
+
+Result<void> check_kernel_fields(const btf& types, std::span<const KernelField> fields) {
+  for (const auto& [structure, field] : fields) {
     const auto id = btf__find_by_name_kind(&types, structure, BTF_KIND_STRUCT);
     const auto* const type = id > 0 ? btf__type_by_id(&types, static_cast<__u32>(id)) : nullptr;
     if (type == nullptr || !has_field(types, *type, field, 0)) {

@@ -38,6 +38,10 @@ constexpr std::array kHelpers = {
     Helper{"35", "bpf_get_current_task", "4.8"},
     Helper{"113", "bpf_probe_read_kernel", "5.5"},
     Helper{"118", "bpf_jiffies64", "5.6"},
+    Helper{"127", "bpf_seq_write", "5.8"},
+    Helper{"137", "bpf_skc_to_tcp_sock", "5.9"},
+    Helper{"158", "bpf_get_current_task_btf", "5.11"},
+    Helper{"162", "bpf_sock_from_file", "5.11"},
     Helper{"181", "bpf_loop", "5.17"},
 };
 

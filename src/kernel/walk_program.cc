@@ -1,8 +1,6 @@
 #include "kernel/walk_program.h"
 
 #include <array>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "socket_walk.object.h"
@@ -54,24 +52,18 @@ Result<WalkMemory> memory_of(const BpfObject& object) {
   return WalkMemory{*request, *answer, *found, groups->get(), records->get(), ports->get()};
 }
 
-struct TypesCloser {
-  void operator()(btf* types) const { btf__free(types); }
-};
-
 /// Whether the kernel has the function that reading by loads takes. A program that names another is
 /// not loaded, though it calls it nowhere: without CAP_SYS_ADMIN libbpf cannot look for it in
 /// modules.
 ///
 /// The types are some 10 MB, and libbpf is to read them once more: they do not outlive this.
 Result<bool> check_kernel(const std::string& btf) {
-  const std::unique_ptr<::btf, TypesCloser> types(btf__parse(btf.c_str(), nullptr));
-  if (!types) {
-    return fail(ErrorKind::kUnsupported, "the kernel's types (BTF) cannot be read from " + btf +
-                                             ": " + std::strerror(errno) +
-                                             "; it needs CONFIG_DEBUG_INFO_BTF=y");
+  const auto types = read_kernel_types(btf);
+  if (!types) return tl::unexpected(types.error());
+  if (auto known = check_kernel_fields(**types, walked_fields()); !known) {
+    return tl::unexpected(known.error());
   }
-  if (auto known = check_kernel_fields(*types); !known) return tl::unexpected(known.error());
-  return btf__find_by_name_kind(types.get(), "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
+  return btf__find_by_name_kind(types->get(), "bpf_rdonly_cast", BTF_KIND_FUNC) > 0;
 }
 
 Result<std::unique_ptr<WalkProgram>> load(std::span<const std::byte> elf,

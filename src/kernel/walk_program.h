@@ -9,6 +9,7 @@
 #include <string>
 
 #include "closewatch/base/result.h"
+#include "kernel/kernel_fields.h"
 #include "kernel/walk_layout.h"
 
 namespace closewatch {
@@ -41,9 +42,6 @@ class WalkProgram {
   /// Finds the namespace behind request.descriptor, a descriptor of this process. Errors: kSystem.
   virtual Result<void> identify_namespace() = 0;
 };
-
-/// What the running kernel says of its own types (BTF).
-inline constexpr const char* kKernelTypes = "/sys/kernel/btf/vmlinux";
 
 /// How the program reads the kernel's memory.
 enum class WalkReads : std::uint8_t {

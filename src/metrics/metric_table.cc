@@ -24,7 +24,9 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "Sockets that were in CLOSE_WAIT in a scan and not in the one before, since the agent's start "
      "or the pod's, whichever came later."},
     {"closewatch_close_wait_left_total", MetricKind::kCounter, "namespace, pod",
-     "Sockets that were in CLOSE_WAIT in a scan and in neither of the two after it."},
+     "Sockets that were in CLOSE_WAIT in a scan and in neither of the two after it: the application "
+     "has closed them, or their connections are over and it holds them still "
+     "(closewatch_closed_held_entered_total)."},
     {"closewatch_close_wait_peer_sockets", MetricKind::kGauge, "namespace, pod, direction, peer",
      "Stuck sockets by peer: the diagnosis.peers worst of the pod, the rest as peer=\"other\". "
      "Outbound peers are ip:port, inbound ones ip."},
@@ -50,6 +52,13 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_listen_backlog_limit", MetricKind::kGauge, "namespace, pod, port",
      "What listen() allows to wait in the accept queues of a port, within net.core.somaxconn. The "
      "kernel admits one more for each queue: full is what holds more than its limit."},
+    {"closewatch_closed_held_sockets", MetricKind::kGauge, "namespace, pod, container",
+     "TCP sockets whose connections are over while a process holds their descriptors, by the container "
+     "that made them: the peer's RST has ended what was in CLOSE_WAIT, and the leak stays. Missing "
+     "where feature held_sockets is 0, and until a pod is looked at first."},
+    {"closewatch_closed_held_entered_total", MetricKind::kCounter, "namespace, pod",
+     "Sockets that were held after the end of their connections in one reading and not in the one "
+     "before: what the kernel gave up on, not what the application has closed."},
     {"closewatch_descriptors_open", MetricKind::kGauge, "namespace, pod, container",
      "Open descriptors of that process of the container which is nearest to its limit. Missing when they "
      "cannot be counted."},
@@ -78,7 +87,8 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "1 when the kernel gives it and it is in use: cgroup_id (containers by the cgroup of a "
      "socket), tcp_info (ages at the first scan), netns_cookie (namespaces told apart for ever); "
      "metadata_api is 1 while the API server tells of pods, and 0 while it is away; "
-     "socket_inode is 1 while containers are found through /proc/PID/fd instead."},
+     "socket_inode is 1 while containers are found through /proc/PID/fd instead; held_sockets is 1 "
+     "while sockets are looked for whose connections are over."},
     {"closewatch_engine_in_use", MetricKind::kGauge, "engine, reason",
      "1 for the engine that reads the sockets, 0 for the others, with the reason: not_tried (nobody asked for "
      "it), denied (a privilege is missing), unsupported (by this kernel), failed."},

@@ -96,12 +96,16 @@ struct Together {
   SocketSums sums;
   Diagnosis diagnosis;
   std::vector<ContainerDescriptors> descriptors;
+  std::optional<HeldDiagnosis> held;  ///< known of all of them
 };
 
 Together sum_of(Namesakes pods, std::size_t peers) {
   Together together;
+  together.held.emplace();
   for (const auto& pod : pods) {
     if (pod.visibility != Visibility::kVisible) continue;
+    if (pod.held == nullptr) together.held.reset();
+    if (together.held) together.held->add(*pod.held, peers);
     together.sums.add(pod.sums);
     together.diagnosis.add(pod.diagnosis, peers);
     together.descriptors.insert(together.descriptors.end(), pod.descriptors.begin(),
@@ -180,6 +184,14 @@ void add_listeners(Exposition& exposition, const Labels& pod,
   }
 }
 
+void add_held(Exposition& exposition, const Labels& pod, const HeldDiagnosis& held) {
+  for (const auto& container : held.containers) {
+    exposition.add(Metric::kClosedHeld, with(pod, label("container", container.container)),
+                   container.sockets);
+  }
+  exposition.add(Metric::kClosedHeldEntered, pod, held.entered);
+}
+
 void add_descriptors(Exposition& exposition, const Labels& pod,
                      const std::vector<ContainerDescriptors>& descriptors) {
   for (const auto& container : descriptors) {
@@ -217,6 +229,7 @@ void add_pod(Exposition& exposition, Namesakes pods, const Shown& shown, std::si
   }
   add_listeners(exposition, labels, std::move(together.sums.listeners));
   add_diagnosis(exposition, labels, together.diagnosis);
+  if (together.held) add_held(exposition, labels, *together.held);
   add_descriptors(exposition, labels, together.descriptors);
 }
 
@@ -243,6 +256,7 @@ void add_features(Exposition& exposition, const Features& features) {
   add("netns_cookie", features.netns_cookie);
   add("metadata_api", features.metadata_api);
   add("socket_inode", features.socket_inode);
+  add("held_sockets", features.held_sockets);
 }
 
 void add_snapshot(Exposition& exposition, const Snapshot& snapshot, const Shown& shown) {

@@ -143,18 +143,14 @@ Cell trend_cell(const Trend& trend) {
 // --- The overview -------------------------------------------------------------------------------
 
 const std::vector<Column>& pod_columns() {
-  static const std::vector<Column> columns = {{"Pod", Kind::kText},
-                                              {"CLOSE_WAIT", Kind::kNumber},
-                                              {"Stuck", Kind::kNumber},
-                                              {"Last hour", Kind::kTrend},
-                                              {"Oldest", Kind::kNumber},
-                                              {"Owes", Kind::kText},
-                                              {"Direction", Kind::kText},
-                                              {"Worst peer", Kind::kText},
-                                              {"Container", Kind::kText},
-                                              {"Descriptors", Kind::kNumber},
-                                              {"Accept queue", Kind::kNumber},
-                                              {"Established", Kind::kNumber}};
+  static const std::vector<Column> columns = {
+      {"Pod", Kind::kText},           {"CLOSE_WAIT", Kind::kNumber},
+      {"Stuck", Kind::kNumber},       {"Held", Kind::kNumber},
+      {"Last hour", Kind::kTrend},    {"Oldest", Kind::kNumber},
+      {"Owes", Kind::kText},          {"Direction", Kind::kText},
+      {"Worst peer", Kind::kText},    {"Container", Kind::kText},
+      {"Descriptors", Kind::kNumber}, {"Accept queue", Kind::kNumber},
+      {"Established", Kind::kNumber}};
   return columns;
 }
 
@@ -207,6 +203,21 @@ Cell container_cell(const Diagnosis& diagnosis) {
   return cell;
 }
 
+/// Sockets that are held after their connections.
+Cell held_cell(const PodSnapshot& pod) {
+  if (pod.held == nullptr) return {"", "number empty", -1};
+  auto cell = number(pod.held->total());
+  if (pod.held->total() > 0) cell.kind = "number bad";
+  return cell;
+}
+
+std::string held_text(const PodSnapshot& pod) {
+  if (pod.held == nullptr) return "not looked for";
+  if (pod.held->total() == 0) return "0";
+  return fmt::format("{}, for {} at least", pod.held->total(),
+                     human(std::chrono::floor<std::chrono::milliseconds>(pod.held_for())));
+}
+
 std::vector<Cell> counted_cells(const PodSnapshot& pod) {
   const auto stuck = pod.diagnosis.stuck();
   auto stuck_cell = number(stuck);
@@ -214,6 +225,7 @@ std::vector<Cell> counted_cells(const PodSnapshot& pod) {
   const auto& diagnosis = pod.diagnosis;
   return {number(pod.sums.states.of(TcpState::kCloseWait)),
           std::move(stuck_cell),
+          held_cell(pod),
           trend_cell(pod.trend),
           oldest_cell(pod),
           finding(owes_text(diagnosis)),
@@ -279,17 +291,20 @@ void append_node_row(std::string& html, const Shown& shown) {
 std::string totals_text(const Snapshot& snapshot, const Shown& shown) {
   std::size_t leaking = 0;
   std::uint64_t stuck = 0;
+  std::uint64_t held = 0;
   std::size_t unseen = 0;
   for (const auto& pod : snapshot.pods) {
     if (!shown.counts(pod)) {
       ++unseen;
-    } else if (pod.diagnosis.stuck() > 0) {
+    } else if (pod.diagnosis.stuck() + pod.held_sockets() > 0) {
       ++leaking;
       stuck += pod.diagnosis.stuck();
+      held += pod.held_sockets();
     }
   }
-  return fmt::format("{} pods: {} with {} stuck sockets, {} not counted", snapshot.pods.size(),
-                     leaking, stuck, unseen);
+  return fmt::format(
+      "{} pods: {} with {} stuck sockets{}, {} not counted", snapshot.pods.size(), leaking, stuck,
+      held == 0 ? "" : fmt::format(" and {} held after their connections", held), unseen);
 }
 
 void append_notice(std::string& html, const char* classes, std::string_view sentence) {
@@ -335,12 +350,12 @@ std::string features_text(const Features& features) {
   const auto tell = [](const char* name, const std::optional<bool>& feature) {
     return fmt::format("{}: {}", name, !feature ? "not known yet" : *feature ? "yes" : "no");
   };
-  return fmt::format("{}, {}, {}, {}", tell("cgroup ids", features.cgroup_id),
-                     tell("ages from the kernel", features.tcp_info),
-                     tell("namespace cookies", features.netns_cookie),
-                     features.metadata_api
-                         ? tell("names from the API server", features.metadata_api)
-                         : "names from the API server: not asked");
+  return fmt::format(
+      "{}, {}, {}, {}, {}", tell("held sockets", features.held_sockets),
+      tell("cgroup ids", features.cgroup_id), tell("ages from the kernel", features.tcp_info),
+      tell("namespace cookies", features.netns_cookie),
+      features.metadata_api ? tell("names from the API server", features.metadata_api)
+                            : "names from the API server: not asked");
 }
 
 std::string health(const Snapshot* snapshot, const PageFacts& facts) {
@@ -500,6 +515,7 @@ std::string counted_facts(const PodSnapshot& pod) {
   append_fact(html, "Oldest", human(diagnosis.oldest));
   append_fact(html, "Owes", owes_text(diagnosis));
   append_fact(html, "Direction", direction_text(diagnosis));
+  append_fact(html, "Held after the end", held_text(pod));
   append_fact(html, "Unread bytes", std::to_string(diagnosis.unread_bytes));
   append_fact(html, "Entered and left",
               fmt::format("{} and {}, as seen between scans", diagnosis.entered, diagnosis.left));
@@ -534,9 +550,11 @@ std::string sockets_section(const SocketListing* listing) {
   if (listing->sockets.empty()) return "";
   std::vector<std::vector<Cell>> rows;
   rows.reserve(listing->sockets.size());
-  for (const auto& [socket, container, process, owner] : listing->sockets) {
+  for (const auto& listed : listing->sockets) {
+    const auto& [socket, container, process, owner, held] = listed;
     rows.push_back(
         {text(text_of(socket.remote)),
+         text(state_name_of(listed)),
          text(text_of(socket.local)),
          text(name_of(socket.direction)),
          text(name_of(socket.owes)),
@@ -545,18 +563,22 @@ std::string sockets_section(const SocketListing* listing) {
          text(owner ? container + ": " + text_of(*owner) : container),
          text(process ? fmt::format("{}/{}", process->pid, process->comm) : std::string("–"))});
   }
-  return table(listing->cut() ? fmt::format("The {} oldest sockets in CLOSE_WAIT of {}",
-                                            listing->sockets.size(), listing->total)
-                              : std::string("Sockets in CLOSE_WAIT, the oldest first"),
-               {{"Remote", Kind::kText},
-                {"Local", Kind::kText},
-                {"Direction", Kind::kText},
-                {"Owes", Kind::kText},
-                {"Age", Kind::kNumber},
-                {"Unread bytes", Kind::kNumber},
-                {"Container", Kind::kText},
-                {"Process", Kind::kText}},
-               rows);
+  return table(
+      listing->cut()
+          ? fmt::format("The {} oldest sockets in CLOSE_WAIT, or held after it (close), of {}",
+                        listing->sockets.size(), listing->total)
+          : std::string("Sockets in CLOSE_WAIT, or held after it (close), the oldest "
+                        "first"),
+      {{"Remote", Kind::kText},
+       {"State", Kind::kText},
+       {"Local", Kind::kText},
+       {"Direction", Kind::kText},
+       {"Owes", Kind::kText},
+       {"Age", Kind::kNumber},
+       {"Unread bytes", Kind::kNumber},
+       {"Container", Kind::kText},
+       {"Process", Kind::kText}},
+      rows);
 }
 
 }  // namespace

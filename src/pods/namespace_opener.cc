@@ -275,6 +275,16 @@ Result<OpenNamespace> NamespaceOpener::open(const NamespaceLocator& locator) con
   return open_namespace(proc_, locator, access_);
 }
 
+std::optional<ino_t> NamespaceOpener::inode_of(const PodNamespace& space) const {
+  if (access_ == NamespaceAccess::kNamespace) return space.id.inode;
+  const auto* const process = std::get_if<ProcessRef>(&space.at.where);
+  if (process == nullptr) return std::nullopt;
+  const auto proc = open_at(kWorkingDirectory, proc_.c_str(), O_PATH | O_DIRECTORY);
+  if (!proc) return std::nullopt;
+  const auto id = network_namespace_id(proc->get(), process->pid);
+  return id ? std::optional(id->inode) : std::nullopt;
+}
+
 Result<PodNamespaces> NamespaceOpener::open(const Pod& pod,
                                             const std::optional<NamespaceId>& node) const {
   UniqueFd processes;

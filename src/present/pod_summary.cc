@@ -43,8 +43,8 @@ std::vector<const PodSnapshot*> worst_first(const Snapshot& snapshot, const PodF
     if (filter.matches(pod)) pods.push_back(&pod);
   }
   const auto harm = [](const PodSnapshot* pod) {
-    return std::tuple(pod->diagnosis.stuck(), pod->sums.states.of(TcpState::kCloseWait),
-                      pod->diagnosis.oldest);
+    return std::tuple(pod->diagnosis.stuck() + pod->held_sockets(), pod->unclosed(),
+                      std::max<std::chrono::nanoseconds>(pod->diagnosis.oldest, pod->held_for()));
   };
   std::stable_sort(pods.begin(), pods.end(),
                    [&](const PodSnapshot* a, const PodSnapshot* b) { return harm(a) > harm(b); });

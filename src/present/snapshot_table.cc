@@ -64,6 +64,15 @@ std::vector<TableColumn> diagnosis_columns() {
   };
 }
 
+/// Sockets that are held after their connections.
+TableColumn held_column() {
+  return {"HELD", TextTable::Align::kRight,
+          [](const PodSnapshot& pod) {
+            return pod.held == nullptr ? std::string(kUnknown) : std::to_string(pod.held->total());
+          },
+          [](const StateCounts&) { return std::string(); }};
+}
+
 TableColumn owner_column() {
   return {"OTHER OWNER", TextTable::Align::kLeft,
           [](const PodSnapshot& pod) { return owner_text(pod.diagnosis); },
@@ -81,6 +90,9 @@ std::vector<TableColumn> columns_of(const Snapshot& snapshot, const Pods& pods, 
                                     const PodFilter& filter) {
   if (filter.state && filter.state != TcpState::kCloseWait) return {state_column(*filter.state)};
   std::vector<TableColumn> columns = {state_column(TcpState::kCloseWait)};
+  const bool any_held = std::any_of(pods.begin(), pods.end(),
+                                    [](const PodSnapshot* pod) { return pod->held_sockets() > 0; });
+  if (any_held) columns.push_back(held_column());
   for (auto& column : diagnosis_columns()) columns.push_back(std::move(column));
   const bool owned = std::any_of(pods.begin(), pods.end(), [](const PodSnapshot* pod) {
     return !pod->diagnosis.owners.empty();
@@ -143,7 +155,7 @@ std::string snapshot_table(const Snapshot& snapshot, const PodFilter& filter) {
 std::string listing_table(const SocketListing& listing) {
   const bool owned = listing.has_owners();
   TextTable table;
-  for (const auto* const head : {"LOCAL", "REMOTE", "DIRECTION", "OWES"}) {
+  for (const auto* const head : {"STATE", "LOCAL", "REMOTE", "DIRECTION", "OWES"}) {
     table.add_column(head, TextTable::Align::kLeft);
   }
   for (const auto* const head : {"AGE", "UNREAD"}) table.add_column(head, TextTable::Align::kRight);
@@ -151,8 +163,10 @@ std::string listing_table(const SocketListing& listing) {
     table.add_column(head, TextTable::Align::kLeft);
   }
   if (owned) table.add_column("OTHER OWNER", TextTable::Align::kLeft);
-  for (const auto& [socket, container, process, owner] : listing.sockets) {
+  for (const auto& listed : listing.sockets) {
+    const auto& [socket, container, process, owner, is_held] = listed;
     std::vector<std::string> cells{
+        std::string(state_name_of(listed)),
         text_of(socket.local),
         text_of(socket.remote),
         std::string(name_of(socket.direction)),

@@ -25,6 +25,15 @@ void ForeignOwners::find(const Pod& pod, std::span<CloseWaitSocket> sockets, con
   }
 }
 
+std::optional<ForeignOwners::Maker> ForeignOwners::maker_of(std::uint64_t cgroup_id,
+                                                            const Run& run) {
+  if (cgroup_id == kUnknownCgroup) return std::nullopt;
+  if (!looked_) look_at_cgroups(run);
+  const auto* const claim = claim_of(cgroup_id);
+  if (claim == nullptr) return std::nullopt;
+  return Maker{claim->pod, claim->container};
+}
+
 void ForeignOwners::name(std::span<const CloseWaitSocket> sockets,
                          std::chrono::nanoseconds stuck_after, Diagnosis& diagnosis) const {
   std::map<std::pair<std::size_t, ContainerIndex>, OwnerSums> sums;

@@ -13,7 +13,8 @@ void PodHistories::follow(const PodList& list) {
     if (known == entries_.end()) {
       known = entries_
                   .emplace(Key{key.inode, std::string(key.uid), std::string(key.file)},
-                           Entry{.history = CloseWaitHistory(has_followed_)})
+                           Entry{.history = CloseWaitHistory(has_followed_),
+                                 .held = HeldHistory(has_followed_)})
                   .first;
     }
     known->second.missing = 0;
@@ -31,6 +32,11 @@ Trend* PodHistories::trend_of(const Pod& pod) {
 DescriptorHistory* PodHistories::descriptors_of(const Pod& pod) {
   const auto known = entries_.find(key_of(pod));
   return known == entries_.end() ? nullptr : &known->second.descriptors;
+}
+
+HeldHistory* PodHistories::held_of(const Pod& pod) {
+  const auto known = entries_.find(key_of(pod));
+  return known == entries_.end() ? nullptr : &known->second.held;
 }
 
 PodHistories::KeyView PodHistories::key_of(const Pod& pod) {

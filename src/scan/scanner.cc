@@ -20,6 +20,10 @@ constexpr const char* kNoCgroupsInText =
 
 /// Descriptors that leak do so over minutes, and a process is looked at in 2 µs.
 constexpr std::chrono::seconds kDescriptorPace{30};
+/// All open files of the machine, at half a microsecond each.
+constexpr std::chrono::seconds kHeldPace{60};
+/// Of the budget, for each.
+constexpr double kShareBeside = 0.25;
 
 /// Of both, the oldest, as many as are listed.
 void add_oldest(std::vector<CloseWaitSocket>& sockets, std::vector<CloseWaitSocket> others,
@@ -134,11 +138,12 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
       clock_(clock),
       guard_(settings_.patience) {
   reader_->sockets = std::move(sockets);
-  constexpr double kShareOfDescriptors = 0.25;
+  const double share = kShareBeside * settings_.cpu_budget;
   if (settings_.descriptors) {
-    descriptor_watch_.emplace(
-        *settings_.descriptors,
-        ReadingPace(kDescriptorPace, kShareOfDescriptors * settings_.cpu_budget));
+    descriptor_watch_.emplace(*settings_.descriptors, ReadingPace(kDescriptorPace, share));
+  }
+  if (settings_.held_sockets) {
+    held_watch_.emplace(settings_.held_sockets, ReadingPace(kHeldPace, share));
   }
 }
 
@@ -150,20 +155,20 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   const auto cpu_before = clock_.thread_cpu() + guard_.cpu();
   features_.socket_inode = false;
 
+  std::chrono::nanoseconds scan_cpu{};  // without what has a pace of its own
   bool whole = true;
   go_on_ = [&] { return whole = whole && go_on(); };
   guard_.begin_scan();
   opener_.begin_scan();
   if (auto list = list_pods()) {
     read_all(std::move(*list), snapshot);
+    scan_cpu = clock_.thread_cpu() + guard_.cpu() - cpu_before;
+    if (whole) read_beside(snapshot);
     if (!whole) return nullptr;
   } else {
     complain(*snapshot, ScanStage::kDiscovery, list.error());
     snapshot->pods = last_pods_unseen(list.error());
   }
-  const auto scan_cpu = clock_.thread_cpu() + guard_.cpu() - cpu_before;
-  read_beside(snapshot);
-  if (!whole) return nullptr;
 
   snapshot->taken_at = clock_.wall_now();
   snapshot->taken_at_steady = clock_.steady_now();
@@ -183,7 +188,12 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
 
 /// What has a pace of its own.
 void Scanner::read_beside(const std::shared_ptr<Snapshot>& snapshot) {
-  if (!descriptor_watch_) return;
+  if (descriptor_watch_) read_descriptors(snapshot);
+  features_.held_sockets = false;
+  if (held_watch_) read_held(*snapshot);
+}
+
+void Scanner::read_descriptors(const std::shared_ptr<Snapshot>& snapshot) {
   auto failures = descriptor_watch_->update({snapshot, histories_, guard_, go_on_, clock_});
   for (; failures > 0; --failures) count(ScanStage::kNamespace);
   // Told as long as it holds, counted once.
@@ -193,10 +203,28 @@ void Scanner::read_beside(const std::shared_ptr<Snapshot>& snapshot) {
   }
 }
 
+void Scanner::read_held(Snapshot& snapshot) {
+  std::unordered_map<ino_t, std::size_t> homes;
+  for (const auto& claim : claims_) {
+    if (const auto inode = inodes_.find(claim.space); inode != inodes_.end()) {
+      homes.emplace(inode->second, claim.place);
+    }
+  }
+  const auto done = held_watch_->update(
+      {snapshot, histories_, foreign_owners_, guarded_look(snapshot), clock_, homes});
+  if (!done) count(ScanStage::kSockets);
+  features_.held_sockets = !held_watch_->error();
+  if (const auto& error = held_watch_->error()) {
+    snapshot.complaints.push_back(std::string(name_of(ScanStage::kSockets)) +
+                                  ": held sockets are not known: " + error->what);
+  }
+}
+
 /// Such that scans keep to what of the budget the readings beside them leave.
 std::chrono::nanoseconds Scanner::next_interval(std::chrono::nanoseconds scan_cpu) {
   double beside = 0;
   if (descriptor_watch_) beside += descriptor_watch_->pace().rate();
+  if (held_watch_) beside += held_watch_->pace().rate();
   const double left = settings_.cpu_budget / (settings_.cpu_budget - beside);
   return settings_.pacer.after(std::chrono::round<std::chrono::nanoseconds>(left * scan_cpu));
 }
@@ -228,6 +256,7 @@ void Scanner::read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot) 
   claims_.clear();
   host_pods_.clear();
   spread_pods_.clear();
+  inodes_.clear();
   outside_ = false;
   auto node = open_node(list, *snapshot);
   reader_->sockets->begin_scan(node.space ? std::optional(node.space->fd.get()) : std::nullopt);
@@ -313,6 +342,9 @@ void Scanner::read_pod(std::size_t place, Result<PodNamespaces> namespaces, cons
   for (const auto& space : namespaces->own) {
     const bool home = !pod.host_network && &space == &namespaces->own.front();
     claims_.push_back({space.id, !home, place});
+    if (held_watch_) {
+      if (const auto inode = opener_.inode_of(space)) inodes_[space.id] = *inode;
+    }
   }
   if (namespaces->sandboxed) {
     pod.hide(Visibility::kSandboxed,
@@ -436,8 +468,13 @@ NamespaceIdentity Scanner::learn(const SocketReading& reading, const NamespaceId
 
 /// What the pod's containers have not made, another's may have.
 void Scanner::find_foreign(const PodSnapshot& pod, Snapshot& snapshot) {
-  constexpr std::string_view kWhom = "the cgroups of all pods";
-  const auto guarded = [&](std::function<void()> work) {
+  foreign_owners_.find(pod, reader_->tally.pod_close_wait(), guarded_look(snapshot));
+}
+
+/// Looks at cgroups in a thread that may be left behind.
+ForeignOwners::Run Scanner::guarded_look(Snapshot& snapshot) {
+  return [this, &snapshot](std::function<void()> work) {
+    constexpr std::string_view kWhom = "the cgroups of all pods";
     if (!guard_.is_stuck(kWhom)) {
       if (guard_.run(std::move(work), go_on_)) return true;
       guard_.blame(kWhom);
@@ -446,7 +483,6 @@ void Scanner::find_foreign(const PodSnapshot& pod, Snapshot& snapshot) {
              {ErrorKind::kHung, "looking at the cgroups of all pods hangs"});
     return false;
   };
-  foreign_owners_.find(pod, reader_->tally.pod_close_wait(), guarded);
 }
 
 /// Where the kernel names no cgroup, or one that tells nothing as the pod's processes are in

@@ -40,6 +40,7 @@ void PodSnapshot::hide(Visibility why, std::string sentence) {
   sums = {};
   diagnosis = {};
   descriptors.clear();
+  held.reset();
 }
 
 void SnapshotStore::publish(std::shared_ptr<const Snapshot> snapshot) {

@@ -6,6 +6,18 @@
 namespace closewatch {
 namespace {
 
+void list_held(const PodSnapshot& pod, SocketListing& listing) {
+  listing.total += pod.held->total();
+  for (const auto& held : pod.held->sockets) {
+    auto& listed = listing.sockets.emplace_back();
+    listed.socket = held.socket;
+    listed.socket.age += pod.held_ago;
+    listed.container = label_of(pod.containers, held.socket.container);
+    listed.held = true;
+    if (held.pid != 0) listed.process = SocketOwner{held.pid, held.comm, held.socket.container};
+  }
+}
+
 void list_pod(const PodSnapshot& pod, const OwnersOf& owners_of, SocketListing& listing) {
   listing.total += pod.sums.states.of(TcpState::kCloseWait);
   std::vector<std::uint32_t> inodes;
@@ -23,9 +35,14 @@ void list_pod(const PodSnapshot& pod, const OwnersOf& owners_of, SocketListing& 
     const auto owner = owners.by_inode.find(socket.inode);
     if (owner != owners.by_inode.end()) listed.process = owner->second;
   }
+  if (pod.held != nullptr) list_held(pod, listing);
 }
 
 }  // namespace
+
+std::string_view state_name_of(const ListedSocket& listed) {
+  return name_of(listed.held ? TcpState::kClose : TcpState::kCloseWait);
+}
 
 bool SocketListing::has_owners() const {
   return std::any_of(sockets.begin(), sockets.end(),

@@ -26,13 +26,14 @@ struct ScreenColumn {
 
 /// The most important first: a narrow screen lacks the last ones. At 80 columns those up to the
 /// peer are there.
-constexpr std::array<ScreenColumn, 13> kPodColumns = {{{"NAMESPACE/POD", 22, false},
+constexpr std::array<ScreenColumn, 14> kPodColumns = {{{"NAMESPACE/POD", 22, false},
                                                        {"CL_WAIT", 7, true},
                                                        {"STUCK", 6, true},
                                                        {"OLDEST", 6, true},
                                                        {"OWES", 7, false},
                                                        {"DIR", 4, false},
                                                        {"TOP PEER", 21, false},
+                                                       {"HELD", 6, true},
                                                        {"ACCEPT Q", 12, true},
                                                        {"CONTAINER", 16, false},
                                                        {"ESTAB", 6, true},
@@ -41,15 +42,16 @@ constexpr std::array<ScreenColumn, 13> kPodColumns = {{{"NAMESPACE/POD", 22, fal
                                                        {"OTHER OWNER", 36, false}}};
 
 /// Likewise: at 80 columns those up to the process are there.
-constexpr std::array<ScreenColumn, 9> kSocketColumns = {{{"REMOTE", 21, false},
-                                                         {"LOCAL", 21, false},
-                                                         {"OWES", 6, false},
-                                                         {"AGE", 6, true},
-                                                         {"PROCESS", 20, false},
-                                                         {"UNREAD", 7, true},
-                                                         {"DIRECTION", 9, false},
-                                                         {"CONTAINER", 16, false},
-                                                         {"OTHER OWNER", 36, false}}};
+constexpr std::array<ScreenColumn, 10> kSocketColumns = {{{"REMOTE", 21, false},
+                                                          {"LOCAL", 21, false},
+                                                          {"OWES", 6, false},
+                                                          {"AGE", 6, true},
+                                                          {"PROCESS", 20, false},
+                                                          {"UNREAD", 7, true},
+                                                          {"DIRECTION", 9, false},
+                                                          {"STATE", 10, false},
+                                                          {"CONTAINER", 16, false},
+                                                          {"OTHER OWNER", 36, false}}};
 
 /// Text in so many columns; what is too long shows that it was cut.
 std::string fitted(const std::string& text, std::size_t width, bool right = false) {
@@ -119,6 +121,7 @@ std::vector<std::string> pod_cells(const PodSnapshot& pod) {
           owed_text(diagnosis),
           short_direction_text(diagnosis),
           diagnosis.peers.empty() ? "" : printable(diagnosis.peers.front().peer),
+          pod.held == nullptr ? "" : std::to_string(pod.held->total()),
           queue == nullptr ? "" : fmt::format("{}/{}", queue->sockets, limit_text(*queue)),
           printable(container_text(diagnosis)),
           std::to_string(pod.sums.states.of(TcpState::kEstablished)),
@@ -138,6 +141,7 @@ std::vector<std::string> socket_cells(const ListedSocket& listed) {
           printable(process),
           std::to_string(socket.unread_bytes()),
           std::string(name_of(socket.direction)),
+          std::string(state_name_of(listed)),
           printable(listed.container),
           listed.owner ? printable(text_of(*listed.owner)) : ""};
 }
@@ -351,6 +355,7 @@ std::string TopScreen::title(std::chrono::steady_clock::time_point now) const {
 
 std::string TopScreen::summary(std::chrono::steady_clock::time_point now) const {
   std::uint64_t stuck = 0;
+  std::uint64_t held = 0;
   std::size_t leaking = 0;
   std::size_t unseen = 0;
   const auto count = snapshot_ == nullptr ? 0 : snapshot_->pods.size();
@@ -358,12 +363,14 @@ std::string TopScreen::summary(std::chrono::steady_clock::time_point now) const 
     const auto& pod = snapshot_->pods[i];
     const bool counted = Shown(*snapshot_, now).counts(pod);
     if (!counted) ++unseen;
-    if (!counted || pod.diagnosis.stuck() == 0) continue;
+    if (!counted || pod.diagnosis.stuck() + pod.held_sockets() == 0) continue;
     stuck += pod.diagnosis.stuck();
+    held += pod.held_sockets();
     ++leaking;
   }
-  auto text = fmt::format("{} pods: {} with {} stuck, {} not counted   by {}{}", count, leaking,
-                          stuck, unseen, kOrders.at(order_).name, reversed_ ? " reversed" : "");
+  auto text = fmt::format("{} pods: {} with {} stuck{}, {} not counted   by {}{}", count, leaking,
+                          stuck, held == 0 ? "" : fmt::format(" and {} held", held), unseen,
+                          kOrders.at(order_).name, reversed_ ? " reversed" : "");
   if (typing_ || !filter_.empty()) text += fmt::format("   /{}{}", filter_, typing_ ? "_" : "");
   return text;
 }
@@ -396,7 +403,7 @@ void TopScreen::append_pods(std::vector<TopLine>& lines, std::size_t width, std:
     TopLine line;
     if (visibility == Visibility::kVisible) {
       line.text = row_text(kPodColumns, pod_cells(pod), width);
-      if (pod.diagnosis.stuck() > 0) line.style = TopStyle::kAlarm;
+      if (pod.diagnosis.stuck() + pod.held_sockets() > 0) line.style = TopStyle::kAlarm;
     } else {
       const auto name = printable(pod.pod_namespace + "/" + pod.name);
       line.text = fitted(fmt::format("{} not counted ({}): {}", name, reason_of(visibility),
@@ -438,9 +445,10 @@ void TopScreen::append_sockets(std::vector<TopLine>& lines, std::size_t width, s
                      TopStyle::kAlarm});
     return;
   }
-  lines.push_back({fitted(fmt::format("{}: {} of {} sockets in CLOSE_WAIT, the oldest first", name,
-                                      listing.sockets.size(), listing.total),
-                          width)});
+  lines.push_back(
+      {fitted(fmt::format("{}: {} of {} sockets in CLOSE_WAIT, or held after it, the oldest first",
+                          name, listing.sockets.size(), listing.total),
+              width)});
   append_owners(lines, width);
   lines.push_back({row_text(kSocketColumns, heads(kSocketColumns), width), TopStyle::kHead});
   page_ = std::max<std::size_t>(height, lines.size() + 2) - lines.size() - 1;

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <memory>
 #include <string>
 
 #include "closewatch/scan/namesakes.h"
@@ -50,7 +51,7 @@ inline Snapshot sample_snapshot() {
   snapshot.cpu_total = 56ms;
   snapshot.interval = 10s;
   snapshot.errors = {0, 1, 2, 0, 0};
-  snapshot.features = {true, true, false, false, false};
+  snapshot.features = {true, true, false, false, false, true};
   snapshot.engines = {
       {Engine::kInetDiag, ""}, {Engine::kBpf, "unsupported"}, {Engine::kProcfs, "not_tried"}};
   snapshot.node.emplace();
@@ -80,6 +81,13 @@ inline Snapshot sample_snapshot() {
   cart.sums.listeners = {{8080, 3, 128}, {9090, 0, 128}};
   cart.containers = {{"id-app", "app", {}}, {"id-sidecar", "sidecar", {}}};
   cart.diagnosis = sample_diagnosis();
+  auto held = std::make_shared<HeldDiagnosis>();
+  held->containers = {{"app", 30}, {"sidecar", 0}};
+  held->oldest = 45min;
+  held->entered = 31;
+  held->peers = {{Direction::kOutbound, "10.0.0.9:443", 30, 30}};
+  cart.held = std::move(held);
+  cart.held_ago = 20s;
   cart.descriptors = {{"app", 1'260, 4'096, 77, "java", 2h + 15min},
                       {"sidecar", 12, std::nullopt, 78, "envoy", std::nullopt}};
 

@@ -201,7 +201,7 @@ class SchemaTest(DocumentTest):
 
     def test_wrong_pods_are_refused(self):
         def unseen(pod):
-            for key in ("states", "listeners", "close_wait"):
+            for key in ("states", "listeners", "close_wait", "closed_held", "descriptors"):
                 del pod[key]
             pod.update(visible=False, reason="denied", detail="why")
 
@@ -577,7 +577,8 @@ class ScanTest(unittest.TestCase):
                           "DIRECTION", "TOP PEER"], header[:8])  # others may not be visible
         rows = [row for row in rows if row[1] in (self.bad.name, self.worse.name)]
         for row in rows:
-            self.assertRegex(row.pop(4), r"^\d+(\.\d)?s$")
+            self.assertRegex(row.pop(5), r"^\d+(\.\d)?s$")
+            self.assertEqual("close_wait", row.pop(0))
         self.assertEqual([
             ["netns", self.worse.name, "6", "0", "accept:1 read:2 close:3", "inbound:1 outbound:5",
              "[::1]:4001 (3)"],
@@ -589,7 +590,7 @@ class ScanTest(unittest.TestCase):
 
     def test_each_socket_has_a_row(self):
         header, *rows = scan_table("--pod", pod_name(self.worse), "--sockets")
-        self.assertEqual(["LOCAL", "REMOTE", "DIRECTION", "OWES", "AGE", "UNREAD", "CONTAINER",
+        self.assertEqual(["STATE", "LOCAL", "REMOTE", "DIRECTION", "OWES", "AGE", "UNREAD", "CONTAINER",
                           "PROCESS"], header)
         for row in rows:
             self.assertRegex(row.pop(4), r"^\d+(\.\d)?s$")

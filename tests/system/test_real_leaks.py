@@ -21,6 +21,7 @@ LEAKS = HERE / "leaks"
 PYTHON = (sys.executable, "-B")
 # As little as it can be: it is the sockets that matter.
 JAVA = ("java", "-Xmx64m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+LAUNCHERS = {".java": JAVA, ".mjs": ("node",), ".py": PYTHON}
 COUNT = 3  # sockets that each program leaks
 ANSWER_BYTES = 60000  # of closing_server.py, the long one
 REQUEST_BYTES = 20000  # of each of leaving_clients.py
@@ -36,7 +37,7 @@ class Program(contextlib.ExitStack):
 
     def __init__(self, namespace, name, *arguments):
         super().__init__()
-        launcher = JAVA if name.endswith(".java") else PYTHON
+        launcher = LAUNCHERS[pathlib.Path(name).suffix]
         self.comm = pathlib.Path(launcher[0]).name  # the name by which the kernel knows it
         self._file = name
         self._command = [*namespace.entering(), *launcher, str(LEAKS / name),

@@ -26,6 +26,8 @@ enum class Metric : std::uint8_t {
   kUnnamedPods,
   kListenBacklogSockets,
   kListenBacklogLimit,
+  kClosedHeld,
+  kClosedHeldEntered,
   kDescriptorsOpen,
   kDescriptorsLimit,
   kNodeSockets,
@@ -46,7 +48,7 @@ enum class Metric : std::uint8_t {
   kProcessResidentMemory,
   kProcessStartTime,
 };
-inline constexpr std::size_t kMetricCount = 33;
+inline constexpr std::size_t kMetricCount = 35;
 
 struct MetricDescription {
   std::string_view name;

@@ -60,6 +60,10 @@ class NamespaceOpener {
   [[nodiscard]] Result<OpenNamespace> open(const LocatedNamespace& located) const;
   [[nodiscard]] Result<OpenNamespace> open(const NamespaceLocator& locator) const;
 
+  /// The inode number by which the kernel itself knows the namespace, however it is got at; nullopt
+  /// where that cannot be looked at.
+  [[nodiscard]] std::optional<ino_t> inode_of(const PodNamespace& space) const;
+
   /// Which of `pods` has had the namespace from its beginning: that of the oldest process of all
   /// that stand in it, by its place in `pods`. nullopt where that is of no pod, as in a node that
   /// is itself a container (kind, k3d), or where two are of one age. O(processes of the machine),

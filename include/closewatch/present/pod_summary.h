@@ -9,8 +9,9 @@
 /// What is said of a pod in one line, the same in every form that people read. All pure.
 namespace closewatch {
 
-/// The pods that match: most stuck sockets first, then most in CLOSE_WAIT, then the oldest. What
-/// was not counted goes with the healthy. The snapshot must outlive the result.
+/// The pods that match: most sockets that are stuck or held after their connections first, then
+/// most with those in CLOSE_WAIT, then the oldest. What was not counted goes with the healthy. The
+/// snapshot must outlive the result.
 std::vector<const PodSnapshot*> worst_first(const Snapshot& snapshot, const PodFilter& filter);
 
 /// "close" when all sockets owe the same, else "read:2 close:5", in the order of kOwedCalls.

@@ -20,6 +20,9 @@ struct DiagnosisSettings {
   std::chrono::milliseconds stuck_after = std::chrono::minutes(1);
   std::size_t peers = 3;      ///< how many of a pod's peers are named; 0: none, nor the rest
   std::size_t sockets = 500;  ///< how many of a pod's sockets are listed, the oldest first
+  /// Whether sockets are looked for whose connections are over while a process holds them, where
+  /// that can be done.
+  bool held_sockets = true;
 };
 
 /// The label of sockets whose container nobody knows: an empty one would be filled by the scraper.

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -31,6 +32,14 @@ class ForeignOwners {
   /// or kForeignContainer. The first that needs it in a scan has `run` look at the cgroups of all
   /// pods; then O(log cgroups) for a socket. Allocates nothing for one.
   void find(const Pod& pod, std::span<CloseWaitSocket> sockets, const Run& run);
+
+  /// A container of a pod of the snapshot.
+  struct Maker {
+    std::size_t pod = 0;  ///< by its place
+    ContainerIndex container = 0;
+  };
+  /// Whose cgroup it is, after the same look; nullopt when it is no pod's.
+  std::optional<Maker> maker_of(std::uint64_t cgroup_id, const Run& run);
 
   /// Tells whose the sockets with kForeignContainer are, in sum and each of those that are listed.
   void name(std::span<const CloseWaitSocket> sockets, std::chrono::nanoseconds stuck_after,

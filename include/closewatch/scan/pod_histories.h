@@ -10,6 +10,7 @@
 #include "closewatch/pods/pod.h"
 #include "closewatch/scan/close_wait_history.h"
 #include "closewatch/scan/descriptor_history.h"
+#include "closewatch/scan/held_history.h"
 #include "closewatch/scan/trend.h"
 
 namespace closewatch {
@@ -28,6 +29,7 @@ class PodHistories {
   Trend* trend_of(const Pod& pod);
   /// Likewise.
   DescriptorHistory* descriptors_of(const Pod& pod);
+  HeldHistory* held_of(const Pod& pod);
 
  private:
   /// Who a pod is through all scans: its uid, as its name may become known later. Without
@@ -55,6 +57,7 @@ class PodHistories {
     CloseWaitHistory history;
     Trend trend{};
     DescriptorHistory descriptors{};
+    HeldHistory held;
     unsigned missing = 0;  ///< in so many lists since it was last in one
   };
 

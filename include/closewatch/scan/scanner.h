@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -22,6 +23,7 @@
 #include "closewatch/scan/diagnosis.h"
 #include "closewatch/scan/foreign_owners.h"
 #include "closewatch/scan/hang_guard.h"
+#include "closewatch/scan/held_watch.h"
 #include "closewatch/scan/host_tally.h"
 #include "closewatch/scan/pacer.h"
 #include "closewatch/scan/pod_histories.h"
@@ -47,6 +49,8 @@ struct ScanSettings {
   double cpu_budget = 1;
   /// Counts descriptors; nullopt: nobody does.
   std::optional<DescriptorReader> descriptors = std::nullopt;
+  /// Finds sockets whose connections are over; nullptr: nobody does.
+  std::shared_ptr<HeldSocketSource> held_sockets = nullptr;
   /// Takes the place of a source that a pod has held up.
   SourceMaker another_source = [] {
     return fail(ErrorKind::kSystem, "no other source of sockets is known");
@@ -137,6 +141,9 @@ class Scanner {
   void hide_node(Snapshot& snapshot);
   void record_trends(Snapshot& snapshot);
   void read_beside(const std::shared_ptr<Snapshot>& snapshot);
+  void read_descriptors(const std::shared_ptr<Snapshot>& snapshot);
+  void read_held(Snapshot& snapshot);
+  [[nodiscard]] ForeignOwners::Run guarded_look(Snapshot& snapshot);
   [[nodiscard]] std::chrono::nanoseconds next_interval(std::chrono::nanoseconds scan_cpu);
   std::vector<PodSnapshot> last_pods_unseen(const Error& error) const;
   void mark_unseen(PodSnapshot& pod, ScanStage stage, const Error& error);
@@ -154,12 +161,14 @@ class Scanner {
   Features features_;
   PodHistories histories_;
   std::optional<DescriptorWatch> descriptor_watch_;
+  std::optional<HeldWatch> held_watch_;
   // What follows is of one scan.
   std::function<bool()> go_on_;
   std::vector<Claim> claims_;
   std::vector<HostPod> host_pods_;
   std::vector<SpreadPod> spread_pods_;
-  bool outside_ = false;  ///< it has met processes outside our PID namespace
+  std::map<NamespaceId, ino_t> inodes_;  ///< of namespaces, by what they go by here
+  bool outside_ = false;                 ///< it has met processes outside our PID namespace
   // Since the start.
   std::array<std::uint64_t, kScanStageCount> errors_{};
   std::chrono::nanoseconds cpu_total_{};

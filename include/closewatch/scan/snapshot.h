@@ -15,6 +15,7 @@
 #include "closewatch/pods/pod.h"
 #include "closewatch/scan/descriptor_history.h"
 #include "closewatch/scan/diagnosis.h"
+#include "closewatch/scan/held_history.h"
 #include "closewatch/scan/host_tally.h"
 #include "closewatch/scan/socket_tally.h"
 #include "closewatch/scan/trend.h"
@@ -51,7 +52,7 @@ inline constexpr std::array<ScanStage, kScanStageCount> kScanStages = {
     ScanStage::kDecode};
 std::string_view name_of(ScanStage stage);
 
-/// One pod at one moment. `sums`, `diagnosis` and `descriptors` have a meaning only while
+/// One pod at one moment. `sums`, `diagnosis`, `descriptors` and `held` have a meaning only while
 /// `visibility` is kVisible.
 struct PodSnapshot : Pod {
   bool host_network = false;
@@ -62,6 +63,22 @@ struct PodSnapshot : Pod {
   Trend trend;  ///< this scan included
   /// By container, as far as they are known: of the last reading, which may be older than the scan.
   std::vector<ContainerDescriptors> descriptors;
+  /// Its sockets whose connections are over while a process holds them, of the last reading;
+  /// nullptr when there was none: nobody knows.
+  std::shared_ptr<const HeldDiagnosis> held;
+  std::chrono::nanoseconds held_ago{};  ///< how long before the end of the scan that reading was
+
+  /// Such sockets; 0 when nobody knows.
+  [[nodiscard]] std::uint64_t held_sockets() const { return held == nullptr ? 0 : held->total(); }
+
+  /// For how long the oldest of them has been held, at least.
+  [[nodiscard]] std::chrono::nanoseconds held_for() const {
+    return held_sockets() == 0 ? std::chrono::nanoseconds() : held->oldest + held_ago;
+  }
+  /// Sockets that the application has still to close: in CLOSE_WAIT, or held after that.
+  [[nodiscard]] std::uint64_t unclosed() const {
+    return sums.states.of(TcpState::kCloseWait) + held_sockets();
+  }
 
   /// Whether its sockets in this state were counted. In the host's namespace nobody can tell whose
   /// those are that the kernel keeps without a cgroup; they are the node's.
@@ -79,6 +96,7 @@ struct Features {
   std::optional<bool> netns_cookie;  ///< namespaces have a name that is never reused
   std::optional<bool> metadata_api;  ///< the API server tells of pods; nullopt: it is not asked
   bool socket_inode = false;         ///< this scan found containers through /proc/PID/fd instead
+  std::optional<bool> held_sockets = std::nullopt;  ///< sockets without a connection are looked for
 };
 
 /// An engine, and whether it is the one that reads the sockets.

@@ -4,6 +4,7 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "closewatch/pods/socket_owners.h"
@@ -16,9 +17,13 @@ struct ListedSocket {
   std::string container;
   std::optional<SocketOwner> process;  ///< that has it open; nullopt: none is found
   std::optional<PodContainer> owner;   ///< another pod's, where `container` is kOtherPod
+  bool held = false;                   ///< its connection is over, else it is in CLOSE_WAIT
 };
+/// The state of a socket that is listed: "close" or "close_wait".
+std::string_view state_name_of(const ListedSocket& listed);
 
-/// A pod's sockets in CLOSE_WAIT, the oldest first: all, or as many as the snapshot keeps.
+/// A pod's sockets in CLOSE_WAIT, and those that are held after that, the oldest first: all, or as
+/// many as the snapshot keeps.
 struct SocketListing {
   std::string pod_namespace;
   std::string pod;

@@ -1,9 +1,9 @@
 #pragma once
 
-// The parts of the kernel's types that the walk touches. Clang notes each access, and libbpf moves
-// it to where the running kernel has the field (CO-RE), so order and size mean nothing here; names
-// do. Sources: include/net/sock.h, inet_hashtables.h, inet_timewait_sock.h, net_namespace.h of
-// Linux 6.1 to 6.18.
+// The parts of the kernel's types that the programs touch. Clang notes each access, and libbpf
+// moves it to where the running kernel has the field (CO-RE), so order and size mean nothing here;
+// names do. Sources: include/net/sock.h, inet_hashtables.h, inet_timewait_sock.h, net_namespace.h
+// of Linux 6.1 to 6.18.
 
 typedef unsigned char __u8;
 typedef unsigned short __u16;
@@ -93,7 +93,10 @@ struct inode {
   unsigned long i_ino;
   void* i_private;
 };
-struct socket;
+struct sock;
+struct socket {
+  struct sock* sk;
+};
 struct socket_alloc {
   struct inode vfs_inode;
 };
@@ -112,12 +115,15 @@ struct sock {
   struct socket* sk_socket;
   struct sock_cgroup_data sk_cgrp_data;
   __u8 sk_userlocks;  // half of a byte until 6.7
+  __u8 sk_shutdown;
+  __u16 sk_protocol;
   __u32 sk_ack_backlog;
   __u32 sk_max_ack_backlog;
 };
 struct inet_sock {
   unsigned long inet_flags;  // since 6.6
   __u8 transparent;          // one bit, until then
+  __be16 inet_sport;
 };
 struct tcp_sock {
   __u32 rcv_nxt;
@@ -142,6 +148,7 @@ struct mptcp_subflow_context {
 struct mptcp_sock {
   __u32 last_ack_recv;  // since 6.10
   __u32 token;
+  __u64 ack_seq;
   struct list_head conn_list;
   struct sock* first;
 };
@@ -156,8 +163,30 @@ struct fdtable {
 struct files_struct {
   struct fdtable* fdt;
 };
+struct upid {
+  int nr;
+};
+struct pid {
+  unsigned int level;
+  struct upid numbers[1];
+};
 struct task_struct {
   struct files_struct* files;
+  struct task_struct* group_leader;
+  struct pid* thread_pid;
+  char comm[16];
+};
+
+// Made for programs that go through all open files, of kernel/bpf/task_iter.c.
+struct seq_file;
+struct bpf_iter_meta {
+  struct seq_file* seq;
+};
+struct bpf_iter__task_file {
+  struct bpf_iter_meta* meta;
+  struct task_struct* task;
+  __u32 fd;
+  struct file* file;
 };
 
 #pragma clang attribute pop

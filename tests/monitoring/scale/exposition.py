@@ -30,7 +30,7 @@ class Shape:
 
     def series_of_pod(self):
         """Of a healthy one: states, sums and stuck by container, seven of its own, two for each port."""
-        return len(STATES) + self.containers * (len(OWED) + 3) + 6 + 2 * self.ports
+        return len(STATES) + self.containers * (len(OWED) + 4) + 7 + 2 * self.ports
 
     def series_of_agent(self):
         """What does not grow with the pods."""
@@ -84,12 +84,14 @@ class Pod:
                 value = self.held if container == 0 and (direction, owes) == ("outbound", "close") else 0
                 yield ("closewatch_close_wait_sockets", {**mine, "direction": direction, "owes": owes}, value)
             yield "closewatch_close_wait_stuck_sockets", mine, stuck if container == 0 else 0
+            yield "closewatch_closed_held_sockets", mine, 0
             yield "closewatch_descriptors_open", mine, 20 + self.busy + (self.held if container == 0 else 0)
             yield "closewatch_descriptors_limit", mine, 1048576
         yield "closewatch_close_wait_oldest_seconds", self.who, self.entered * SCRAPE_SECONDS if stuck else 0
         yield "closewatch_close_wait_unread_bytes", self.who, 0
         yield "closewatch_close_wait_entered_total", self.who, self.entered
         yield "closewatch_close_wait_left_total", self.who, self.left
+        yield "closewatch_closed_held_entered_total", self.who, 0
         if stuck:
             yield "closewatch_close_wait_peer_sockets", {**self.who, "direction": "outbound", "peer": "10.0.0.9:443"}, stuck
         yield "closewatch_pod_visible", {**self.who, "reason": ""}, 1
@@ -111,7 +113,7 @@ def agent_samples(tick, dice):
     for stage in ("discovery", "metadata", "namespace", "sockets", "decode"):
         yield "closewatch_scan_errors_total", {"stage": stage}, 0
     yield "closewatch_hung_reads", {}, 0
-    for feature in ("cgroup_id", "tcp_info", "netns_cookie", "metadata_api", "socket_inode"):
+    for feature in ("cgroup_id", "tcp_info", "netns_cookie", "metadata_api", "socket_inode", "held_sockets"):
         yield "closewatch_feature_enabled", {"feature": feature}, 1
     for engine, reason in (("inet_diag", ""), ("bpf", "not_tried"), ("procfs", "not_tried")):
         yield "closewatch_engine_in_use", {"engine": engine, "reason": reason}, 0 if reason else 1

@@ -132,7 +132,7 @@ TEST(ListingJson, HasEachSocket) {
   const auto snapshot = sample_snapshot();
   const auto whole =
       boost::json::parse(listing_json(snapshot, sample_listing(snapshot, "java"))).as_object();
-  EXPECT_EQ(whole.at("total").to_number<int>(), 1201);
+  EXPECT_EQ(whole.at("total").to_number<int>(), 1231);
   EXPECT_TRUE(whole.at("cut").as_bool());
   const auto& sockets = whole.at("sockets").as_array();
   ASSERT_EQ(sockets.size(), 2U);
@@ -145,28 +145,33 @@ TEST(ListingJson, HasEachSocket) {
 
 TEST(ListingTable, HasEverythingThatSsGaveAndMore) {
   const auto snapshot = sample_snapshot();
-  EXPECT_EQ(listing_table(sample_listing(snapshot, "java")),
-            "LOCAL           REMOTE        DIRECTION  OWES      AGE  UNREAD  CONTAINER  PROCESS\n"
-            "10.1.2.3:40000  10.0.0.9:443  outbound   close   2h03m       0  app        77/java\n"
-            "10.1.2.3:40000  10.0.0.9:443  inbound    accept   5.0s     100  unknown    -\n");
+  EXPECT_EQ(
+      listing_table(sample_listing(snapshot, "java")),
+      "STATE       LOCAL           REMOTE        DIRECTION  OWES      AGE  UNREAD  CONTAINER  "
+      "PROCESS\n"
+      "close_wait  10.1.2.3:40000  10.0.0.9:443  outbound   close   2h03m       0  app        "
+      "77/java\n"
+      "close_wait  10.1.2.3:40000  10.0.0.9:443  inbound    accept   5.0s     100  unknown    "
+      "-\n");
 }
 
 TEST(SnapshotTable, ShowsTheWorstFirstAndTheNodeLast) {
-  EXPECT_EQ(snapshot_table(sample_snapshot(), {}),
-            "NAMESPACE    POD           CLOSE_WAIT  STUCK  OLDEST  OWES                          "
-            "DIRECTION                  TOP PEER             ESTABLISHED  LISTEN  NOT VISIBLE\n"
-            "shop         cart-0              1201   1000   2h03m  accept:1 read:100 close:1100  "
-            "inbound:101 outbound:1100  10.0.0.9:443 (1000)           17       2\n"
-            "kube-system  proxy                  -      -       -                                "
-            "                                                          -       -  host_network\n"
-            "shop         web-0                  -      -       -                                "
-            "                                                          -       -  no_process\n"
-            "shop         web-0                  0      0                                        "
-            "                                                          5       0\n"
-            "unknown      uid-nameless           -      -       -                                "
-            "                                                          -       -  denied\n"
-            "-            [node]                 0                                               "
-            "                                                          9       4\n");
+  EXPECT_EQ(
+      snapshot_table(sample_snapshot(), {}),
+      "NAMESPACE    POD           CLOSE_WAIT  HELD  STUCK  OLDEST  OWES                          "
+      "DIRECTION                  TOP PEER             ESTABLISHED  LISTEN  NOT VISIBLE\n"
+      "shop         cart-0              1201    30   1000   2h03m  accept:1 read:100 close:1100  "
+      "inbound:101 outbound:1100  10.0.0.9:443 (1000)           17       2\n"
+      "kube-system  proxy                  -     -      -       -                                "
+      "                                                          -       -  host_network\n"
+      "shop         web-0                  -     -      -       -                                "
+      "                                                          -       -  no_process\n"
+      "shop         web-0                  0     -      0                                        "
+      "                                                          5       0\n"
+      "unknown      uid-nameless           -     -      -       -                                "
+      "                                                          -       -  denied\n"
+      "-            [node]                 0                                                     "
+      "                                                          9       4\n");
 }
 
 TEST(SnapshotTable, HasNoCountOfAHostNetworkPodsRemains) {

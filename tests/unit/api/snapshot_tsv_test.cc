@@ -63,7 +63,8 @@ TEST(PodsTsv, HasAHeaderThatReadersRelyOn) {
             "established\tsyn_sent\tsyn_recv\tfin_wait1\tfin_wait2\ttime_wait\tclose\tclose_wait\t"
             "last_ack\tlisten\tclosing\tstuck\toldest_seconds\towes_accept\towes_read\t"
             "owes_close\tinbound\toutbound\tunread_bytes\tentered_total\tleft_total\t"
-            "containers\tpeers\towners\tdescriptors");
+            "containers\tpeers\towners\tclosed_held\tclosed_held_oldest_seconds\t"
+            "closed_held_entered_total\tclosed_held_containers\tdescriptors");
 }
 
 TEST(PodsTsv, HasTheDiagnosisOfAPod) {
@@ -91,7 +92,9 @@ TEST(PodsTsv, HasTheDiagnosisOfAPod) {
           Pair("peers",
                "outbound/10.0.0.9:443/1000/950 inbound/[fd00::7]/60/0 inbound/other/41/0 "
                "outbound/other/100/50"),
-          Pair("owners", ""),
+          Pair("owners", ""), Pair("closed_held", "30"),
+          Pair("closed_held_oldest_seconds", "2720.000"), Pair("closed_held_entered_total", "31"),
+          Pair("closed_held_containers", "app/30 sidecar/0"),
           Pair("descriptors", "app/1260/4096/8100/77/java sidecar/12///78/envoy")));
 }
 
@@ -125,15 +128,16 @@ TEST(PodsTsv, LeavesOutWhatNobodyKnowsOfAHostNetworkPod) {
 }
 
 TEST(SocketsTsv, HasEachSocketAndHowManyThereAre) {
-  EXPECT_EQ(sockets_tsv(sample_listing(testing::ambient_snapshot(), "ja\tva")),
-            "local\tremote\tdirection\towes\tage_seconds\tunread_bytes\tcontainer\tinode\tpid\t"
-            "process\towner_namespace\towner_pod\towner_container\n"
-            "10.1.2.3:40000\t10.0.0.9:443\toutbound\tclose\t7380.000\t0\tapp\t4711\t77\tja?va"
-            "\t\t\t\n"
-            "10.1.2.3:40000\t10.0.0.9:443\tinbound\taccept\t5.000\t100\tother_pod\t0\t\t"
-            "\tdebug\tshell\tsh\n"
-            "#total\t1201\n"
-            "#end\t2\n");
+  EXPECT_EQ(
+      sockets_tsv(sample_listing(testing::ambient_snapshot(), "ja\tva")),
+      "state\tlocal\tremote\tdirection\towes\tage_seconds\tunread_bytes\tcontainer\tinode\tpid\t"
+      "process\towner_namespace\towner_pod\towner_container\n"
+      "close_wait\t10.1.2.3:40000\t10.0.0.9:443\toutbound\tclose\t7380.000\t0\tapp\t4711\t77\tja?va"
+      "\t\t\t\n"
+      "close_wait\t10.1.2.3:40000\t10.0.0.9:443\tinbound\taccept\t5.000\t100\tother_pod\t0\t\t"
+      "\tdebug\tshell\tsh\n"
+      "#total\t1231\n"
+      "#end\t2\n");
 }
 
 TEST(SocketsTsv, TellsWhyThereAreNone) {

@@ -113,7 +113,7 @@ TEST_F(RoutesTest, WritesAPageOncePerSnapshotHoweverManyAsk) {
   };
   for (int i = 0; i < 50; ++i) {
     EXPECT_FALSE(ask("/").packed.empty());
-    EXPECT_THAT(ask("/page/pods/shop/cart-0").body, HasSubstr("of 1201"));
+    EXPECT_THAT(ask("/page/pods/shop/cart-0").body, HasSubstr("of 1231"));
   }
   EXPECT_EQ(owners_asked_, 1);
 
@@ -121,7 +121,7 @@ TEST_F(RoutesTest, WritesAPageOncePerSnapshotHoweverManyAsk) {
   next.pods[1].sums.states.add(TcpState::kCloseWait);
   store_.publish(std::make_shared<const Snapshot>(next));
   EXPECT_THAT(ask("/").body, HasSubstr(">1202<"));
-  EXPECT_THAT(ask("/page/pods/shop/cart-0").body, HasSubstr("of 1202"));
+  EXPECT_THAT(ask("/page/pods/shop/cart-0").body, HasSubstr("of 1232"));
   EXPECT_EQ(owners_asked_, 2);
 
   clock_.steady = next.taken_at_steady + 4 * next.interval;
@@ -174,7 +174,7 @@ TEST_F(RoutesTest, AnswersTheApiFromTheLastSnapshot) {
   EXPECT_THAT(pods.body, HasSubstr(R"("pod":"cart-0")"));
   const auto sockets = get("/api/v1/pods/shop/cart-0/sockets");
   EXPECT_EQ(sockets.status, 200U);
-  EXPECT_THAT(sockets.body, HasSubstr(R"("total":1201,"cut":true)"));
+  EXPECT_THAT(sockets.body, HasSubstr(R"("total":1231,"cut":true)"));
   EXPECT_EQ(get("/api/v1/pods/shop/none/sockets").status, 404U);
   EXPECT_EQ(get("/api/v1/pods/shop/cart-0").status, 404U);
   EXPECT_EQ(get("/api/v2/pods").status, 404U);

@@ -54,7 +54,7 @@ TEST(OverviewPage, TellsAPodInARowWithoutAnyScript) {
   snapshot.pods[1].trend.record(snapshot.taken_at_steady, 1201, 30s);
   EXPECT_EQ(
       row_of(overview(snapshot), "uid-cart"),
-      "cart-0shop · StatefulSet cart|1201|1000|~|2h03m|accept:1 read:100 close:1100|"
+      "cart-0shop · StatefulSet cart|1201|1000|30|~|2h03m|accept:1 read:100 close:1100|"
       "inbound:101 outbound:1100|10.0.0.9:443 (1000)|app|1260 of 4096 full in 2h15m|3 of 128 :8080|17|");
 }
 
@@ -82,7 +82,9 @@ TEST(OverviewPage, SaysWhatIsNotCountedAndWhyAndGivesItNoNumber) {
   const auto page = overview(sample_snapshot());
   EXPECT_EQ(row_of(page, "uid-nameless"),
             "uid-namelessunknown|not counted (denied): CAP_SYS_ADMIN is missing|");
-  EXPECT_THAT(page, HasSubstr("5 pods: 1 with 1000 stuck sockets, 3 not counted"));
+  EXPECT_THAT(
+      page,
+      HasSubstr("5 pods: 1 with 1000 stuck sockets and 30 held after their connections, 3 not"));
 }
 
 TEST(OverviewPage, ShowsNoCountsOfAStaleSnapshot) {
@@ -152,12 +154,15 @@ TEST(OverviewPage, AHealthyPodsLineLiesAtTheBottom) {
 TEST(PodPage, TellsAllOfAPod) {
   const auto page = page_of(sample_snapshot(), "shop", "cart-0");
   EXPECT_THAT(page, HasSubstr("<h1>shop/cart-0</h1>"));
-  EXPECT_THAT(page, HasSubstr("The 2 oldest sockets in CLOSE_WAIT of 1201"));
   EXPECT_THAT(page,
-              HasSubstr("<th scope=\"row\">10.0.0.9:443</th><td class=\"breaks\">10.1.2.3:40000"
-                        "</td><td class=\"breaks\">outbound</td><td class=\"breaks\">close</td>"
-                        "<td class=\"number\">2h03m</td><td class=\"number\">0</td>"
-                        "<td class=\"breaks\">app</td>"));
+              HasSubstr("The 2 oldest sockets in CLOSE_WAIT, or held after it (close), of 1231"));
+  EXPECT_THAT(
+      page,
+      HasSubstr(
+          "<th scope=\"row\">10.0.0.9:443</th><td class=\"breaks\">close_wait</td><td class=\"breaks\">10.1.2.3:40000"
+          "</td><td class=\"breaks\">outbound</td><td class=\"breaks\">close</td>"
+          "<td class=\"number\">2h03m</td><td class=\"number\">0</td>"
+          "<td class=\"breaks\">app</td>"));
   EXPECT_THAT(page, HasSubstr("77/&lt;b&gt;java&lt;/b&gt;"));
   EXPECT_THAT(page, HasSubstr("1300 and 99, as seen between scans"));
   EXPECT_THAT(page, HasSubstr("<th scope=\"row\">9090</th>"));

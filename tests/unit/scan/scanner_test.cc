@@ -11,6 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "closewatch/kernel/held_sockets.h"
 #include "closewatch/scan/socket_listing.h"
 
 namespace closewatch {
@@ -966,6 +967,86 @@ TEST_F(ScannerTest, AFirstListWithErrorsMakesNoLaterPodNewborn) {
 TEST_F(ScannerTest, AScanThatIsToldToStopIsDropped) {
   int asked = 0;
   EXPECT_EQ(scanner_.scan([&] { return ++asked < 2; }), nullptr);
+}
+
+/// Tells what the test put in.
+class FakeHeld final : public HeldSocketSource {
+ public:
+  Result<std::vector<HeldSocket>> read() override {
+    ++readings;
+    return answer;
+  }
+
+  Result<std::vector<HeldSocket>> answer = std::vector<HeldSocket>();
+  int readings = 0;
+};
+
+class HeldScannerTest : public ScannerTest {
+ protected:
+  static HeldSocket in(ino_t space, std::uint64_t cookie) {
+    HeldSocket held;
+    held.space = static_cast<std::uint32_t>(space);
+    held.row.cookie = cookie;
+    held.row.inode = 4711;
+    return held;
+  }
+  std::shared_ptr<const Snapshot> scan() {
+    return scanner_.scan([] { return true; });
+  }
+
+  std::shared_ptr<FakeHeld> held_ = std::make_shared<FakeHeld>();
+  Scanner scanner_{
+      std::make_unique<FakePods>(pods_),
+      NamespaceOpener(proc_.path()),
+      SocketOwners(proc_.path()),
+      std::make_unique<FakeSockets>(sockets_, clock_),
+      {.pacer = Pacer(10s, 0.01), .diagnosis = {}, .cpu_budget = 0.01, .held_sockets = held_},
+      clock_};
+};
+
+TEST_F(HeldScannerTest, HeldSocketsAreThePodsInWhoseNamespaceTheyAre) {
+  held_->answer = std::vector{in(inode("cart-ns"), 1), in(inode("cart-ns"), 2),
+                              in(inode("host"), 3), in(12345, 4)};
+  const auto snapshot = scan();
+  EXPECT_EQ(pod(*snapshot, "cart").held_sockets(), 2U);
+  ASSERT_NE(pod(*snapshot, "api").held, nullptr);
+  EXPECT_EQ(pod(*snapshot, "api").held_sockets(), 0U);
+  EXPECT_EQ(snapshot->features.held_sockets, true);
+  EXPECT_EQ(pod(*snapshot, "cart").unclosed(), 4U);
+}
+
+TEST_F(HeldScannerTest, HeldSocketsAreLookedForAtAPaceOfTheirOwn) {
+  scan();
+  clock_.steady += 10s;
+  add_pod("late", 30, "late-ns");
+  const auto soon = scan();
+  EXPECT_EQ(held_->readings, 1);
+  ASSERT_NE(pod(*soon, "cart").held, nullptr);
+  EXPECT_EQ(pod(*soon, "cart").held_ago, clock_.steady - pod(*soon, "cart").held->read_at);
+  EXPECT_EQ(pod(*soon, "late").held, nullptr);  // nobody has looked at it yet
+  clock_.steady += 50s;
+  const auto later = scan();
+  EXPECT_EQ(held_->readings, 2);
+  EXPECT_NE(pod(*later, "late").held, nullptr);
+}
+
+TEST_F(HeldScannerTest, WhatCannotBeReadHasNoNumbers) {
+  scan();
+  held_->answer = fail(ErrorKind::kOverLimit, "too many");
+  clock_.steady += 60s;
+  for (int i = 0; i < 2; ++i) {
+    const auto snapshot = scan();
+    EXPECT_EQ(pod(*snapshot, "cart").held, nullptr);
+    EXPECT_EQ(snapshot->features.held_sockets, false);
+    EXPECT_EQ(errors(*snapshot, ScanStage::kSockets), 1U);
+    EXPECT_THAT(snapshot->complaints, ElementsAre(HasSubstr("too many")));
+  }
+}
+
+TEST_F(HeldScannerTest, APodThatIsNotVisibleHasNoNumbers) {
+  sockets_.failures.emplace(inode("cart-ns"), Error{ErrorKind::kInterrupted, "changed"});
+  held_->answer = std::vector{in(inode("cart-ns"), 1)};
+  EXPECT_EQ(pod(*scan(), "cart").held, nullptr);
 }
 
 }  // namespace

@@ -27,7 +27,7 @@ TEST(FindNamesakes, FindsAllOfANameAndNoOthers) {
 TEST(ListSockets, TellsContainerAndProcess) {
   const auto snapshot = sample_snapshot();
   const auto listing = list_sockets(find_namesakes(snapshot, "shop", "cart-0"), owners);
-  EXPECT_EQ(listing.total, 1201U);
+  EXPECT_EQ(listing.total, 1231U);
   EXPECT_TRUE(listing.cut());
   ASSERT_EQ(listing.sockets.size(), 2U);
   EXPECT_EQ(listing.sockets[0].container, "app");

@@ -77,7 +77,8 @@ TEST_F(TopScreenTest, ShowsThePodsTheWorstFirstAt80By24) {
   ASSERT_THAT(shown, SizeIs(kHeight));
   EXPECT_THAT(shown[0].text,
               StartsWith("closewatch top - agent at :10088 - scanned 4 s ago, every 10 s"));
-  EXPECT_THAT(shown[1].text, StartsWith("5 pods: 1 with 1000 stuck, 3 not counted   by worst"));
+  EXPECT_THAT(shown[1].text,
+              StartsWith("5 pods: 1 with 1000 stuck and 30 held, 3 not counted   by worst"));
   EXPECT_EQ(shown[2].text,
             "NAMESPACE/POD           CL_WAIT  STUCK OLDEST OWES    DIR  TOP PEER             ");
   EXPECT_EQ(shown[3].text,
@@ -209,7 +210,7 @@ TEST_F(TopScreenTest, DrillsIntoThePodsSocketsAndBack) {
         return owners;
       }));
   const auto shown = lines(100);
-  EXPECT_THAT(shown[2].text, StartsWith("shop/cart-0: 2 of 1201 sockets in CLOSE_WAIT"));
+  EXPECT_THAT(shown[2].text, StartsWith("shop/cart-0: 2 of 1231 sockets in CLOSE_WAIT, or held"));
   EXPECT_THAT(shown[4].text, StartsWith("10.0.0.9:443"));
   EXPECT_THAT(shown[4].text, AllOf(HasSubstr("10.1.2.3:40000"), HasSubstr("2h03m"),
                                    HasSubstr("77/java"), HasSubstr("outbound")));
