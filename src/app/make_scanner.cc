@@ -52,16 +52,16 @@ Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
   std::vector<std::string> notes;
   auto held = config.diagnosis.held_sockets ? make_held_sockets(notes, chosen->details) : nullptr;
   const auto most = chosen->engine == Engine::kBpf ? kManyNamespaces : kFewNamespaces;
-  ScanSettings settings{Pacer(config.scan.interval, config.scan.cpu_budget,
-                              config.scan.longest_interval()),
-                        config.diagnosis,
-                        !as_text,
-                        std::move(chosen->engines),
-                        patience_at(config.scan.interval),
-                        config.scan.cpu_budget,
-                        DescriptorReader(config.paths.proc, access),
-                        std::move(held),
-                        [engine = chosen->engine] { return make_another(engine); }};
+  ScanSettings settings{
+      Pacer(config.scan.interval, config.scan.cpu_budget, config.scan.longest_interval()),
+      config.diagnosis,
+      !as_text,
+      std::move(chosen->engines),
+      patience_at(config.scan.interval),
+      config.scan.cpu_budget,
+      DescriptorReader(config.paths.proc, access),
+      std::move(held),
+      [engine = chosen->engine] { return make_another(engine); }};
   return MadeScanner{
       std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc, access, most),
                                 SocketOwners(config.paths.proc), std::move(chosen->source),

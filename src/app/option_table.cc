@@ -208,7 +208,7 @@ Result<void> set_log_format(Config& config, std::string_view text) {
   return choose(config.log.format, text, kFormat, kChoices);
 }
 
-constexpr std::array<Option, 21> kOptions = {{
+constexpr auto kOptions = std::to_array<Option>({
     {"scan.interval", kInterval, "10s",
      "Time between the starts of two scans, as long as they stay under the budget.", set_interval},
     {"scan.cpu_budget", kBudget, "0.01",
@@ -279,7 +279,7 @@ constexpr std::array<Option, 21> kOptions = {{
      set_telemetry_path},
     {"log.level", kLevel, "info", "The least severe messages to log.", set_log_level},
     {"log.format", kFormat, "text", "How to log, on standard error.", set_log_format},
-}};
+});
 
 }  // namespace
 

@@ -1,9 +1,10 @@
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <optional>
 
-#include "closewatch/scan/pacer.h"
+#include "closewatch/base/seconds.h"
 
 namespace closewatch {
 
@@ -12,7 +13,8 @@ namespace closewatch {
 class ReadingPace {
  public:
   /// `share`: CPU seconds per second that it may cost.
-  ReadingPace(std::chrono::nanoseconds interval, double share) : pacer_(interval, share) {}
+  ReadingPace(std::chrono::nanoseconds interval, double share)
+      : interval_(interval), share_(share) {}
 
   [[nodiscard]] bool is_due(std::chrono::steady_clock::time_point now) const {
     return !last_ || now - *last_ >= wait_ - kSlack;
@@ -21,7 +23,9 @@ class ReadingPace {
   void read(std::chrono::steady_clock::time_point now, std::chrono::nanoseconds cpu) {
     last_ = now;
     cpu_ = cpu;
-    wait_ = pacer_.after(cpu);
+    const std::chrono::duration<double> due(seconds(cpu) / share_);
+    wait_ =
+        std::max<std::chrono::nanoseconds>(interval_, std::chrono::ceil<std::chrono::seconds>(due));
   }
   /// CPU seconds per second that it costs at this pace.
   [[nodiscard]] double rate() const {
@@ -35,7 +39,8 @@ class ReadingPace {
   /// Scans begin a moment earlier or later than every so many seconds.
   static constexpr std::chrono::seconds kSlack{1};
 
-  Pacer pacer_;
+  std::chrono::nanoseconds interval_;
+  double share_;
   std::optional<std::chrono::steady_clock::time_point> last_;
   std::chrono::nanoseconds cpu_{};
   std::chrono::nanoseconds wait_{};

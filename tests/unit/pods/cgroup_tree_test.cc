@@ -196,7 +196,7 @@ TEST(FindPods, LooksIntoNoContainerOfAUsers) {
   const FakeTree tree({{"cgroup.controllers", ""},
                        {"system.slice/engine.service/" + kContainerA + "/below/deeper/", ""}});
   constexpr std::size_t kAbove = 3;  // the root, the slice, the service
-  EXPECT_THAT(find_pods(tree.path(), kAbove)->errors, IsEmpty());
+  EXPECT_THAT(CgroupTree(tree.path(), 0, kAbove).find_pods()->errors, IsEmpty());
 }
 
 TEST(FindPods, SaysThatItHasNotLookedEverywhere) {

@@ -1000,7 +1000,7 @@ class HeldScannerTest : public ScannerTest {
       NamespaceOpener(proc_.path()),
       SocketOwners(proc_.path()),
       std::make_unique<FakeSockets>(sockets_, clock_),
-      {.pacer = Pacer(10s, 0.01), .diagnosis = {}, .cpu_budget = 0.01, .held_sockets = held_},
+      {.pacer = Pacer(10s, 0.01, 60s), .diagnosis = {}, .cpu_budget = 0.01, .held_sockets = held_},
       clock_};
 };
 
