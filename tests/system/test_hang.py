@@ -33,6 +33,12 @@ time.sleep(100000)
 """
 
 
+def options(cgroup, logs):
+    """For an agent that finds pods below `cgroup`, and their names, if any, in `logs`."""
+    return ("--pods.discovery", "kubernetes", "--paths.cgroup", str(cgroup), "--metadata.source", "logs",
+            "--paths.pod_logs", str(logs), "--paths.container_logs", str(logs))
+
+
 def visibility(agent):
     """Of each pod in a fresh scan why it is not visible; None where it is."""
     return {dict(labels)["pod"]: None if value else dict(labels)["reason"]
@@ -127,9 +133,7 @@ class MmapLockTest(DeadFileSystemTest):
         wait_for(lambda: state_of(process.pid) == "D", "the process to hang")
 
     def test_all_pods_are_counted_and_the_agent_ends(self):
-        agent = Agent(
-            "--pods.discovery", "kubernetes", "--paths.cgroup", self.pods.cgroup, "--metadata.source", "logs",
-            "--paths.pod_logs", str(self.directory), "--paths.container_logs", str(self.directory))
+        agent = Agent(*options(self.pods.cgroup, self.directory))
         self.enterContext(agent)
         self.enterContext(cleaned_up(self.end_file_system))
         agent.wait_until_ready()
@@ -177,10 +181,8 @@ class UnforeseenTest(unittest.TestCase):
         file.rename(self.tree.procs)
         os.close(fifo)
 
-    def start(self, *options):
-        agent = self.enterContext(Agent(
-            "--pods.discovery", "kubernetes", "--paths.cgroup", str(self.tree.root), "--metadata.source", "logs",
-            "--paths.pod_logs", str(self.directory), "--paths.container_logs", str(self.directory), *options))
+    def start(self, *extra):
+        agent = self.enterContext(Agent(*options(self.tree.root, self.directory), *extra))
         agent.wait_until_ready()
         return agent
 
@@ -203,6 +205,28 @@ class UnforeseenTest(unittest.TestCase):
                 self.tree.procs.write_text(self.tree.pid, encoding="ascii")
 
 
+class AskedTest(unittest.TestCase):
+    """Somebody asks for the sockets of a pod that has begun to hang since the last scan."""
+
+    def test_nobody_else_waits_for_the_answer(self):
+        pods = self.enterContext(RunningPods("asked"))
+        leaks = pods.start(
+            HANGING, "sh", "-c", 'ip link set lo up && exec "$0" "$@"', sys.executable, "-B", HERE / "hold_close_wait.py",
+            "inbound,close,127.0.0.1,8080,3,0", stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.enterContext(leaks.stdin)
+        self.assertEqual("ready\n", self.enterContext(leaks.stdout).readline())
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        tree = PlainTree(pods, directory)
+        agent = self.enterContext(Agent(*options(tree.root, directory), "--scan.interval", "10m"))
+        agent.wait_until_ready()
+        tree.procs.unlink()
+        os.mkfifo(tree.procs)  # whoever opens it waits for somebody to write
+        listed = agent.get_json(f"/api/v1/pods/unknown/{HANGING}/sockets")
+        self.assertEqual([None] * 3, [socket.get("process") for socket in listed["sockets"]])
+        self.assertEqual(200, agent.get("/healthz").status)
+        self.assertEqual(0, agent.stop())
+
+
 class UnkillableTest(DeadFileSystemTest):
     """What is read of a pod does not return, and the kernel does not let go of whoever reads it."""
 
@@ -211,10 +235,6 @@ class UnkillableTest(DeadFileSystemTest):
         require("mount", "unshare")
         pods = self.enterContext(RunningPods("kept", [HEALTHY, HANGING]))
         self.tree = PlainTree(pods, self.directory)
-
-    def options(self):
-        return ("--pods.discovery", "kubernetes", "--paths.cgroup", str(self.tree.root), "--metadata.source", "logs",
-                "--paths.pod_logs", str(self.directory), "--paths.container_logs", str(self.directory))
 
     def hide(self, file):
         """The command that runs another with the dead file in the place of this one."""
@@ -227,7 +247,7 @@ class UnkillableTest(DeadFileSystemTest):
         hidden = self.hide(file)
         port = 0
         for _ in range(2):
-            agent = self.enterContext(Agent(*self.options(), "--scan.engine", engine, port=port, prefix=hidden))
+            agent = self.enterContext(Agent(*options(self.tree.root, self.directory), "--scan.engine", engine, port=port, prefix=hidden))
             port = agent.port
             wait_for(lambda one=agent: visibility(one).get(HANGING) == "hung", "the pod to be set aside")
             for _ in range(3):
@@ -248,7 +268,7 @@ class UnkillableTest(DeadFileSystemTest):
         self.check("inet_diag", f"/proc/{self.tree.pid.strip()}/cgroup")
 
     def test_a_single_scan_ends_as_well(self):
-        done = run_closewatch("scan", "--output", "json", *self.options(), prefix=self.hide(self.tree.procs))
+        done = run_closewatch("scan", "--output", "json", *options(self.tree.root, self.directory), prefix=self.hide(self.tree.procs))
         self.assertEqual(0, done.returncode, done.stderr)
         self.assertEqual({HEALTHY: True, HANGING: False},
                          {pod["pod"]: pod["visible"] for pod in json.loads(done.stdout)["pods"]})
@@ -271,10 +291,7 @@ class SocketLockTest(DeadFileSystemTest):
         self.assertEqual("asked\n", self.file_system.stdout.readline())
 
     def start(self, port=0):
-        agent = self.enterContext(Agent(
-            "--pods.discovery", "kubernetes", "--paths.cgroup", self.pods.cgroup, "--metadata.source", "logs",
-            "--paths.pod_logs", str(self.directory), "--paths.container_logs", str(self.directory),
-            "--scan.engine", "inet_diag", port=port))
+        agent = self.enterContext(Agent(*options(self.pods.cgroup, self.directory), "--scan.engine", "inet_diag", port=port))
         agent.wait_until_ready()
         return agent
 
