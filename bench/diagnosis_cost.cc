@@ -11,7 +11,7 @@
 #include "bench/allocations.h"
 #include "bench/cpu.h"
 #include "bench/tenants.h"
-#include "closewatch/scan/state_counts.h"
+#include "closewatch/diagnosis/state_counts.h"
 #include "kernel/inet_diag_source.h"
 
 namespace closewatch::bench {

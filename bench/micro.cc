@@ -4,8 +4,8 @@
 #include <benchmark/benchmark.h>
 
 #include "bench/allocations.h"
+#include "closewatch/diagnosis/socket_tally.h"
 #include "closewatch/metrics/prometheus_text.h"
-#include "closewatch/scan/socket_tally.h"
 #include "kernel/inet_diag_codec.h"
 
 namespace closewatch {

@@ -6,9 +6,9 @@
 #include <optional>
 #include <string>
 
+#include "closewatch/diagnosis/diagnosis.h"
 #include "closewatch/http/listen_address.h"
 #include "closewatch/pods/node_pods.h"
-#include "closewatch/scan/diagnosis.h"
 
 namespace closewatch {
 

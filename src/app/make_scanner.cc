@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "app/engine_choice.h"
-#include "closewatch/kernel/held_sockets.h"
+#include "closewatch/held/held_sockets.h"
 #include "closewatch/pods/api_metadata.h"
 #include "closewatch/pods/node_pods.h"
 #include "closewatch/pods/pod_logs.h"

@@ -1,4 +1,4 @@
-#include "kernel/bpf_object.h"
+#include "closewatch/kernel/bpf_object.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

@@ -1,4 +1,4 @@
-#include "kernel/load_refusal.h"
+#include "closewatch/kernel/load_refusal.h"
 
 #include <algorithm>
 #include <array>

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "closewatch/base/result.h"
-#include "kernel/kernel_fields.h"
+#include "closewatch/kernel/kernel_fields.h"
 #include "kernel/walk_layout.h"
 
 namespace closewatch {

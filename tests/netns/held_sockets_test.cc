@@ -1,4 +1,4 @@
-#include "closewatch/kernel/held_sockets.h"
+#include "closewatch/held/held_sockets.h"
 
 #include <fcntl.h>
 #include <netinet/in.h>

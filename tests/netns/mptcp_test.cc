@@ -30,9 +30,9 @@
 #include <gtest/gtest.h>
 
 #include "closewatch/base/unique_fd.h"
+#include "closewatch/diagnosis/state_counts.h"
 #include "closewatch/kernel/engine.h"
 #include "closewatch/kernel/engines.h"
-#include "closewatch/scan/state_counts.h"
 
 /// Connections of MPTCP are told as `ss -M` tells them, and each once.
 

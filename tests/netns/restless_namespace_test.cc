@@ -15,10 +15,10 @@
 #include <gtest/gtest.h>
 
 #include "closewatch/base/file.h"
+#include "closewatch/diagnosis/close_wait_history.h"
+#include "closewatch/diagnosis/socket_tally.h"
 #include "closewatch/kernel/engine.h"
 #include "closewatch/kernel/engines.h"
-#include "closewatch/scan/close_wait_history.h"
-#include "closewatch/scan/socket_tally.h"
 
 /// What each engine promises of a namespace whose sockets come and go while they are read. Its
 /// table has few buckets, so that what comes and goes is in one bucket with what stays.

@@ -3,7 +3,7 @@
 #include <string>
 #include <vector>
 
-#include "closewatch/scan/socket_tally.h"
+#include "closewatch/diagnosis/socket_tally.h"
 
 namespace closewatch::testing {
 

@@ -9,8 +9,8 @@
 #include <span>
 #include <vector>
 
-#include "closewatch/scan/close_wait_socket.h"
-#include "closewatch/scan/diagnosis.h"
+#include "closewatch/diagnosis/close_wait_socket.h"
+#include "closewatch/diagnosis/diagnosis.h"
 #include "closewatch/scan/snapshot.h"
 
 namespace closewatch {

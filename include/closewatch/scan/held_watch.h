@@ -12,7 +12,7 @@
 
 #include "closewatch/base/clock.h"
 #include "closewatch/base/result.h"
-#include "closewatch/kernel/held_sockets.h"
+#include "closewatch/held/held_sockets.h"
 #include "closewatch/scan/foreign_owners.h"
 #include "closewatch/scan/pod_histories.h"
 #include "closewatch/scan/reading_pace.h"

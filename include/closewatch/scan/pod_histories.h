@@ -7,11 +7,11 @@
 #include <string_view>
 #include <tuple>
 
+#include "closewatch/diagnosis/close_wait_history.h"
+#include "closewatch/diagnosis/descriptor_history.h"
+#include "closewatch/diagnosis/held_history.h"
+#include "closewatch/diagnosis/trend.h"
 #include "closewatch/pods/pod.h"
-#include "closewatch/scan/close_wait_history.h"
-#include "closewatch/scan/descriptor_history.h"
-#include "closewatch/scan/held_history.h"
-#include "closewatch/scan/trend.h"
 
 namespace closewatch {
 

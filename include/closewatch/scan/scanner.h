@@ -15,20 +15,20 @@
 
 #include "closewatch/base/clock.h"
 #include "closewatch/base/result.h"
+#include "closewatch/diagnosis/diagnosis.h"
+#include "closewatch/diagnosis/host_tally.h"
+#include "closewatch/diagnosis/socket_tally.h"
 #include "closewatch/kernel/socket_source.h"
 #include "closewatch/pods/namespace_opener.h"
 #include "closewatch/pods/pod.h"
 #include "closewatch/pods/socket_owners.h"
 #include "closewatch/scan/descriptor_watch.h"
-#include "closewatch/scan/diagnosis.h"
 #include "closewatch/scan/foreign_owners.h"
 #include "closewatch/scan/hang_guard.h"
 #include "closewatch/scan/held_watch.h"
-#include "closewatch/scan/host_tally.h"
 #include "closewatch/scan/pacer.h"
 #include "closewatch/scan/pod_histories.h"
 #include "closewatch/scan/snapshot.h"
-#include "closewatch/scan/socket_tally.h"
 
 namespace closewatch {
 

@@ -11,14 +11,14 @@
 #include <string_view>
 #include <vector>
 
+#include "closewatch/diagnosis/descriptor_history.h"
+#include "closewatch/diagnosis/diagnosis.h"
+#include "closewatch/diagnosis/held_history.h"
+#include "closewatch/diagnosis/host_tally.h"
+#include "closewatch/diagnosis/socket_tally.h"
+#include "closewatch/diagnosis/trend.h"
 #include "closewatch/kernel/engine.h"
 #include "closewatch/pods/pod.h"
-#include "closewatch/scan/descriptor_history.h"
-#include "closewatch/scan/diagnosis.h"
-#include "closewatch/scan/held_history.h"
-#include "closewatch/scan/host_tally.h"
-#include "closewatch/scan/socket_tally.h"
-#include "closewatch/scan/trend.h"
 
 namespace closewatch {
 

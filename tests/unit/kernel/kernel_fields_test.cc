@@ -1,4 +1,4 @@
-#include "kernel/kernel_fields.h"
+#include "closewatch/kernel/kernel_fields.h"
 
 #include <cstdint>
 #include <map>

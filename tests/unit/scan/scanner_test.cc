@@ -11,7 +11,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "closewatch/kernel/held_sockets.h"
+#include "closewatch/held/held_sockets.h"
 #include "closewatch/scan/socket_listing.h"
 
 namespace closewatch {

@@ -1,0 +1,103 @@
+#include "closewatch/diagnosis/held_history.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <map>
+#include <numeric>
+#include <utility>
+
+namespace closewatch {
+namespace {
+
+using CountsByLabel = std::map<std::string, std::uint64_t>;
+
+std::vector<ContainerHeld> listed(const CountsByLabel& counts) {
+  std::vector<ContainerHeld> containers;
+  containers.reserve(counts.size());
+  for (const auto& [label, sockets] : counts) containers.push_back({label, sockets});
+  return containers;
+}
+
+std::vector<ContainerHeld> held_by_container(const Pod& pod,
+                                             const std::vector<ListedHeld>& sockets) {
+  CountsByLabel counts;
+  for (const auto& container : pod.containers) {
+    if (!container.name.empty()) counts.try_emplace(container.name);
+  }
+  std::map<ContainerIndex, std::uint64_t> by_index;
+  for (const auto& held : sockets) ++by_index[held.socket.container];
+  for (const auto& [index, count] : by_index) counts[label_of(pod.containers, index)] += count;
+  if (counts.empty()) counts.try_emplace(kUnknownContainer);
+  return listed(counts);
+}
+
+}  // namespace
+
+std::uint64_t HeldDiagnosis::total() const {
+  return std::accumulate(
+      containers.begin(), containers.end(), std::uint64_t{0},
+      [](std::uint64_t sum, const ContainerHeld& container) { return sum + container.sockets; });
+}
+
+void HeldDiagnosis::add(const HeldDiagnosis& other, std::size_t peer_count) {
+  CountsByLabel counts;
+  for (const auto* const each : std::initializer_list<const HeldDiagnosis*>{this, &other}) {
+    for (const auto& container : each->containers) {
+      counts[container.container] += container.sockets;
+    }
+  }
+  containers = listed(counts);
+  entered += other.entered;
+  oldest = std::max(oldest, other.oldest);
+  peers.insert(peers.end(), other.peers.begin(), other.peers.end());
+  peers = merged_peers(std::move(peers), peer_count);
+}
+
+void HeldHistory::observe(std::chrono::steady_clock::time_point now, const Pod& pod,
+                          std::vector<ListedHeld> sockets, const DiagnosisSettings& settings) {
+  set_ages(now, sockets);
+  auto diagnosis = std::make_shared<HeldDiagnosis>();
+  diagnosis->read_at = now;
+  diagnosis->containers = held_by_container(pod, sockets);
+  diagnosis->entered = entered_;
+  std::vector<CloseWaitSocket> plain;
+  plain.reserve(sockets.size());
+  for (const auto& held : sockets) {
+    diagnosis->oldest = std::max(diagnosis->oldest, held.socket.age);
+    plain.push_back(held.socket);
+  }
+  if (settings.peers > 0) {
+    diagnosis->peers = worst_peers(plain, settings.stuck_after, settings.peers);
+  }
+  const auto kept = static_cast<std::ptrdiff_t>(std::min(settings.sockets, sockets.size()));
+  std::partial_sort(sockets.begin(), sockets.begin() + kept, sockets.end(),
+                    [](const ListedHeld& a, const ListedHeld& b) {
+                      return std::pair(b.socket.age, a.socket.cookie) <
+                             std::pair(a.socket.age, b.socket.cookie);
+                    });
+  diagnosis->sockets.assign(sockets.begin(), sockets.begin() + kept);
+  last_ = std::move(diagnosis);
+}
+
+/// Walks the sockets of now and then side by side, by cookie.
+void HeldHistory::set_ages(std::chrono::steady_clock::time_point now,
+                           std::vector<ListedHeld>& sockets) {
+  std::sort(sockets.begin(), sockets.end(), [](const ListedHeld& a, const ListedHeld& b) {
+    return a.socket.cookie < b.socket.cookie;
+  });
+  std::vector<Known> known;
+  known.reserve(sockets.size());
+  auto before = known_.begin();
+  for (auto& held : sockets) {
+    const auto cookie = held.socket.cookie;
+    while (before != known_.end() && before->cookie < cookie) ++before;
+    const bool is_known = before != known_.end() && before->cookie == cookie;
+    if (!is_known && counts_entries_) ++entered_;
+    known.push_back({cookie, is_known ? before->since : now});
+    held.socket.age = now - known.back().since;
+  }
+  known_ = std::move(known);
+  counts_entries_ = true;
+}
+
+}  // namespace closewatch
