@@ -12,24 +12,6 @@
 namespace closewatch {
 namespace {
 
-std::string_view reason_of(ErrorKind kind) {
-  switch (kind) {
-    case ErrorKind::kDenied:
-      return "denied";
-    case ErrorKind::kUnsupported:
-      return "unsupported";
-    case ErrorKind::kGone:
-    case ErrorKind::kForeign:
-    case ErrorKind::kInterrupted:
-    case ErrorKind::kMalformed:
-    case ErrorKind::kSystem:
-    case ErrorKind::kOverLimit:
-    case ErrorKind::kHung:
-      return "failed";
-  }
-  return "failed";
-}
-
 /// "Linux 6.1.0-38-amd64".
 std::string kernel_name() {
   utsname name{};
@@ -38,20 +20,21 @@ std::string kernel_name() {
          static_cast<const char*>(name.release);
 }
 
-/// In the order in which they are tried; the cheapest first.
+/// In the order in which they are tried.
 std::span<const Engine> candidates(EngineChoice choice) {
-  static constexpr std::array kAll = {Engine::kBpf, Engine::kInetDiag, Engine::kProcfs};
-  constexpr std::span<const Engine> kOrder(kAll);
+  static constexpr std::array kFromInetDiag = {Engine::kInetDiag, Engine::kBpf, Engine::kProcfs};
+  static constexpr std::array kFromBpf = {Engine::kBpf, Engine::kInetDiag, Engine::kProcfs};
   switch (choice) {
     case EngineChoice::kAuto:
+      return kFromInetDiag;
     case EngineChoice::kBpf:
-      return kOrder;
+      return kFromBpf;
     case EngineChoice::kInetDiag:
-      return kOrder.subspan(1, 1);
+      return std::span(kFromInetDiag).first(1);
     case EngineChoice::kProcfs:
-      return kOrder.subspan(2, 1);
+      return std::span(kFromInetDiag).last(1);
   }
-  return kOrder;
+  return kFromInetDiag;
 }
 
 Result<std::unique_ptr<SocketSource>> make_engine(Engine engine, bool chosen,
@@ -88,7 +71,8 @@ Result<ChosenEngine> choose_engine(EngineChoice choice) {
 
 Result<ChosenEngine> choose_engine(EngineChoice choice, const EngineMaker& make) {
   ChosenEngine chosen;
-  for (const auto engine : kEngines) chosen.engines.push_back({engine, "not_tried"});
+  const auto others = choice == EngineChoice::kAuto ? kEngineNotNeeded : kEngineNotTried;
+  for (const auto engine : kEngines) chosen.engines.push_back({engine, others});
   const auto reason = [&](Engine engine) -> std::string_view& {
     return std::find_if(chosen.engines.begin(), chosen.engines.end(),
                         [&](const EngineStatus& status) { return status.engine == engine; })
@@ -107,7 +91,7 @@ Result<ChosenEngine> choose_engine(EngineChoice choice, const EngineMaker& make)
       return chosen;
     }
     last = source.error();
-    reason(engine) = reason_of(last.kind);
+    reason(engine) = reason_of(last);
     chosen.remarks.push_back("the engine " + std::string(name_of(engine)) + " cannot be used on " +
                              kernel_name() + ": " + last.what);
   }

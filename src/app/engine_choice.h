@@ -21,10 +21,10 @@ struct ChosenEngine {
   std::vector<std::string> details;   ///< all that was said of it, in many lines, for debugging
 };
 
-/// Makes an engine: the one that is asked for, or the first that works of bpf, inet_diag (which
-/// takes CAP_SYS_ADMIN and CAP_SYS_PTRACE) and procfs, for kAuto and where kBpf does not work.
-/// inet_diag and procfs that are asked for are not replaced: they work for a part of the pods, at
-/// least.
+/// Makes an engine: the one that is asked for, or the first that works: for kAuto of inet_diag
+/// (which takes CAP_SYS_ADMIN and CAP_SYS_PTRACE), bpf and procfs; for kBpf of bpf, inet_diag and
+/// procfs. inet_diag and procfs that are asked for are not replaced: they work for a part of the
+/// pods, at least.
 Result<ChosenEngine> choose_engine(EngineChoice choice);
 
 /// Makes another source of an engine that works. Errors: kSystem.

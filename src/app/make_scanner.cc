@@ -51,17 +51,23 @@ Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
       std::make_unique<StandaloneNamespaces>(config.paths.proc, config.paths.netns, access));
   std::vector<std::string> notes;
   auto held = config.diagnosis.held_sockets ? make_held_sockets(notes, chosen->details) : nullptr;
-  const auto most = chosen->engine == Engine::kBpf ? kManyNamespaces : kFewNamespaces;
+  const auto most = namespaces_of_pod(chosen->engine);
+  std::optional<EnginePolicy> policy;
+  if (config.scan.engine == EngineChoice::kAuto && chosen->engine == Engine::kInetDiag) {
+    policy.emplace(config.scan.interval, config.scan.cpu_budget);
+  }
   ScanSettings settings{
       Pacer(config.scan.interval, config.scan.cpu_budget, config.scan.longest_interval()),
       config.diagnosis,
       !as_text,
+      chosen->engine,
       std::move(chosen->engines),
+      policy,
       patience_at(config.scan.interval),
       config.scan.cpu_budget,
       DescriptorReader(config.paths.proc, access),
       std::move(held),
-      [engine = chosen->engine] { return make_another(engine); }};
+      make_another};
   return MadeScanner{
       std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc, access, most),
                                 SocketOwners(config.paths.proc), std::move(chosen->source),

@@ -220,8 +220,8 @@ constexpr auto kOptions = std::to_array<Option>({
      set_max_interval},
     {"scan.engine", kEngine, "inet_diag",
      "What reads the sockets: inet_diag namespace by namespace, bpf in one walk for all of them, procfs as "
-     "text and without any capability. auto takes the cheapest that works: bpf, else inet_diag, else procfs. "
-     "Where bpf cannot be had, the same order holds.",
+     "text and without any capability. Where bpf cannot be had, inet_diag is taken, else procfs. auto begins "
+     "with inet_diag and goes over to bpf once scans take more than a tenth of the budget.",
      set_engine},
     {"diagnosis.stuck_after", kStuckAfter, "60s",
      "How long a socket must have been in CLOSE_WAIT to count as stuck.", set_stuck_after},

@@ -81,6 +81,26 @@ void interval_change(const Snapshot* previous, const Snapshot& current,
                    seconds(current.cpu), seconds(current.interval), seconds(previous->interval))});
 }
 
+const EngineStatus* in_use(const Snapshot& snapshot) {
+  const auto used = std::find_if(snapshot.engines.begin(), snapshot.engines.end(),
+                                 [](const EngineStatus& status) { return status.reason.empty(); });
+  return used == snapshot.engines.end() ? nullptr : &*used;
+}
+
+void engine_change(const Snapshot* previous, const Snapshot& current, std::vector<LogLine>& lines) {
+  if (previous == nullptr) return;
+  const auto* const was = in_use(*previous);
+  const auto* const is = in_use(current);
+  if (was == nullptr || is == nullptr || was->engine == is->engine) return;
+  lines.push_back(
+      {LogLevel::kInfo,
+       is->engine == Engine::kBpf
+           ? "the engine bpf reads the sockets from now on: scans by inet_diag took more than a "
+             "tenth of scan.cpu_budget"
+           : "the engine inet_diag reads the sockets again: it would have been cheap for ten "
+             "minutes"});
+}
+
 void api_server_change(const Snapshot* previous, const Snapshot& current,
                        std::vector<LogLine>& lines) {
   const auto follows = [](const Snapshot& snapshot) {
@@ -120,6 +140,7 @@ std::vector<LogLine> changes(const Snapshot* previous, const Snapshot& current) 
   api_server_change(previous, current, lines);
   pod_changes(previous, current, lines);
   unnamed_change(previous, current, lines);
+  engine_change(previous, current, lines);
   interval_change(previous, current, lines);
   return lines;
 }

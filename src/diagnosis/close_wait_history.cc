@@ -29,6 +29,11 @@ Direction direction_of(const CloseWaitSocket& socket, bool listens, bool proxied
   return socket.local.port < kFirstEphemeral ? Direction::kInbound : Direction::kOutbound;
 }
 
+/// What a connection is called whoever names it.
+using ConnectionName = std::pair<Endpoint, Endpoint>;
+
+ConnectionName name_of(const CloseWaitSocket& socket) { return {socket.local, socket.remote}; }
+
 /// Goes through what is known by cookie, as far as `cookie`: hands those before it to `passed` and
 /// takes it off as well, if it is there.
 template <typename Known, typename Passed>
@@ -57,6 +62,31 @@ void CloseWaitHistory::observe(const NamespaceIdentity& space, steady_clock::tim
     socket.direction = direction_of(socket, listens, known.transparent_listener);
   }
   update_sockets(known, now, sockets);
+}
+
+void CloseWaitHistory::rename(const NamespaceIdentity& space, steady_clock::time_point now,
+                              std::span<const CloseWaitSocket> before,
+                              std::span<const CloseWaitSocket> after) {
+  std::map<ConnectionName, const CloseWaitSocket*> gone;
+  for (const auto& socket : before) gone.emplace(name_of(socket), &socket);
+  std::vector<Known> known;
+  for (const auto& socket : after) {
+    const auto same = gone.find(name_of(socket));
+    if (same == gone.end()) continue;
+    known.push_back({socket.cookie, now - same->second->age});
+    gone.erase(same);
+  }
+  for (const auto& [name, socket] : gone) known.push_back({socket->cookie, now - socket->age});
+  std::sort(known.begin(), known.end(),
+            [](const Known& a, const Known& b) { return a.cookie < b.cookie; });
+  spaces_[space].sockets = std::move(known);
+}
+
+void CloseWaitHistory::forget_names() {
+  for (auto& [identity, space] : spaces_) {
+    space.sockets.clear();
+    space.missing.clear();
+  }
 }
 
 void CloseWaitHistory::begin_scan() {

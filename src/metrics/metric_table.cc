@@ -91,7 +91,8 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "while sockets are looked for whose connections are over."},
     {"closewatch_engine_in_use", MetricKind::kGauge, "engine, reason",
      "1 for the engine that reads the sockets, 0 for the others, with the reason: not_tried (nobody asked for "
-     "it), denied (a privilege is missing), unsupported (by this kernel), failed."},
+     "it), not_needed (inet_diag is cheap enough), dear (inet_diag would take more than a tenth of the "
+     "budget), denied (a privilege is missing), unsupported (by this kernel), failed."},
     {"closewatch_build_info", MetricKind::kGauge, "version, compiler",
      "1, with what this agent was built from."},
     {"process_cpu_seconds_total", MetricKind::kCounter, "",

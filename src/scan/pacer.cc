@@ -45,6 +45,12 @@ std::chrono::nanoseconds Pacer::after(std::chrono::nanoseconds cpu) {
   return in_force_;
 }
 
+void Pacer::forget() {
+  scans_.clear();
+  missing_ = kFewestScans;
+  in_force_ = configured_;
+}
+
 /// The interval at which the scans of the window would keep to the budget.
 std::chrono::duration<double> Pacer::due() const {
   const auto cpu = std::accumulate(

@@ -134,9 +134,11 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
       opener_(std::move(opener)),
       owners_(std::move(owners)),
       reader_(std::make_shared<Reader>()),
+      wanted_engine_(settings.engine),
       settings_(std::move(settings)),
       clock_(clock),
       guard_(settings_.patience) {
+  reader_->engine = settings_.engine;
   reader_->sockets = std::move(sockets);
   const double share = kShareBeside * settings_.cpu_budget;
   if (settings_.descriptors) {
@@ -160,11 +162,15 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   go_on_ = [&] { return whole = whole && go_on(); };
   guard_.begin_scan();
   opener_.begin_scan();
+  begin_change(*snapshot);
   if (auto list = list_pods()) {
     read_all(std::move(*list), snapshot);
     scan_cpu = clock_.thread_cpu() + guard_.cpu() - cpu_before;
     if (whole) read_beside(snapshot);
-    if (!whole) return nullptr;
+    if (!whole) {
+      next_reader_.reset();
+      return nullptr;
+    }
   } else {
     complain(*snapshot, ScanStage::kDiscovery, list.error());
     snapshot->pods = last_pods_unseen(list.error());
@@ -176,6 +182,12 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   snapshot->cpu = clock_.thread_cpu() + guard_.cpu() - cpu_before;
   cpu_total_ += snapshot->cpu;
   snapshot->cpu_total = cpu_total_;
+  if (next_reader_) {
+    end_change(*snapshot);
+  } else if (settings_.engine_policy) {
+    wanted_engine_ = settings_.engine_policy->after(reader_->engine, scan_cpu, std::nullopt,
+                                                    snapshot->taken_at_steady);
+  }
   snapshot->interval = next_interval(scan_cpu);
   snapshot->over_budget = settings_.pacer.over_budget();
   record_trends(*snapshot);
@@ -184,6 +196,51 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   snapshot->features = features_;
   last_ = snapshot;
   return snapshot;
+}
+
+/// Where another engine is to read from now on, both read this scan: they call sockets by different
+/// names, and by addresses it shows which are the same.
+void Scanner::begin_change(Snapshot& snapshot) {
+  next_reader_.reset();
+  if (wanted_engine_ == reader_->engine) return;
+  auto reader = make_reader(wanted_engine_);
+  if (reader) {
+    next_reader_ = std::move(*reader);
+    return;
+  }
+  complain(snapshot, ScanStage::kSockets,
+           {reader.error().kind, "the engine " + std::string(name_of(wanted_engine_)) +
+                                     " cannot take over: " + reader.error().what});
+  status_of(wanted_engine_).reason = reason_of(reader.error());
+  settings_.engine_policy->refuse_bpf();
+  wanted_engine_ = reader_->engine;
+}
+
+void Scanner::end_change(const Snapshot& snapshot) {
+  // Nobody has read those, so nobody knows what the other calls their sockets.
+  for (const auto& pod : snapshot.pods) {
+    if (pod.visibility != Visibility::kVisible) histories_.of(pod).forget_names();
+  }
+  status_of(reader_->engine).reason =
+      reader_->engine == Engine::kInetDiag ? kEngineDear : kEngineNotNeeded;
+  reader_ = std::exchange(next_reader_, nullptr);
+  status_of(reader_->engine).reason = "";
+  opener_.take_at_most(namespaces_of_pod(reader_->engine));
+  settings_.pacer.forget();
+}
+
+EngineStatus& Scanner::status_of(Engine engine) {
+  return *std::find_if(settings_.engines.begin(), settings_.engines.end(),
+                       [&](const EngineStatus& status) { return status.engine == engine; });
+}
+
+Result<std::shared_ptr<Scanner::Reader>> Scanner::make_reader(Engine engine) const {
+  auto source = settings_.make_source(engine);
+  if (!source) return tl::unexpected(source.error());
+  auto reader = std::make_shared<Reader>();
+  reader->engine = engine;
+  reader->sockets = std::move(*source);
+  return reader;
 }
 
 /// What has a pace of its own.
@@ -259,7 +316,9 @@ void Scanner::read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot) 
   inodes_.clear();
   outside_ = false;
   auto node = open_node(list, *snapshot);
-  reader_->sockets->begin_scan(node.space ? std::optional(node.space->fd.get()) : std::nullopt);
+  const auto split = node.space ? std::optional(node.space->fd.get()) : std::nullopt;
+  reader_->sockets->begin_scan(split);
+  if (next_reader_) next_reader_->sockets->begin_scan(split);
   sort_by_name(list.pods);
   snapshot->pods.reserve(list.pods.size());
   for (auto& pod : list.pods) snapshot->pods.push_back(identity(std::move(pod)));
@@ -277,6 +336,7 @@ void Scanner::read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot) 
 
 Scanner::Node Scanner::open_node(const PodList& list, Snapshot& snapshot) {
   Node node;
+  node.at = list.node;
   auto opened =
       list.node.and_then([&](const NamespaceLocator& locator) { return opener_.open(locator); });
   if (opened) {
@@ -423,30 +483,68 @@ Result<void> Scanner::read_own(PodNamespaces& namespaces, PodSnapshot& pod, Snap
     if (!opened && opened.error().kind == ErrorKind::kGone && &space != &namespaces.own.front()) {
       continue;
     }
-    const auto read = read_namespace(std::move(opened), reader_->tally, pod.uid);
+    const auto read = read_namespace(reader_, std::move(opened), reader_->tally, pod.uid);
     if (!read) return tl::unexpected(read.error());
-    history.observe(learn(*read, space.id, reader_->tally), clock_.steady_now(), reader_->tally);
+    const auto identity = learn(*read, space.id, reader_->tally);
+    const auto now = clock_.steady_now();
+    history.observe(identity, now, reader_->tally);
+    if (next_reader_) rename_sockets(space, identity, now, namespaces, pod);
     pod.sums.add(reader_->tally.sums());
   }
   find_foreign(pod, snapshot);
   return find_containers(pod, namespaces.cgroups_known, snapshot);
 }
 
+/// The next engine's names for what was read of a namespace just now.
+void Scanner::rename_sockets(const PodNamespace& space, const NamespaceIdentity& identity,
+                             std::chrono::steady_clock::time_point now,
+                             const PodNamespaces& namespaces, const PodSnapshot& pod) {
+  auto& tally = next_reader_->tally;
+  tally.begin_pod(namespaces.cgroups);
+  tally.begin_namespace();
+  auto& history = histories_.of(pod);
+  if (read_namespace(next_reader_, opener_.open(space.at), tally, pod.uid)) {
+    history.rename(identity, now, reader_->tally.close_wait(), next_reader_->tally.close_wait());
+  } else {
+    history.forget_names();
+  }
+}
+
+/// Likewise of the host's namespace, for all hostNetwork pods.
+void Scanner::rename_host_sockets(const Result<NamespaceLocator>& at,
+                                  const NamespaceIdentity& identity,
+                                  const std::vector<std::vector<ContainerCgroup>>& cgroups,
+                                  const Snapshot& snapshot) {
+  next_reader_->host_tally.begin(cgroups);
+  auto space = at.and_then([&](const NamespaceLocator& locator) { return opener_.open(locator); });
+  const auto read =
+      read_namespace(next_reader_, std::move(space), next_reader_->host_tally, "the node");
+  for (std::size_t i = 0; i < host_pods_.size(); ++i) {
+    auto& history = histories_.of(snapshot.pods[host_pods_[i].place]);
+    if (read) {
+      history.rename(identity, clock_.steady_now(), reader_->host_tally.pod(i).close_wait(),
+                     next_reader_->host_tally.pod(i).close_wait());
+    } else {
+      history.forget_names();
+    }
+  }
+}
+
 /// `sink` is one of the reader's tallies, and is not to be looked at after kHung.
-Result<SocketReading> Scanner::read_namespace(Result<OpenNamespace> space, RowSink& sink,
+Result<SocketReading> Scanner::read_namespace(std::shared_ptr<Reader>& reader,
+                                              Result<OpenNamespace> space, RowSink& sink,
                                               std::string_view whom) {
   if (!space) return tl::unexpected(space.error());
-  if (!reader_->sockets->may_hang()) {
-    return reader_->sockets->read(space->fd.get(), {.tcp_info = true}, sink);
+  if (!reader->sockets->may_hang()) {
+    return reader->sockets->read(space->fd.get(), {.tcp_info = true}, sink);
   }
   if (guard_.is_stuck(whom)) return fail(ErrorKind::kHung, kHangs);
-  const auto reading = std::make_shared<Reading>(reader_, std::move(*space), sink);
+  const auto reading = std::make_shared<Reading>(reader, std::move(*space), sink);
   if (guard_.run([reading] { reading->run(); }, go_on_)) return reading->result();
   guard_.blame(whom);
-  auto another = settings_.another_source();
+  auto another = make_reader(reader->engine);
   if (!another) return tl::unexpected(another.error());
-  reader_ = std::make_shared<Reader>();
-  reader_->sockets = std::move(*another);
+  reader = std::move(*another);
   return fail(ErrorKind::kHung, kHangs);
 }
 
@@ -532,7 +630,8 @@ void Scanner::read_node(Node node, Snapshot& snapshot) {
   for (auto& pod : host_pods_) cgroups.push_back(std::move(pod.cgroups));
   reader_->host_tally.begin(cgroups);
   const auto id = node.space->id;
-  const auto read = read_namespace(std::move(*node.space), reader_->host_tally, "the node");
+  const auto read =
+      read_namespace(reader_, std::move(*node.space), reader_->host_tally, "the node");
   auto& tally = reader_->host_tally;
   if (!read) {
     complain(snapshot, stage_of_reading(read.error()), read.error());
@@ -550,6 +649,7 @@ void Scanner::read_node(Node node, Snapshot& snapshot) {
   for (std::size_t i = 0; i < host_pods_.size(); ++i) {
     share_out(host_pods_[i], snapshot.pods[host_pods_[i].place], host, tally.pod(i));
   }
+  if (next_reader_) rename_host_sockets(node.at, host, cgroups, snapshot);
 }
 
 void Scanner::share_out(HostPod& shared, PodSnapshot& pod, const NamespaceIdentity& host,

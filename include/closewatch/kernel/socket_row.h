@@ -1,6 +1,7 @@
 #pragma once
 
 #include <array>
+#include <compare>
 #include <cstdint>
 #include <optional>
 
@@ -16,14 +17,14 @@ struct IpAddress {
   AddressFamily family = AddressFamily::kIpv4;
   std::array<std::uint8_t, 16> bytes{};
 
-  bool operator==(const IpAddress&) const = default;
+  auto operator<=>(const IpAddress&) const = default;  // NOLINT(modernize-use-nullptr): not here
 };
 
 struct Endpoint {
   IpAddress address;
   std::uint16_t port = 0;  ///< host byte order
 
-  bool operator==(const Endpoint&) const = default;
+  auto operator<=>(const Endpoint&) const = default;  // NOLINT(modernize-use-nullptr): likewise
 };
 
 /// The id of the root cgroup, which the kernel also gives for a socket whose creator's cgroup it

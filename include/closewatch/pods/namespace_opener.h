@@ -47,6 +47,8 @@ class NamespaceOpener {
   /// `proc` is the host's /proc, `most` how many namespaces a pod may have.
   explicit NamespaceOpener(std::string proc, NamespaceAccess access = NamespaceAccess::kNamespace,
                            std::size_t most = kFewNamespaces);
+  /// How many namespaces a pod may have from now on.
+  void take_at_most(std::size_t most) { most_ = most; }
   /// Processes that are not asked for from now on until the next scan are known no more.
   void begin_scan() { known_->forget_others(); }
 

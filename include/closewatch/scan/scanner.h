@@ -23,6 +23,7 @@
 #include "closewatch/pods/pod.h"
 #include "closewatch/pods/socket_owners.h"
 #include "closewatch/scan/descriptor_watch.h"
+#include "closewatch/scan/engine_policy.h"
 #include "closewatch/scan/foreign_owners.h"
 #include "closewatch/scan/hang_guard.h"
 #include "closewatch/scan/held_watch.h"
@@ -32,8 +33,8 @@
 
 namespace closewatch {
 
-/// Makes a source of the same kind as the first. Errors as that one's.
-using SourceMaker = std::function<Result<std::unique_ptr<SocketSource>>()>;
+/// Makes a source. Errors: kUnsupported, kDenied, kSystem, and a sentence that names the remedy.
+using SourceMaker = std::function<Result<std::unique_ptr<SocketSource>>(Engine)>;
 
 /// How a scanner works.
 struct ScanSettings {
@@ -41,7 +42,10 @@ struct ScanSettings {
   DiagnosisSettings diagnosis;
   /// Whether /proc/PID/fd may be asked for the container where the kernel names no cgroup.
   bool ask_descriptors = true;
+  Engine engine = Engine::kInetDiag;  ///< that reads the sockets at first
   std::vector<EngineStatus> engines{};
+  /// Whether that may change; nullopt: it stays.
+  std::optional<EnginePolicy> engine_policy = std::nullopt;
   /// How long a pod may hold up the scan before it is set aside; zero: for as long as it likes.
   std::chrono::nanoseconds patience{};
   /// What the scanner may cost, in CPU seconds per second; readings with a pace of their own may
@@ -51,8 +55,8 @@ struct ScanSettings {
   std::optional<DescriptorReader> descriptors = std::nullopt;
   /// Finds sockets whose connections are over; nullptr: nobody does.
   std::shared_ptr<HeldSocketSource> held_sockets = nullptr;
-  /// Takes the place of a source that a pod has held up.
-  SourceMaker another_source = [] {
+  /// Takes the place of a source that a pod has held up, or of another engine's.
+  SourceMaker make_source = [](Engine) {
     return fail(ErrorKind::kSystem, "no other source of sockets is known");
   };
 };
@@ -73,11 +77,13 @@ class Scanner {
  private:
   /// The host's own namespace.
   struct Node {
+    Result<NamespaceLocator> at;
     std::optional<OpenNamespace> space;
     std::optional<Error> error;  ///< why nobody can tell which it is
   };
   /// What reads sockets. Shared with the thread that reads, so that both can be left behind.
   struct Reader {
+    Engine engine = Engine::kInetDiag;
     std::unique_ptr<SocketSource> sockets;
     SocketTally tally;
     HostTally host_tally;
@@ -124,8 +130,18 @@ class Scanner {
   Result<void> read_sockets(PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot);
   Result<void> read_own(PodNamespaces& namespaces, PodSnapshot& pod, Snapshot& snapshot);
   Result<void> read_beside_host(PodNamespaces namespaces, std::size_t place, Snapshot& snapshot);
-  Result<SocketReading> read_namespace(Result<OpenNamespace> space, RowSink& sink,
-                                       std::string_view whom);
+  Result<SocketReading> read_namespace(std::shared_ptr<Reader>& reader, Result<OpenNamespace> space,
+                                       RowSink& sink, std::string_view whom);
+  Result<std::shared_ptr<Reader>> make_reader(Engine engine) const;
+  void begin_change(Snapshot& snapshot);
+  void end_change(const Snapshot& snapshot);
+  EngineStatus& status_of(Engine engine);
+  void rename_sockets(const PodNamespace& space, const NamespaceIdentity& identity,
+                      std::chrono::steady_clock::time_point now, const PodNamespaces& namespaces,
+                      const PodSnapshot& pod);
+  void rename_host_sockets(const Result<NamespaceLocator>& at, const NamespaceIdentity& identity,
+                           const std::vector<std::vector<ContainerCgroup>>& cgroups,
+                           const Snapshot& snapshot);
   void read_node(Node node, Snapshot& snapshot);
   void share_out(HostPod& shared, PodSnapshot& pod, const NamespaceIdentity& host,
                  SocketTally& tally);
@@ -154,6 +170,9 @@ class Scanner {
   NamespaceOpener opener_;
   SocketOwners owners_;
   std::shared_ptr<Reader> reader_;
+  /// Of the engine that reads from the next scan on; reads this one, too.
+  std::shared_ptr<Reader> next_reader_;
+  Engine wanted_engine_ = Engine::kInetDiag;
   ScanSettings settings_;
   const Clock& clock_;
   HangGuard guard_;

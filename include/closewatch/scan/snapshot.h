@@ -17,8 +17,8 @@
 #include "closewatch/diagnosis/host_tally.h"
 #include "closewatch/diagnosis/socket_tally.h"
 #include "closewatch/diagnosis/trend.h"
-#include "closewatch/kernel/engine.h"
 #include "closewatch/pods/pod.h"
+#include "closewatch/scan/engine_status.h"
 
 namespace closewatch {
 
@@ -97,14 +97,6 @@ struct Features {
   std::optional<bool> metadata_api;  ///< the API server tells of pods; nullopt: it is not asked
   bool socket_inode = false;         ///< this scan found containers through /proc/PID/fd instead
   std::optional<bool> held_sockets = std::nullopt;  ///< sockets without a connection are looked for
-};
-
-/// An engine, and whether it is the one that reads the sockets.
-struct EngineStatus {
-  Engine engine = Engine::kInetDiag;
-  /// "" for the one in use, else "not_tried", "denied", "unsupported" or "failed": the `reason`
-  /// label.
-  std::string_view reason;
 };
 
 /// What one scan saw. Immutable once published; everything that is shown comes out of one.

@@ -17,6 +17,7 @@ using ::testing::EndsWith;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 using ::testing::StartsWith;
+using ::testing::UnorderedElementsAre;
 
 class FakeSource final : public SocketSource {
  public:
@@ -50,12 +51,20 @@ class EngineChoiceTest : public ::testing::Test {
   std::vector<Engine> tried_;
 };
 
-TEST_F(EngineChoiceTest, AutoTakesTheCheapest) {
+TEST_F(EngineChoiceTest, AutoBeginsWithTheKernelsOwnAnswers) {
+  const auto chosen = choose(EngineChoice::kAuto);
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->engine, Engine::kInetDiag);
+  EXPECT_THAT(chosen->remarks, IsEmpty());
+  EXPECT_EQ(reasons(*chosen), "inet_diag= bpf=not_needed procfs=not_needed ");
+}
+
+TEST_F(EngineChoiceTest, AutoTakesBpfWhereInetDiagMayNotBeUsed) {
+  broken_ = {{Engine::kInetDiag, {ErrorKind::kDenied, "CAP_SYS_ADMIN is missing"}}};
   const auto chosen = choose(EngineChoice::kAuto);
   ASSERT_TRUE(chosen);
   EXPECT_EQ(chosen->engine, Engine::kBpf);
-  EXPECT_THAT(chosen->remarks, IsEmpty());
-  EXPECT_EQ(reasons(*chosen), "inet_diag=not_tried bpf= procfs=not_tried ");
+  EXPECT_EQ(reasons(*chosen), "inet_diag=denied bpf= procfs=not_needed ");
 }
 
 TEST_F(EngineChoiceTest, WhatDoesNotWorkIsSaidAndTheNextTaken) {
@@ -66,9 +75,9 @@ TEST_F(EngineChoiceTest, WhatDoesNotWorkIsSaidAndTheNextTaken) {
     ASSERT_TRUE(chosen);
     EXPECT_EQ(chosen->engine, Engine::kProcfs);
     EXPECT_THAT(chosen->remarks,
-                ElementsAre(AllOf(StartsWith("the engine bpf cannot be used on Linux "),
-                                  EndsWith(": no BTF; procfs is used instead")),
-                            AllOf(HasSubstr("inet_diag"), HasSubstr("CAP_SYS_ADMIN"))));
+                UnorderedElementsAre(AllOf(StartsWith("the engine bpf cannot be used on Linux "),
+                                           EndsWith(": no BTF; procfs is used instead")),
+                                     AllOf(HasSubstr("inet_diag"), HasSubstr("CAP_SYS_ADMIN"))));
     EXPECT_EQ(reasons(*chosen), "inet_diag=denied bpf=unsupported procfs= ");
   }
 }

@@ -315,5 +315,55 @@ TEST_F(CloseWaitHistoryTest, KnowsEveryPortOfManyThatListenOrDid) {
   }
 }
 
+/// Another engine reads from now on.
+class RenamedHistoryTest : public CloseWaitHistoryTest {
+ protected:
+  /// One scan by two engines, which call the sockets by different names.
+  void scan_by_both(const std::vector<SocketRow>& rows, const std::vector<SocketRow>& others) {
+    scan(rows);
+    SocketTally next;
+    next.begin_pod({});
+    for (const auto& row : others) next.row(row);
+    history_.rename(kSpace, now_, tally_.close_wait(), next.close_wait());
+  }
+};
+
+TEST_F(RenamedHistoryTest, ASocketOfAnotherNameIsAsOldAsItWas) {
+  scan({close_wait(1, 0, 40'001), close_wait(2, 0, 40'002)});
+  now_ += 10s;
+  scan_by_both({close_wait(1, 0, 40'001), close_wait(2, 0, 40'002)},
+               {close_wait(200, 0, 40'002), close_wait(100, 0, 40'001)});
+  now_ += 10s;
+  auto found = scan({close_wait(100, 0, 40'001), close_wait(200, 0, 40'002)});
+  EXPECT_EQ(found[100].age, 20s);
+  EXPECT_EQ(found[200].age, 20s);
+  EXPECT_EQ(history_.entered(), 0U);
+  EXPECT_EQ(history_.left(), 0U);
+}
+
+TEST_F(RenamedHistoryTest, WhatCameOrWentBetweenTheTwoShowsInTheNextScans) {
+  scan({close_wait(1, 0, 40'001), close_wait(2, 0, 40'002)});
+  now_ += 10s;
+  scan_by_both({close_wait(1, 0, 40'001), close_wait(2, 0, 40'002)},
+               {close_wait(100, 0, 40'001), close_wait(300, 0, 40'003)});
+  for (int i = 0; i < 2; ++i) {
+    now_ += 10s;
+    scan({close_wait(100, 10'000, 40'001), close_wait(300, 10'000, 40'003)});
+  }
+  EXPECT_EQ(history_.entered(), 1U);
+  EXPECT_EQ(history_.left(), 1U);
+}
+
+TEST_F(RenamedHistoryTest, WhereTheOtherCouldNotReadNothingHasComeOrGone) {
+  scan({close_wait(1, 30'000, 40'001)});
+  history_.forget_names();
+  now_ += 10s;
+  scan({close_wait(100, 40'000, 40'001)});
+  now_ += 10s;
+  scan({close_wait(100, 50'000, 40'001)});
+  EXPECT_EQ(history_.entered(), 0U);
+  EXPECT_EQ(history_.left(), 0U);
+}
+
 }  // namespace
 }  // namespace closewatch
