@@ -99,7 +99,7 @@ void leave_behind(pid_t parent, const Leaving& leaving) {
   (void)std::fflush(nullptr);
   const Leaving leaving{status, count_other_threads()};
   if (leaving.threads > 0) leave_behind(parent, leaving);
-  std::exit(status);  // NOLINT(concurrency-mt-unsafe): whoever registers with atexit() is the same
+  std::exit(status);
 }
 
 class Wait {
