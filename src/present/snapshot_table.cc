@@ -90,10 +90,10 @@ std::vector<TableColumn> columns_of(const Snapshot& snapshot, const Pods& pods, 
                                     const PodFilter& filter) {
   if (filter.state && filter.state != TcpState::kCloseWait) return {state_column(*filter.state)};
   std::vector<TableColumn> columns = {state_column(TcpState::kCloseWait)};
+  for (auto& column : diagnosis_columns()) columns.push_back(std::move(column));
   const bool any_held = std::any_of(pods.begin(), pods.end(),
                                     [](const PodSnapshot* pod) { return pod->held_sockets() > 0; });
   if (any_held) columns.push_back(held_column());
-  for (auto& column : diagnosis_columns()) columns.push_back(std::move(column));
   const bool owned = std::any_of(pods.begin(), pods.end(), [](const PodSnapshot* pod) {
     return !pod->diagnosis.owners.empty();
   });

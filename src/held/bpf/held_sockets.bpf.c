@@ -42,17 +42,18 @@ static __always_inline __u32 sequence_of(struct sock* sk) {
   return 0;
 }
 
-// The number of a process in the namespace of the one that reads.
+// The number of a process in the namespace of the one that reads. Addresses are numbers here, for which
+// number of several is meant is only known as the program runs.
 static __always_inline __u32 number_of(struct task_struct* task) {
   struct task_struct* reader = (struct task_struct*)bpf_get_current_task_btf();
-  __u32 level = reader->thread_pid->level;
-  struct pid* pid = task->group_leader->thread_pid;
-  if (!pid || pid->level < level) return 0;
+  __u32 level = BPF_CORE_READ(reader, thread_pid, level);
+  struct pid* pid = BPF_CORE_READ(task, group_leader, thread_pid);
+  if (!pid || BPF_CORE_READ(pid, level) < level) return 0;
   __u64 place = (__u64)pid + bpf_core_field_offset(struct pid, numbers) +
-                (__u64)level * bpf_core_type_size(struct upid);
+                (__u64)level * bpf_core_type_size(struct upid) +
+                bpf_core_field_offset(struct upid, nr);
   int number = 0;
-  bpf_probe_read_kernel(&number, sizeof(number),
-                        (void*)(place + bpf_core_field_offset(struct upid, nr)));
+  bpf_probe_read_kernel(&number, sizeof(number), (void*)place);
   return number;
 }
 

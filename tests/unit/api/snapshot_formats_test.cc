@@ -115,7 +115,7 @@ TEST(ListingJson, NamesTheOwnerOfASocketThatAnotherPodHasMade) {
 TEST(SnapshotTable, HasAColumnForOtherOwnersWhereThereAreSome) {
   EXPECT_THAT(snapshot_table(sample_snapshot(), {}), Not(HasSubstr("OTHER OWNER")));
   const auto table = snapshot_table(ambient_snapshot(), {});
-  EXPECT_THAT(table, HasSubstr("TOP PEER             OTHER OWNER "));
+  EXPECT_THAT(table, HasSubstr("TOP PEER             HELD  OTHER OWNER "));
   EXPECT_THAT(table, HasSubstr("  istio-system/ztunnel-x7k2p/istio-proxy (10) +1  "));
 }
 
@@ -158,20 +158,20 @@ TEST(ListingTable, HasEverythingThatSsGaveAndMore) {
 TEST(SnapshotTable, ShowsTheWorstFirstAndTheNodeLast) {
   EXPECT_EQ(
       snapshot_table(sample_snapshot(), {}),
-      "NAMESPACE    POD           CLOSE_WAIT  HELD  STUCK  OLDEST  OWES                          "
-      "DIRECTION                  TOP PEER             ESTABLISHED  LISTEN  NOT VISIBLE\n"
-      "shop         cart-0              1201    30   1000   2h03m  accept:1 read:100 close:1100  "
-      "inbound:101 outbound:1100  10.0.0.9:443 (1000)           17       2\n"
-      "kube-system  proxy                  -     -      -       -                                "
-      "                                                          -       -  host_network\n"
-      "shop         web-0                  -     -      -       -                                "
-      "                                                          -       -  no_process\n"
-      "shop         web-0                  0     -      0                                        "
-      "                                                          5       0\n"
-      "unknown      uid-nameless           -     -      -       -                                "
-      "                                                          -       -  denied\n"
-      "-            [node]                 0                                                     "
-      "                                                          9       4\n");
+      "NAMESPACE    POD           CLOSE_WAIT  STUCK  OLDEST  OWES                          "
+      "DIRECTION                  TOP PEER             HELD  ESTABLISHED  LISTEN  NOT VISIBLE\n"
+      "shop         cart-0              1201   1000   2h03m  accept:1 read:100 close:1100  "
+      "inbound:101 outbound:1100  10.0.0.9:443 (1000)    30           17       2\n"
+      "kube-system  proxy                  -      -       -                                "
+      "                                                   -            -       -  host_network\n"
+      "shop         web-0                  -      -       -                                "
+      "                                                   -            -       -  no_process\n"
+      "shop         web-0                  0      0                                        "
+      "                                                   -            5       0\n"
+      "unknown      uid-nameless           -      -       -                                "
+      "                                                   -            -       -  denied\n"
+      "-            [node]                 0                                               "
+      "                                                                9       4\n");
 }
 
 TEST(SnapshotTable, HasNoCountOfAHostNetworkPodsRemains) {
