@@ -25,12 +25,13 @@ WEBSOCKET = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 POD_COLUMNS = (
     "namespace pod uid workload_kind workload host_network visible reason established syn_sent syn_recv fin_wait1 fin_wait2 "
     "time_wait close close_wait last_ack listen closing stuck oldest_seconds owes_accept owes_read owes_close "
-    "inbound outbound unread_bytes entered_total left_total containers peers owners").split()
+    "inbound outbound unread_bytes entered_total left_total containers peers owners closed_held "
+    "closed_held_oldest_seconds closed_held_entered_total closed_held_containers descriptors").split()
 AGENT_COLUMNS = (
     "version uptime_seconds cpu_seconds resident_bytes scan_age_seconds scan_stale scan_duration_seconds scan_cpu_seconds "
     "scan_interval_seconds scan_errors_total stuck_after_seconds pods pods_visible not_visible node_close_wait").split()
 SOCKET_COLUMNS = (
-    "local remote direction owes age_seconds unread_bytes container inode pid process owner_namespace owner_pod "
+    "state local remote direction owes age_seconds unread_bytes container inode pid process owner_namespace owner_pod "
     "owner_container").split()
 
 
@@ -43,7 +44,7 @@ def tsv(columns, rows, *remarks):
 def pod_row(namespace, pod, close_wait=0, stuck=0, oldest=0, owes="close", direction="outbound", peers="", workload="",
             visible=True, reason="", **more):
     """A pod whose sockets in CLOSE_WAIT are all of one kind."""
-    numbers = {column: 0 for column in POD_COLUMNS[8:-3]} if visible else {}
+    numbers = {column: 0 for column in POD_COLUMNS[8:-8]} if visible else {}
     kind, _, name = workload.partition("/")
     row = {**dict.fromkeys(POD_COLUMNS, ""), **numbers, "namespace": namespace, "pod": pod, "uid": f"uid-{pod}",
            "workload_kind": kind, "workload": name, "host_network": "false", "visible": str(visible).lower(), "reason": reason}

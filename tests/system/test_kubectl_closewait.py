@@ -213,6 +213,18 @@ class AnswersTest(PluginTest):
                          pods["cart-2"]["owners"])
         self.assertEqual([], pods["cart-1"]["owners"])
 
+    def test_what_is_held_after_the_end_counts_as_stuck_and_has_a_column(self):
+        self.agent("node-b").pods[0].update(closed_held=500, descriptors="main/900/1024/120/7/java side/9/1024//8/envoy")
+        header, worst, *_ = self.closewait().stdout.splitlines()
+        self.assertTrue(header.endswith("NODE    HELD  FULL IN"), header)
+        self.assertEqual(["cart-2", "node-b", "500", "2m00s"], [worst.split()[1], *worst.split()[-3:]])
+        pod = self.pods()["cart-2"]
+        self.assertEqual(500, pod["closed_held"])
+        self.assertEqual(
+            [{"container": "main", "open": 900, "limit": 1024, "seconds_left": 120, "pid": 7, "process": "java"},
+             {"container": "side", "open": 9, "limit": 1024, "seconds_left": None, "pid": 8, "process": "envoy"}],
+            pod["descriptors"])
+
     def test_an_agent_that_does_not_tell_owners_yet(self):
         columns = [column for column in fake.POD_COLUMNS if column != "owners"]
         self.agent("node-a").behave = fake.says(tsv(columns, self.agent("node-a").pods))
@@ -418,8 +430,8 @@ class SocketsTest(PluginTest):
 
     def setUp(self):
         self.start(small_cluster(pods=[fake.pod_object("shop", "cart-1", "node-a")]))
-        self.row = dict(zip(fake.SOCKET_COLUMNS, ("10.1.2.3:40000", "10.0.0.9:443", "outbound", "close", "7380.000", 0, "main",
-                                                  4711, 77, "java", "", "", "")))
+        self.row = dict(zip(fake.SOCKET_COLUMNS, ("close_wait", "10.1.2.3:40000", "10.0.0.9:443", "outbound", "close",
+                                                  "7380.000", 0, "main", 4711, 77, "java", "", "", "")))
 
     def sockets(self, *remarks, rows=1):
         """What the agent shall say."""
@@ -443,6 +455,13 @@ class SocketsTest(PluginTest):
             ["LOCAL           REMOTE        DIRECTION  OWES     AGE  UNREAD  CONTAINER  PROCESS  OTHER OWNER",
              "10.1.2.3:40000  10.0.0.9:443  outbound   close  2h03m       0  other_pod  -        istio-system/ztunnel-1/proxy"],
             self.closewait("sockets", "cart-1").stdout.splitlines())
+
+    def test_what_is_held_after_the_end_says_so(self):
+        self.row["state"] = "close"
+        self.sockets("#total\t1")
+        header, row = self.closewait("sockets", "cart-1").stdout.splitlines()
+        self.assertTrue(header.endswith("PROCESS  STATE"), header)
+        self.assertTrue(row.endswith("77/java  close"), row)
 
     def test_a_list_that_was_shortened(self):
         self.sockets("#total\t1201", rows=2)
