@@ -77,11 +77,16 @@ void add_scan_options(CLI::App& command, Given& given) {
       ->check(CLI::IsMember({"table", "json"}));
 }
 
-/// Says what is wrong with a path: it becomes a part of the request as it is.
+/// Says what is wrong with a path, or with an address that has one: it becomes a part of the
+/// request as it is.
 std::string is_path(const std::string& text) {
+  constexpr std::string_view kScheme = "http://";
   const bool plain =
       std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
-  return text.starts_with('/') && plain ? "" : "'" + text + "' is no path of the agent";
+  const bool has_path =
+      text.starts_with('/') ||
+      (text.starts_with(kScheme) && text.find('/', kScheme.size()) != std::string::npos);
+  return has_path && plain ? "" : "'" + text + "' is no path of the agent";
 }
 
 /// File first, flags over it. Prints every mistake.
@@ -148,7 +153,9 @@ int run_command_line(std::span<const char* const> arguments) {
     add_config_options(*command, given);
   }
   add_scan_options(*scan_app, given);
-  get_app->add_option("PATH", given.path, "such as /api/v1/pods.tsv")->required()->check(is_path);
+  get_app->add_option("PATH", given.path, "such as /api/v1/pods.tsv, or http://HOST:PORT/readyz")
+      ->required()
+      ->check(is_path);
   try {
     app.parse(static_cast<int>(arguments.size()), arguments.data());
   } catch (const CLI::ParseError& error) {

@@ -1,5 +1,7 @@
 #include <chrono>
 #include <cstdio>
+#include <string>
+#include <string_view>
 
 #include <fmt/format.h>
 
@@ -11,11 +13,22 @@ namespace closewatch {
 namespace {
 
 constexpr std::chrono::seconds kGetPatience{5};
+constexpr std::string_view kScheme = "http://";
+
+/// A path is the agent's that the configuration names; an address has its server in it.
+Result<http::Response> ask(const Config& config, std::string_view what) {
+  if (!what.starts_with(kScheme)) return http::get(config.web.listen_address, what, kGetPatience);
+  what.remove_prefix(kScheme.size());
+  const auto server = what.substr(0, what.find('/'));
+  const auto address = http::look_up(server);
+  if (!address) return tl::unexpected(address.error());
+  return http::get(*address, what.substr(server.size()), kGetPatience);
+}
 
 }  // namespace
 
 int get(const Config& config, const std::string& path) {
-  const auto answer = http::get(config.web.listen_address, path, kGetPatience);
+  const auto answer = ask(config, path);
   if (!answer) {
     fmt::print(stderr, "closewatch: {}\n", answer.error().what);
     return kExitFailure;

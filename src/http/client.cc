@@ -346,6 +346,24 @@ void get(asio::io_context& context, const TlsServer& server, const Question& que
   std::make_shared<TlsCall>(context, server, question, receiver)->start();
 }
 
+Result<ListenAddress> look_up(std::string_view server) {
+  if (auto address = parse_listen_address(server)) return address;
+  const auto colon = server.rfind(':');
+  const auto port = colon == std::string_view::npos
+                        ? std::nullopt
+                        : whole_number<std::uint16_t>(server.substr(colon + 1));
+  if (!port || colon == 0 || server.substr(0, colon).find(':') != std::string_view::npos) {
+    return fail(ErrorKind::kMalformed,
+                "'" + std::string(server) + "' is no server: write HOST:PORT or [IPv6]:PORT");
+  }
+  const std::string host(server.substr(0, colon));
+  asio::io_context context{1};
+  error_code error;
+  const auto found = tcp::resolver(context).resolve(host, std::to_string(*port), error);
+  if (error) return fail(ErrorKind::kSystem, "looking up " + host + ": " + error.message());
+  return ListenAddress{found.begin()->endpoint().address().to_string(), *port};
+}
+
 Result<Response> get(const ListenAddress& address, std::string_view path,
                      std::chrono::seconds patience) {
   auto connection = Connection::open(address, patience);

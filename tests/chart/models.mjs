@@ -5,7 +5,9 @@ import { readFileSync } from "node:fs";
 
 const require = createRequire(`${process.argv[2]}/`);
 
-function model({ apiVersion, kind }) {
+function model({ apiVersion: given, kind }) {
+  // AKS has the Operator's monitors under a group of its own.
+  const apiVersion = given.replace("azmonitoring.", "monitoring.");
   const packages = apiVersion.includes("monitoring.coreos.com")
     ? "@kubernetes-models/prometheus-operator"
     : "kubernetes-models";
@@ -15,7 +17,7 @@ function model({ apiVersion, kind }) {
 let wrong = 0;
 for (const object of JSON.parse(readFileSync(0, "utf8"))) {
   try {
-    new (model(object))(object).validate();
+    new (model(object))({ ...object, apiVersion: object.apiVersion.replace("azmonitoring.", "monitoring.") }).validate();
   } catch (error) {
     wrong += 1;
     console.log(`${object.kind} ${object.metadata?.name}: ${error.message}`);

@@ -8,6 +8,7 @@ import json
 import os
 import pathlib
 import random
+import re
 import signal
 import subprocess
 import tempfile
@@ -206,21 +207,32 @@ class Workloads(ClusterTest):
         self.assertEqual(value(agent.fresh_metrics(), "closewatch_unnamed_pods"), 0)
 
 
+def needs_newer(values, version):
+    """Whether an example is for newer servers: its first line may name one."""
+    named = re.match(r"# kube-version: (\d+)\.(\d+)", values.read_text())
+    server = re.match(r"v(\d+)\.(\d+)", version)
+    return bool(named) and tuple(map(int, named.groups())) > tuple(map(int, server.groups()))
+
+
 class Chart(ClusterTest):
     """What the chart makes of each of its examples, before the server's own validation."""
 
     def test_every_example_is_taken_by_the_server(self):
         kube.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "monitoring"}})
         self.addCleanup(kubectl, "delete", "namespace", "monitoring", "--wait=false")
+        # Without it the server takes no pod there, and it comes a moment after the namespace.
+        wait_for(lambda: kubectl_json("-n", "monitoring", "get", "serviceaccounts")["items"], "an account in the namespace")
         version = kubectl_json("version")["serverVersion"]["gitVersion"]
         for helm in ("HELM", "HELM4"):
             for values in sorted((kube.ROOT / "helm" / "closewatch" / "ci").glob("*.yaml")):
+                if needs_newer(values, version):
+                    continue
                 with self.subTest(helm=helm, values=values.name):
                     rendered = agent.helm("template", "example", kube.ROOT / "helm" / "closewatch",
                                           "--kube-version", version, "--values", values, helm=helm)
                     # The Operator's kinds are unknown to a server without the Operator.
                     objects = [document for document in yaml.safe_load_all(rendered)
-                               if document and not document["apiVersion"].startswith("monitoring.coreos.com/")]
+                               if document and "monitoring.coreos.com/" not in document["apiVersion"]]
                     self.assertTrue(objects)
                     kube.dry_run(*objects)
 

@@ -115,9 +115,19 @@ class GetTest(unittest.TestCase):
         self.assertIn("timed out", done.stderr)
 
     def test_what_is_no_path_is_a_usage_error(self):
-        for wrong in ((), ("api/v1/pods",), ("/a b",), ("/a\r\nX: y",), ("/a", "/b")):
+        for wrong in ((), ("api/v1/pods",), ("/a b",), ("/a\r\nX: y",), ("/a", "/b"),
+                      ("http://localhost:10088",), ("https://localhost/a",)):
             with self.subTest(wrong):
                 self.assertEqual(2, run_closewatch("get", *wrong).returncode)
+
+    def test_a_server_by_its_name(self):
+        for host in ("localhost", "127.0.0.1"):
+            self.assertEqual("ok\n", self.get(f"http://{host}:{self.agent.port}/readyz").stdout)
+        for wrong, words in (("http://localhost/readyz", "'localhost' is no server"), ("http://:1:2/a", "is no server"),
+                             ("http://no-such-host.invalid:1/a", "looking up no-such-host.invalid: ")):
+            done = self.get(wrong)
+            self.assertEqual((1, ""), (done.returncode, done.stdout))
+            self.assertIn(words, done.stderr)
 
     def test_an_empty_host_is_asked_over_loopback(self):
         self.assertEqual("ok\n", self.get("/readyz", f":{self.agent.port}").stdout)

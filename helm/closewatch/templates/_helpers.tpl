@@ -2,6 +2,10 @@
 {{- default .Chart.Name .Values.nameOverride | trunc 63 | trimSuffix "-" -}}
 {{- end -}}
 
+{{- define "closewatch.namespace" -}}
+{{- default .Release.Namespace .Values.namespaceOverride -}}
+{{- end -}}
+
 {{- define "closewatch.fullname" -}}
 {{- if .Values.fullnameOverride -}}
 {{- .Values.fullnameOverride | trunc 63 | trimSuffix "-" -}}
@@ -18,10 +22,10 @@
 {{- /* A ClusterRole has no namespace: two releases of one name in two namespaces must not share it. */ -}}
 {{- define "closewatch.clusterName" -}}
 {{- $full := include "closewatch.fullname" . -}}
-{{- if eq $full .Release.Namespace -}}
+{{- if eq $full (include "closewatch.namespace" .) -}}
 {{- $full -}}
 {{- else -}}
-{{- printf "%s-%s" .Release.Namespace $full | trunc 253 | trimSuffix "-" -}}
+{{- printf "%s-%s" (include "closewatch.namespace" .) $full | trunc 253 | trimSuffix "-" -}}
 {{- end -}}
 {{- end -}}
 
@@ -56,8 +60,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "closewatch.image" -}}
 {{- $image := .Values.image -}}
-{{- with .Values.global.imageRegistry -}}{{ . | trimSuffix "/" }}/{{- end -}}
-{{- $image.repository -}}
+{{- /* The grammar of references: the first part is a registry when it has a dot or a colon, or is "localhost". */ -}}
+{{- $own := regexFind "^(localhost|[^/]*[.:][^/]*)/" $image.repository -}}
+{{- with coalesce .Values.global.imageRegistry $image.registry $own -}}{{ . | trimSuffix "/" }}/{{- end -}}
+{{- trimPrefix $own $image.repository -}}
 {{- if or $image.tag (not $image.digest) -}}:{{ default .Chart.AppVersion $image.tag }}{{- end -}}
 {{- with $image.digest -}}@{{ . }}{{- end -}}
 {{- end -}}
@@ -71,6 +77,10 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- /* "true" or nothing. */ -}}
 {{- define "closewatch.asksApiServer" -}}
 {{- if ne .Values.metadata.source "logs" -}}true{{- end -}}
+{{- end -}}
+
+{{- define "closewatch.servicePort" -}}
+{{- default .Values.port .Values.service.port | int -}}
 {{- end -}}
 
 {{- define "closewatch.metricsPath" -}}
@@ -138,6 +148,48 @@ prometheus.io/path: {{ include "closewatch.metricsPath" . | quote }}
 periodSeconds: {{ .periodSeconds | int }}
 timeoutSeconds: {{ .timeoutSeconds | int }}
 failureThreshold: {{ .failureThreshold | int }}
+{{- with .initialDelaySeconds }}
+initialDelaySeconds: {{ . | int }}
+{{- end }}
+{{- with .successThreshold }}
+successThreshold: {{ . | int }}
+{{- end }}
+{{- end -}}
+
+{{- /* What PodMonitor and ServiceMonitor share of their spec: call with (list . MONITOR_VALUES). */ -}}
+{{- define "closewatch.monitorSpec" -}}
+{{- $root := index . 0 -}}
+{{- $monitor := index . 1 -}}
+jobLabel: {{ default "app.kubernetes.io/name" $monitor.jobLabel }}
+namespaceSelector:
+  matchNames: [{{ include "closewatch.namespace" $root | quote }}]
+selector:
+  matchLabels:
+    {{- include "closewatch.selectorLabels" $root | nindent 4 }}
+{{- with $monitor.podTargetLabels }}
+podTargetLabels:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- if $monitor.attachMetadata.node }}
+attachMetadata:
+  node: true
+{{- end }}
+{{- range $limit := list "sampleLimit" "targetLimit" "labelLimit" "labelNameLengthLimit" "labelValueLengthLimit" "keepDroppedTargets" }}
+{{- with get $monitor $limit }}
+{{ $limit }}: {{ . | int }}
+{{- end }}
+{{- end }}
+{{- with $monitor.bodySizeLimit }}
+bodySizeLimit: {{ . }}
+{{- end }}
+{{- with $monitor.scrapeProtocols }}
+scrapeProtocols:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end -}}
+
+{{- define "closewatch.monitorApiVersion" -}}
+{{- default "monitoring.coreos.com/v1" .apiVersion -}}
 {{- end -}}
 
 {{- /* The endpoint of a PodMonitor or ServiceMonitor: call with (list . MONITOR_VALUES). */ -}}
@@ -153,6 +205,9 @@ interval: {{ . }}
 {{- end }}
 {{- with $monitor.scrapeTimeout }}
 scrapeTimeout: {{ . }}
+{{- end }}
+{{- with $monitor.extraEndpointFields }}
+{{ toYaml . }}
 {{- end }}
 relabelings:
   - action: replace
@@ -191,6 +246,19 @@ metricRelabelings:
 {{- end -}}
 {{- if and .Values.serviceMonitor.enabled (not .Values.service.enabled) -}}
 {{- fail "serviceMonitor.enabled needs service.enabled: a ServiceMonitor finds pods through their Service. Or choose podMonitor.enabled." -}}
+{{- end -}}
+{{- range $way := list "podMonitor" "serviceMonitor" -}}
+{{- with get $.Values $way -}}
+{{- if and .enabled .jobLabel $.Values.prometheusRule.enabled (not $.Values.prometheusRule.settings.agent.selector) -}}
+{{- fail (printf "%s.jobLabel gives the agents' `up` another job: say which in prometheusRule.settings.agent.selector, or ClosewatchAgentDown never fires." $way) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.service.internalTrafficPolicy (semverCompare "<1.22.0-0" .Capabilities.KubeVersion.Version) -}}
+{{- fail (printf "service.internalTrafficPolicy needs Kubernetes 1.22; this one is %s." .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- if and .Values.hostNetwork .Values.networkPolicy.enabled -}}
+{{- fail "networkPolicy.enabled does nothing for pods with hostNetwork: leave one of them off." -}}
 {{- end -}}
 {{- if and (eq .Values.appArmor.type "Localhost") (not .Values.appArmor.localhostProfile) -}}
 {{- fail "appArmor.type Localhost needs appArmor.localhostProfile: the name of the profile on the nodes." -}}

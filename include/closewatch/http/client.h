@@ -83,6 +83,10 @@ class Connection {
   std::unique_ptr<Kept> kept_;
 };
 
+/// Where a server is that is named as HOST:PORT or [IPv6]:PORT, HOST being an address or a name:
+/// the first of its addresses. Blocks. Errors: kMalformed, kSystem.
+Result<ListenAddress> look_up(std::string_view server);
+
 /// Asks once, over a connection of its own.
 Result<Response> get(const ListenAddress& address, std::string_view path,
                      std::chrono::seconds patience);
