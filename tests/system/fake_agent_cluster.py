@@ -127,6 +127,19 @@ def cut(exchange):
     exchange.wfile.write(b"namespace\tpod\n")
 
 
+def endless(line):
+    """The same line again and again, without a length, until nobody listens any more; 256 MiB at most."""
+    def behave(exchange):
+        exchange.send_response(200)
+        exchange.send_header("Content-Type", "text/tab-separated-values")
+        exchange.send_header("Connection", "close")
+        exchange.end_headers()
+        piece = line * (65536 // len(line) + 1)
+        for _ in range(256 * 2**20 // len(piece)):
+            exchange.wfile.write(piece)
+    return behave
+
+
 class _Exchange(http.server.BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 

@@ -22,13 +22,22 @@ PLUGIN = ROOT / "deploy" / "kubectl-closewait"
 PATIENCE_SECONDS = 300  # of a test: machines can be busy, and a plugin that hangs must not hang the tests
 # How long an agent may take. On a busy machine kubectl alone needs seconds, so only agents that hang may meet a limit.
 GENEROUS, OF_HANGING = ("--timeout", "120"), ("--timeout", "30")
-MANY = 200
+MANY, THOUSANDS = 200, 5000
 
 
 def kubectl_directory(name):
     """Where a real kubectl is."""
     found = subprocess.run([ROOT / "scripts" / "helm", name], check=True, stdout=subprocess.PIPE, text=True).stdout
     return os.path.dirname(found.strip())
+
+
+def without_curl(oncall):
+    """A PATH like theirs on which there is no curl that could be run."""
+    directory = oncall.home / "without-curl"
+    directory.mkdir()
+    (directory / "curl").write_text("#!/bin/sh\nexit 127\n", encoding="utf-8")
+    (directory / "curl").chmod(0o755)
+    return f"{directory}:{oncall.environment['PATH']}"
 
 
 class Oncall:
@@ -375,6 +384,109 @@ class GapsTest(PluginTest):
         self.assertIn("the agents cannot be listed", done.stderr)
 
 
+class HostileAgentsTest(PluginTest):
+    """Agents that lie, and agents that want to write on the terminal."""
+
+    # Bytes that move the cursor, and the same in letters, which some shells' echo makes bytes of.
+    ESCAPES = "\x1b[2J\x07\x9b1m \\033[2J \\x1b[2J \\a\\c"
+
+    def setUp(self):
+        self.start(small_cluster(pods=[fake.pod_object("shop", "cart-1", "node-a")]))
+
+    def assert_clean(self, done, says):
+        """Nothing but printable ASCII, and what was said is still to be read."""
+        for text in (done.stdout, done.stderr):
+            self.assertEqual([], [character for character in text if not (" " <= character <= "~" or character == "\n")])
+        self.assertIn(says, done.stdout + done.stderr)
+
+    def shells(self, *arguments):
+        """The answer in each shell, with curl and without."""
+        for shell in ("dash", "bash", "busybox sh"):
+            yield self.oncall.closewait(*arguments, command=(*shell.split(), str(PLUGIN)))
+        self.oncall.environment["PATH"] = without_curl(self.oncall)
+        yield self.oncall.closewait(*arguments, command=("dash", str(PLUGIN)))
+
+    def test_bodies_of_errors(self):
+        self.agent("node-a").behave = fake.says(f"broken {self.ESCAPES} pipe\nsecond line\n", 503)
+        for done in self.shells():
+            self.assertEqual(3, done.returncode, done.stderr)
+            self.assert_clean(done, "by proxy: ")
+            self.assertNotIn("second line", done.stderr)
+
+    def test_messages_of_the_server(self):
+        self.agent("node-a").behave = lambda exchange: exchange.send_status(403, f"no {self.ESCAPES} way")
+        for arguments in ((), ("-o", "json"), ("nodes",)):
+            self.assert_clean(self.oncall.closewait(*arguments), "no ")
+
+    def test_what_the_agents_own_program_says(self):
+        self.agent("node-a").behave = fake.forbid
+        self.agent("node-a").exec = lambda agent, path: (fake.STDERR, f"closewatch: {self.ESCAPES} own words\n", 1)
+        self.assert_clean(self.closewait(status=3), "own words")
+
+    def test_remarks(self):
+        path = "/api/v1/pods/shop/cart-1/sockets.tsv"
+        for remark, status, says in ((f"#hidden\tdenied\tno {self.ESCAPES} right", 1, "was not counted: denied no "),
+                                     (f"#total\t{self.ESCAPES}", 0, "LOCAL"), ("#total\t9e9", 0, "LOCAL"), ("#total\t12345678901", 0, "oldest of 12345678901 sockets")):
+            self.agent("node-a").sockets = {path: tsv(fake.SOCKET_COLUMNS, [], remark)}
+            for shell in ("dash", "bash"):
+                done = self.oncall.closewait("sockets", "shop/cart-1", command=(shell, str(PLUGIN)))
+                self.assertEqual(status, done.returncode, done.stderr)
+                self.assert_clean(done, says)
+
+    def test_an_answer_without_end(self):
+        good = tsv(fake.POD_COLUMNS, self.agent("node-a").pods).encode()
+        for line in (good.splitlines()[0] + b"\n", b"x", b"#" + b"y" * 100 + b"\n"):
+            self.agent("node-a").behave = fake.endless(line)
+            process = self.oncall.begin("pods", "-o", "json", "--timeout", "60")
+            most = 0
+            while process.poll() is None:
+                for part in self.oncall.temporary.glob("*/*.part"):
+                    try:
+                        most = max(most, part.stat().st_size)
+                    except FileNotFoundError:
+                        pass
+                time.sleep(0.01)
+            document = json.loads(process.stdout.read())
+            process.stdout.close()
+            self.assertEqual(3, process.returncode)
+            self.assertEqual(["node-a"], [gap["node"] for gap in document["nodes_missing"]])
+            self.assertIn("the answer is too long", document["nodes_missing"][0]["why"])
+            self.assertLessEqual(most, 16 << 20)
+            self.assertEqual(2, document["nodes_answered"])
+
+    def test_an_answer_without_end_to_a_kubectl(self):
+        self.agent("node-a").behave = fake.endless(b"x" * 100 + b"\n")
+        self.oncall.environment["PATH"] = without_curl(self.oncall)
+        self.assertIn("by proxy: the answer is too long", self.closewait(status=3).stderr)
+
+    def test_a_name_without_end(self):
+        self.agent("node-a").pods[0]["pod"] = "x" * 60000
+        self.agent("node-a").pods += [pod_row("shop", f"idle-{i}") for i in range(100)]
+        done = self.closewait("pods")
+        self.assertLess(len(done.stdout), 100_000)
+        self.assertIn("ledger-0", done.stdout)
+
+    def test_answers_that_lie(self):
+        good = tsv(fake.POD_COLUMNS, self.agent("node-a").pods)
+        cells = good.splitlines()[1].split("\t")
+        number = fake.POD_COLUMNS.index("close_wait")
+
+        def with_row(*row):
+            return "\t".join(fake.POD_COLUMNS) + "\n" + "\t".join(row) + "\n#end\t1\n"
+        for name, body, why in (
+                ("letters", with_row(*cells[:number], "many", *cells[number + 1:]), "words where numbers belong"),
+                ("less than nothing", with_row(*cells[:number], "-5", *cells[number + 1:]), "words where numbers belong"),
+                ("no number", with_row(*cells[:number], "nan", *cells[number + 1:]), "words where numbers belong"),
+                ("a cell too few", with_row(*cells[:-1]), "not whole"), ("a cell too many", with_row(*cells, "x"), "not whole"),
+                ("a long line", with_row(*cells[:1], "x" * 70000, *cells[2:]), "a line of the answer is too long")):
+            with self.subTest(name):
+                self.agent("node-a").behave = fake.says(body)
+                done = self.closewait(status=3)
+                self.assertIn(f"by proxy: the answer has {why}" if why.startswith("words") else why, done.stderr)
+                self.assertIn("cart-2", done.stdout)
+                self.assertNotIn("cart-1", done.stdout)
+
+
 class ExecTest(PluginTest):
     """The proxy is closed, and the agents' own program can be run."""
 
@@ -571,6 +683,56 @@ class ManyNodesTest(PluginTest):
         self.assertEqual((MANY - 2) * 30, len(document["pods"]))
         order = [(pod["stuck"], pod["close_wait"], pod["oldest_seconds"]) for pod in document["pods"]]
         self.assertEqual(sorted(order, reverse=True), order)
+
+
+    def start_uniform(self, nodes):
+        """Each has 30 pods, of which three leak."""
+        self.start(FakeAgentCluster([FakeAgent(f"node-{i:04}", [
+            pod_row("shop", f"cart-{i}-{j}", close_wait=10 * (j < 3), stuck=j * (j < 3), workload="Deployment/cart")
+            for j in range(30)]) for i in range(nodes)]))
+
+    def cost(self, *arguments):
+        """The answer, CPU seconds of all that was run for it, and the most bytes that it had resident."""
+        with open(self.oncall.home / "out", "w+", encoding="utf-8") as out:
+            process = subprocess.Popen([PLUGIN, *GENEROUS, *arguments], env=self.oncall.environment, stdin=subprocess.DEVNULL,
+                                       stdout=out, start_new_session=True)
+            most = 0
+            while (ended := os.wait4(process.pid, os.WNOHANG))[0] == 0:
+                most = max(most, resident(process.pid))
+                time.sleep(0.02)
+            process.returncode = os.waitstatus_to_exitcode(ended[1])
+            self.assertEqual(0, process.returncode)
+            out.seek(0)
+            return out.read(), ended[2].ru_utime + ended[2].ru_stime, most
+
+    def test_one_kubectl_costs_less_than_one_each(self):
+        self.start_uniform(MANY)
+        answer, cost, _ = self.cost("pods")
+        self.oncall.environment["PATH"] = without_curl(self.oncall)
+        same, cost_of_each, _ = self.cost("pods")
+        print(f"{cost_of_each:.1f} s of CPU with a kubectl for each of {MANY}, {cost:.2f} s with one ", end="", flush=True,
+              file=sys.stderr)
+        self.assertEqual(answer, same)
+        self.assertLess(cost * 10, cost_of_each)
+
+    def test_memory_with_thousands(self):
+        self.start_uniform(THOUSANDS)
+        answer, cost, most = self.cost("pods", "--no-headers")
+        print(f"{THOUSANDS} agents: {cost:.1f} s of CPU, {most / 2**20:.0f} MiB ", end="", flush=True, file=sys.stderr)
+        self.assertEqual(THOUSANDS * 30, answer.count("\n"))
+        self.assertLess(most, 200 << 20)
+
+
+def resident(session):
+    """Bytes that the processes of a session have resident."""
+    total = 0
+    for stat in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rsplit(")", 1)[1].split()
+        except OSError:
+            continue
+        total += int(fields[21]) * os.sysconf("SC_PAGE_SIZE") if int(fields[3]) == session else 0
+    return total
 
 
 class FakeIsLikeTheRealTest(unittest.TestCase):
