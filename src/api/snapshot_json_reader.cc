@@ -53,9 +53,10 @@ auto kind_at(const json::object& object, std::string_view key, const Kinds& kind
 Visibility visibility_of(const json::object& object) {
   if (object.at("visible").as_bool()) return Visibility::kVisible;
   const auto reason = text_at(object, "reason");
-  for (const auto visibility : {Visibility::kSandboxed, Visibility::kNoProcess, Visibility::kDenied,
-                                Visibility::kIncomplete, Visibility::kHostNetwork,
-                                Visibility::kOverLimit, Visibility::kHung, Visibility::kStale}) {
+  for (const auto visibility :
+       {Visibility::kSandboxed, Visibility::kNoProcess, Visibility::kDenied,
+        Visibility::kIncomplete, Visibility::kHostNetwork, Visibility::kOverLimit,
+        Visibility::kHung, Visibility::kExcluded, Visibility::kStale}) {
     if (reason_of(visibility) == reason) return visibility;
   }
   throw std::invalid_argument("'" + reason + "' is no reason");

@@ -8,7 +8,9 @@
 
 #include "closewatch/diagnosis/diagnosis.h"
 #include "closewatch/http/listen_address.h"
+#include "closewatch/metrics/metric_filter.h"
 #include "closewatch/pods/node_pods.h"
+#include "closewatch/scan/namespace_filter.h"
 
 namespace closewatch {
 
@@ -51,7 +53,11 @@ struct Config {
   } api;
   struct {
     PodDiscovery discovery{};
+    NamespaceFilter namespaces;
   } pods;
+  struct {
+    MetricFilter without;
+  } metrics;
   struct {
     MetadataChoice source{};
     std::string node;        ///< this node's name in Kubernetes; empty: not known

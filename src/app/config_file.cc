@@ -74,12 +74,29 @@ class Reader {
   }
 
   void set(const Option& option, const YAML::Node& name, const YAML::Node& value) {
+    // What takes a list by commas may have it as YAML's own.
+    if (value.IsSequence() && option.takes.starts_with("a list ")) return set_list(option, value);
     if (!value.IsScalar()) {
       mistake(name.Mark(), std::string(option.name), "must be " + std::string(option.takes));
       return;
     }
     if (const auto done = option.set(config_, value.Scalar()); !done) {
       mistake(value.Mark(), std::string(option.name), done.error().what);
+    }
+  }
+
+  void set_list(const Option& option, const YAML::Node& list) {
+    std::string words;
+    for (const auto& item : list) {
+      // A comma in an item would be two items.
+      if (!item.IsScalar() || item.Scalar().find(',') != std::string::npos) {
+        mistake(item.Mark(), std::string(option.name), "must be " + std::string(option.takes));
+        return;
+      }
+      words += (words.empty() ? "" : ",") + item.Scalar();
+    }
+    if (const auto done = option.set(config_, words); !done) {
+      mistake(list.Mark(), std::string(option.name), done.error().what);
     }
   }
 

@@ -66,6 +66,10 @@ constexpr std::string_view kHeldSockets = "one of auto, off";
 constexpr std::string_view kBoolean = "true or false";
 constexpr std::string_view kDiscovery = "one of auto, kubernetes, standalone";
 constexpr std::string_view kEngine = "one of auto, inet_diag, bpf, procfs";
+constexpr std::string_view kNamespaces =
+    "a list of namespaces by commas, NAME or PREFIX* each, or nothing";
+constexpr std::string_view kMetrics =
+    "a list of metrics of pods by commas, or nothing; closewatch_pod_sockets/STATE is one of them";
 constexpr std::string_view kMetadata = "one of auto, api, logs";
 constexpr std::string_view kNodeName = "the name of a node, or nothing";
 constexpr std::string_view kApiServer = "an address: HOST:PORT or [IPv6]:PORT, or nothing";
@@ -148,6 +152,24 @@ Result<void> set_discovery(Config& config, std::string_view text) {
       {"standalone", PodDiscovery::kStandalone},
   }};
   return choose(config.pods.discovery, text, kDiscovery, kChoices);
+}
+
+Result<void> set_namespaces(NamePatterns& target, std::string_view text) {
+  auto names = NamePatterns::parse(text);
+  if (!names)
+    return fail(ErrorKind::kMalformed,
+                names.error().what + "; it takes " + std::string(kNamespaces));
+  target = std::move(*names);
+  return {};
+}
+
+Result<void> set_without(Config& config, std::string_view text) {
+  auto metrics = MetricFilter::parse(text);
+  if (!metrics)
+    return fail(ErrorKind::kMalformed,
+                metrics.error().what + "; it takes " + std::string(kMetrics));
+  config.metrics.without = *metrics;
+  return {};
 }
 
 Result<void> set_metadata_source(Config& config, std::string_view text) {
@@ -241,6 +263,20 @@ constexpr auto kOptions = std::to_array<Option>({
      "What counts as a pod: the pods of Kubernetes, or every network namespace of the machine. "
      "auto takes Kubernetes where a kubelet's cgroups are.",
      set_discovery},
+    {"pods.namespaces.include", kNamespaces, "",
+     "Of which namespaces pods are counted; empty counts all. The others are not visible, with the "
+     "reason `excluded`.",
+     [](Config& config, std::string_view text) {
+       return set_namespaces(config.pods.namespaces.include, text);
+     }},
+    {"pods.namespaces.exclude", kNamespaces, "", "Of which of these they are not.",
+     [](Config& config, std::string_view text) {
+       return set_namespaces(config.pods.namespaces.exclude, text);
+     }},
+    {"metrics.without", kMetrics, "",
+     "What the metrics do not tell of pods. How many series that saves is in "
+     "`closewatch_excluded_series`; API and page tell all.",
+     set_without},
     {"metadata.source", kMetadata, "auto",
      "Where pods' names come from: the API server (with the workload), or the kubelet's log directories "
      "alone. auto takes the API server where a service account's token is mounted and the node's "

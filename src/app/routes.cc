@@ -10,11 +10,11 @@
 namespace closewatch {
 namespace {
 
-http::Response metrics(const RouteSources& sources) {
+http::Response metrics(const RouteSources& sources, const MetricFilter& without) {
   const auto snapshot = sources.snapshots.last();
-  return {
-      .content_type = kPrometheusContentType,
-      .body = prometheus_text(snapshot.get(), sources.clock.steady_now(), agent_facts(sources))};
+  return {.content_type = kPrometheusContentType,
+          .body = prometheus_text(snapshot.get(), sources.clock.steady_now(), agent_facts(sources),
+                                  without)};
 }
 
 http::Response healthz(const RouteSources& sources) {
@@ -27,11 +27,12 @@ http::Response readyz(const RouteSources& sources) {
   return {.status = 503, .body = "the first scan is not done yet\n"};
 }
 
-http::Response answer(const RouteSources& sources, LivePage& page, const http::Request& request) {
+http::Response answer(const RouteSources& sources, const MetricFilter& without, LivePage& page,
+                      const http::Request& request) {
   if (request.method != "GET" && request.method != "HEAD") {
     return {.status = 405, .body = "only GET and HEAD\n"};
   }
-  if (request.path == sources.telemetry_path) return metrics(sources);
+  if (request.path == sources.telemetry_path) return metrics(sources, without);
   if (request.path == "/healthz") return healthz(sources);
   if (request.path == "/readyz") return readyz(sources);
   if (!request.segments.empty() && request.segments.front() == "api")
@@ -45,15 +46,18 @@ http::Response answer(const RouteSources& sources, LivePage& page, const http::R
 
 }  // namespace
 
-http::Handler make_routes(RouteSources sources) {
+http::Handler make_routes(RouteSources sources, const MetricFilter& without) {
   // A std::function can be copied, so what it owns is shared.
   struct Routes {
-    explicit Routes(RouteSources from) : sources(std::move(from)), page(sources) {}
+    Routes(RouteSources from, const MetricFilter& leave_out)
+        : sources(std::move(from)), without(leave_out), page(sources) {}
     RouteSources sources;
+    MetricFilter without;
     LivePage page;
   };
-  return [routes = std::make_shared<Routes>(std::move(sources))](const http::Request& request) {
-    return answer(routes->sources, routes->page, request);
+  return [routes =
+              std::make_shared<Routes>(std::move(sources), without)](const http::Request& request) {
+    return answer(routes->sources, routes->without, routes->page, request);
   };
 }
 

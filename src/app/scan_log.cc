@@ -25,7 +25,8 @@ PodIndex index(const Snapshot* snapshot) {
   return pods;
 }
 
-/// hostNetwork and sandboxed pods are as they should be; a pod without a process mostly just ends.
+/// hostNetwork and sandboxed pods are as they should be; a pod without a process mostly just ends,
+/// and one that is excluded was asked for.
 LogLevel level_of(Visibility visibility) {
   switch (visibility) {
     case Visibility::kDenied:
@@ -34,6 +35,7 @@ LogLevel level_of(Visibility visibility) {
     case Visibility::kHung:
       return LogLevel::kWarn;
     case Visibility::kNoProcess:
+    case Visibility::kExcluded:
       return LogLevel::kDebug;
     case Visibility::kVisible:
     case Visibility::kSandboxed:

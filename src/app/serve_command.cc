@@ -99,7 +99,8 @@ int serve_here(Config config) {
                    [&loop] { return loop != nullptr && loop->alive(); }, config.api.socket_detail,
                    [&owners](const Pod& pod, auto inodes) {
                      return owners.find(pod, std::move(inodes));
-                   }}));
+                   }},
+                  config.metrics.without));
   if (!server) {
     logger->error(server.error().what);
     return kExitFailure;

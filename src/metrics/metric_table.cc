@@ -41,6 +41,9 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_pod_info", MetricKind::kGauge,
      "namespace, pod, uid, workload_kind, workload, host_network",
      "1 for each pod on the node. What is not known of it is empty."},
+    {"closewatch_excluded_series", MetricKind::kGauge, "metric",
+     "Series of pods that this exposition does not have, as metrics.without says, by metric. Those of pods that "
+     "are excluded (closewatch_pod_visible with that reason) are not among them."},
     {"closewatch_unnamed_pods", MetricKind::kGauge, "",
      "Pods whose uid has no name in any source of metadata. They have namespace=\"unknown\" and "
      "their "

@@ -1,6 +1,7 @@
 #include "closewatch/metrics/prometheus_text.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <set>
 #include <span>
@@ -39,7 +40,7 @@ double unix_seconds(std::chrono::time_point<Clock> time) {
 /// All families of the table, filled sample by sample.
 class Exposition {
  public:
-  Exposition() : families_(kMetricCount) {
+  explicit Exposition(const MetricFilter& without) : without_(without), families_(kMetricCount) {
     for (std::size_t i = 0; i < kMetricCount; ++i) {
       const auto& description = describe(static_cast<Metric>(i));
       families_[i].name = description.name;
@@ -47,6 +48,20 @@ class Exposition {
       families_[i].type = description.kind == MetricKind::kCounter ? prometheus::MetricType::Counter
                                                                    : prometheus::MetricType::Gauge;
     }
+  }
+
+  /// Whether a series of a pod is wanted. Asked once for each, before its labels are made: those
+  /// that are not are counted.
+  [[nodiscard]] bool wants(Metric metric) {
+    if (!without_.leaves_out(metric)) return true;
+    ++left_out_.at(static_cast<std::size_t>(metric));
+    return false;
+  }
+  /// Likewise of closewatch_pod_sockets.
+  [[nodiscard]] bool wants(TcpState state) {
+    if (!without_.leaves_out(state)) return wants(Metric::kPodSockets);
+    ++left_out_.at(static_cast<std::size_t>(Metric::kPodSockets));
+    return false;
   }
 
   template <typename Number>
@@ -63,6 +78,11 @@ class Exposition {
   }
 
   [[nodiscard]] std::string text() && {
+    for (std::size_t i = 0; i < kMetricCount; ++i) {
+      if (left_out_[i] == 0) continue;
+      add(Metric::kExcludedSeries, {label("metric", describe(static_cast<Metric>(i)).name)},
+          left_out_[i]);
+    }
     std::erase_if(families_, [](const auto& family) { return family.metric.empty(); });
     std::size_t samples = 0;
     for (const auto& family : families_) samples += family.metric.size();
@@ -75,6 +95,8 @@ class Exposition {
   }
 
  private:
+  const MetricFilter& without_;
+  std::array<std::size_t, kMetricCount> left_out_{};
   std::vector<prometheus::MetricFamily> families_;
 };
 
@@ -129,29 +151,36 @@ void add_containers(Exposition& exposition, const Labels& pod, const Diagnosis& 
       for (const auto owes : kOwedCalls) {
         // The application accepts what others began.
         if (direction == Direction::kOutbound && owes == OwedCall::kAccept) continue;
+        if (!exposition.wants(Metric::kCloseWait)) continue;
         exposition.add(
             Metric::kCloseWait,
             with(labels, label("direction", name_of(direction)), label("owes", name_of(owes))),
             container.of(direction, owes));
       }
     }
-    exposition.add(Metric::kCloseWaitStuck, labels, container.stuck);
+    if (exposition.wants(Metric::kCloseWaitStuck)) {
+      exposition.add(Metric::kCloseWaitStuck, labels, container.stuck);
+    }
   }
 }
 
 void add_diagnosis(Exposition& exposition, const Labels& pod, const Diagnosis& diagnosis) {
   add_containers(exposition, pod, diagnosis);
-  exposition.add(Metric::kCloseWaitOldest, pod, seconds(diagnosis.oldest));
-  exposition.add(Metric::kCloseWaitUnread, pod, diagnosis.unread_bytes);
-  exposition.add(Metric::kCloseWaitEntered, pod, diagnosis.entered);
-  exposition.add(Metric::kCloseWaitLeft, pod, diagnosis.left);
+  const auto add = [&](Metric metric, auto value) {
+    if (exposition.wants(metric)) exposition.add(metric, pod, value);
+  };
+  add(Metric::kCloseWaitOldest, seconds(diagnosis.oldest));
+  add(Metric::kCloseWaitUnread, diagnosis.unread_bytes);
+  add(Metric::kCloseWaitEntered, diagnosis.entered);
+  add(Metric::kCloseWaitLeft, diagnosis.left);
   for (const auto& peer : diagnosis.peers) {
-    if (peer.stuck == 0) continue;
+    if (peer.stuck == 0 || !exposition.wants(Metric::kCloseWaitPeer)) continue;
     exposition.add(Metric::kCloseWaitPeer,
                    with(pod, label("direction", name_of(peer.direction)), label("peer", peer.peer)),
                    peer.stuck);
   }
   for (const auto& [owner, sockets, stuck] : diagnosis.owners) {
+    if (!exposition.wants(Metric::kCloseWaitOwner)) continue;
     exposition.add(Metric::kCloseWaitOwner,
                    with(pod, label("owner_namespace", owner.pod_namespace),
                         label("owner_pod", owner.pod), label("owner_container", owner.container)),
@@ -162,8 +191,12 @@ void add_diagnosis(Exposition& exposition, const Labels& pod, const Diagnosis& d
 void add_backlog(Exposition& exposition, const Labels& pod, std::string_view port,
                  const ListenBacklog& backlog) {
   const auto labels = with(pod, label("port", port));
-  exposition.add(Metric::kListenBacklogSockets, labels, backlog.sockets);
-  if (backlog.limit) exposition.add(Metric::kListenBacklogLimit, labels, *backlog.limit);
+  if (exposition.wants(Metric::kListenBacklogSockets)) {
+    exposition.add(Metric::kListenBacklogSockets, labels, backlog.sockets);
+  }
+  if (backlog.limit && exposition.wants(Metric::kListenBacklogLimit)) {
+    exposition.add(Metric::kListenBacklogLimit, labels, *backlog.limit);
+  }
 }
 
 void add_listeners(Exposition& exposition, const Labels& pod,
@@ -219,11 +252,12 @@ void add_pod(Exposition& exposition, Namesakes pods, const Shown& shown, std::si
   const bool visible = visibility == Visibility::kVisible;
   exposition.add(Metric::kPodVisible, with(labels, label("reason", reason_of(visibility))),
                  visible ? 1 : 0);
+  if (visibility == Visibility::kExcluded) return;
   add_pod_info(exposition, pods);
   if (!visible) return;
   auto together = sum_of(pods, peers);
   for (const auto state : kTcpStates) {
-    if (!know(pods, state)) continue;
+    if (!know(pods, state) || !exposition.wants(state)) continue;
     exposition.add(Metric::kPodSockets, with(labels, label("state", name_of(state))),
                    together.sums.states.of(state));
   }
@@ -301,8 +335,8 @@ void add_agent(Exposition& exposition, const AgentFacts& agent) {
 }  // namespace
 
 std::string prometheus_text(const Snapshot* snapshot, std::chrono::steady_clock::time_point now,
-                            const AgentFacts& agent) {
-  Exposition exposition;
+                            const AgentFacts& agent, const MetricFilter& without) {
+  Exposition exposition(without);
   if (snapshot != nullptr) add_snapshot(exposition, *snapshot, {*snapshot, now});
   add_agent(exposition, agent);
   return std::move(exposition).text();

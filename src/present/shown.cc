@@ -2,16 +2,17 @@
 
 namespace closewatch {
 
-Visibility Shown::of(const PodSnapshot& pod) const {
-  return stale_ ? Visibility::kStale : pod.visibility;
-}
+Visibility Shown::of(const PodSnapshot& pod) const { return of(pod.visibility); }
 
-Visibility Shown::of(Namesakes pods) const {
-  return stale_ ? Visibility::kStale : visibility_of(pods);
+Visibility Shown::of(Namesakes pods) const { return of(visibility_of(pods)); }
+
+Visibility Shown::of(Visibility visibility) const {
+  // What nobody wants to know does not grow old.
+  return stale_ && visibility != Visibility::kExcluded ? Visibility::kStale : visibility;
 }
 
 std::string_view Shown::detail_of(const PodSnapshot& pod) const {
-  return stale_ ? kStaleDetail : std::string_view(pod.detail);
+  return of(pod) == Visibility::kStale ? kStaleDetail : std::string_view(pod.detail);
 }
 
 const StateCounts* Shown::node() const {
@@ -19,7 +20,7 @@ const StateCounts* Shown::node() const {
 }
 
 SocketListing Shown::of(SocketListing listing) const {
-  if (stale_) {
+  if (of(listing.visibility) == Visibility::kStale) {
     listing.visibility = Visibility::kStale;
     listing.detail = kStaleDetail;
   }

@@ -25,6 +25,10 @@ constexpr std::chrono::seconds kHeldPace{60};
 /// Of the budget, for each.
 constexpr double kShareBeside = 0.25;
 
+constexpr const char* kExcludedDetail =
+    "pods of this namespace are not counted: pods.namespaces of the configuration says so";
+
+
 /// Of both, the oldest, as many as are listed.
 void add_oldest(std::vector<CloseWaitSocket>& sockets, std::vector<CloseWaitSocket> others,
                 std::size_t most) {
@@ -175,6 +179,7 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
     complain(*snapshot, ScanStage::kDiscovery, list.error());
     snapshot->pods = last_pods_unseen(list.error());
   }
+  leave_out(*snapshot);
 
   snapshot->taken_at = clock_.wall_now();
   snapshot->taken_at_steady = clock_.steady_now();
@@ -389,13 +394,16 @@ std::vector<Result<PodNamespaces>> Scanner::find_namespaces(
 void Scanner::read_pod(std::size_t place, Result<PodNamespaces> namespaces, const Node& node,
                        Snapshot& snapshot) {
   auto& pod = snapshot.pods[place];
+  // Only who is at home where is told of such a pod, or its visitors would get its sockets.
+  const bool left_out = leaves_out(pod);
   // Who does not know the host's namespace cannot tell a pod's own from it, and would blame the
   // pod.
-  if (node.error && !has_named_namespace(pod)) {
+  if (node.error && !has_named_namespace(pod) && !left_out) {
     return mark_unseen(pod, ScanStage::kNamespace, *node.error);
   }
   if (!namespaces) {
     outside_ |= namespaces.error().kind == ErrorKind::kForeign;
+    if (left_out) return;
     return mark_unseen(pod, ScanStage::kNamespace, namespaces.error());
   }
   pod.host_network = namespaces->host_network;
@@ -406,6 +414,7 @@ void Scanner::read_pod(std::size_t place, Result<PodNamespaces> namespaces, cons
       if (const auto inode = opener_.inode_of(space)) inodes_[space.id] = *inode;
     }
   }
+  if (left_out) return;
   if (namespaces->sandboxed) {
     pod.hide(Visibility::kSandboxed,
              "a sandboxed runtime keeps its sockets out of the host's kernel");
@@ -667,6 +676,18 @@ void Scanner::share_out(HostPod& shared, PodSnapshot& pod, const NamespaceIdenti
   pod.diagnosis.add(shared.own_diagnosis, settings_.diagnosis.peers);
   add_oldest(pod.diagnosis.sockets, std::move(shared.own_diagnosis.sockets),
              settings_.diagnosis.sockets);
+}
+
+/// A pod without a name may be of any namespace: nobody can say that it is not wanted.
+bool Scanner::leaves_out(const Pod& pod) const {
+  return pod.named && settings_.namespaces.leaves_out(pod.pod_namespace);
+}
+
+/// Whatever else the scan has found of them.
+void Scanner::leave_out(Snapshot& snapshot) const {
+  for (auto& pod : snapshot.pods) {
+    if (leaves_out(pod)) pod.hide(Visibility::kExcluded, kExcludedDetail);
+  }
 }
 
 /// Finds out whose the namespaces are: leaves only owners in `claims_`.

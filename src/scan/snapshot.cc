@@ -22,6 +22,8 @@ std::string_view reason_of(Visibility visibility) {
       return "over_limit";
     case Visibility::kHung:
       return "hung";
+    case Visibility::kExcluded:
+      return "excluded";
     case Visibility::kStale:
       return "stale";
   }

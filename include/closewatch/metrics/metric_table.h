@@ -23,6 +23,7 @@ enum class Metric : std::uint8_t {
   kCloseWaitOwner,
   kPodVisible,
   kPodInfo,
+  kExcludedSeries,
   kUnnamedPods,
   kListenBacklogSockets,
   kListenBacklogLimit,
@@ -48,7 +49,7 @@ enum class Metric : std::uint8_t {
   kProcessResidentMemory,
   kProcessStartTime,
 };
-inline constexpr std::size_t kMetricCount = 35;
+inline constexpr std::size_t kMetricCount = 36;
 
 struct MetricDescription {
   std::string_view name;

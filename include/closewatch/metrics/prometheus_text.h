@@ -3,6 +3,7 @@
 #include <chrono>
 #include <string>
 
+#include "closewatch/metrics/metric_filter.h"
 #include "closewatch/present/agent_facts.h"
 #include "closewatch/scan/snapshot.h"
 
@@ -11,10 +12,11 @@ namespace closewatch {
 /// The exposition in Prometheus' text format 0.0.4. `snapshot` may be null: before the first scan
 /// only the agent itself has metrics. A stale snapshot gives no counts: its pods are not visible.
 ///
-/// Pods of the same namespace and name (one ends while its successor starts) are one series: the
-/// sum of those that were counted. Pure; O(pods).
+/// What `without` leaves out is counted, and never a zero. Pods that are excluded have
+/// closewatch_pod_visible and nothing else. Pods of the same namespace and name (one ends while its
+/// successor starts) are one series: the sum of those that were counted. Pure; O(pods).
 std::string prometheus_text(const Snapshot* snapshot, std::chrono::steady_clock::time_point now,
-                            const AgentFacts& agent);
+                            const AgentFacts& agent, const MetricFilter& without = {});
 
 /// The content type of prometheus_text().
 inline constexpr const char* kPrometheusContentType = "text/plain; version=0.0.4; charset=utf-8";

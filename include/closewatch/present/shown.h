@@ -30,6 +30,8 @@ class Shown {
   [[nodiscard]] SocketListing of(SocketListing listing) const;
 
  private:
+  [[nodiscard]] Visibility of(Visibility visibility) const;
+
   const Snapshot& snapshot_;
   bool stale_;
 };

@@ -27,6 +27,7 @@
 #include "closewatch/scan/foreign_owners.h"
 #include "closewatch/scan/hang_guard.h"
 #include "closewatch/scan/held_watch.h"
+#include "closewatch/scan/namespace_filter.h"
 #include "closewatch/scan/pacer.h"
 #include "closewatch/scan/pod_histories.h"
 #include "closewatch/scan/snapshot.h"
@@ -46,6 +47,7 @@ struct ScanSettings {
   std::vector<EngineStatus> engines{};
   /// Whether that may change; nullopt: it stays.
   std::optional<EnginePolicy> engine_policy = std::nullopt;
+  NamespaceFilter namespaces{};
   /// How long a pod may hold up the scan before it is set aside; zero: for as long as it likes.
   std::chrono::nanoseconds patience{};
   /// What the scanner may cost, in CPU seconds per second; readings with a pace of their own may
@@ -151,6 +153,8 @@ class Scanner {
   void find_foreign(const PodSnapshot& pod, Snapshot& snapshot);
   Diagnosis diagnosis_of(const Pod& pod, SocketTally& tally) const;
   void diagnose_pod(PodSnapshot& pod, const CloseWaitHistory& history, SocketTally& tally) const;
+  [[nodiscard]] bool leaves_out(const Pod& pod) const;
+  void leave_out(Snapshot& snapshot) const;
   void settle_claims(Snapshot& snapshot);
   void settle(std::span<Claim> claims, Snapshot& snapshot);
   void take_away(const Claim& claim, std::optional<std::size_t> owner, Snapshot& snapshot);

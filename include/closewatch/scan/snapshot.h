@@ -32,6 +32,7 @@ enum class Visibility : std::uint8_t {
   kHostNetwork,  ///< it shares the host's namespace, whose sockets are not its own
   kOverLimit,    ///< it has more of something than is looked at
   kHung,         ///< what is read of it does not return
+  kExcluded,     ///< nobody wants it counted: pods.namespaces
   kStale,        ///< counted too long ago to be shown
 };
 

@@ -44,6 +44,32 @@ TEST(ConfigText, SetsWhatItSays) {
   EXPECT_EQ(config.paths.cgroup, "/sys/fs/cgroup");
 }
 
+TEST(ConfigText, TakesListsByCommasAndAsYaml) {
+  for (
+      const auto* const text :
+      {"pods: {namespaces: {exclude: 'kube-*, shop'}}\nmetrics: {without: closewatch_pod_sockets/closing}\n",
+       "pods:\n  namespaces:\n    exclude: [kube-*, shop]\nmetrics:\n  without:\n  - closewatch_pod_sockets/closing\n"}) {
+    auto config = default_config();
+    EXPECT_THAT(apply_config_text(text, "c.yaml", config), IsEmpty());
+    EXPECT_TRUE(config.pods.namespaces.leaves_out("kube-system"));
+    EXPECT_TRUE(config.pods.namespaces.leaves_out("shop"));
+    EXPECT_FALSE(config.pods.namespaces.leaves_out("bank"));
+    EXPECT_TRUE(config.metrics.without.leaves_out(TcpState::kClosing));
+  }
+}
+
+TEST(ConfigText, NamesWhatIsWrongInAList) {
+  for (const auto* const text :
+       {"pods: {namespaces: {exclude: [a, {b: c}]}}\n", "pods: {namespaces: {exclude: ['a,b']}}\n",
+        "pods: {namespaces: {exclude: [A]}}\n", "pods: {namespaces: {exclude: {a: b}}}\n",
+        "metrics: {without: [closewatch_pod_info]}\n", "metrics: {without: moon}\n"}) {
+    auto config = default_config();
+    const auto mistakes = apply_config_text(text, "c.yaml", config);
+    ASSERT_EQ(mistakes.size(), 1U) << text;
+    EXPECT_THAT(mistakes.front(), HasSubstr("a list of ")) << text;
+  }
+}
+
 TEST(ConfigText, MayBeEmpty) {
   auto config = default_config();
   EXPECT_THAT(apply_config_text("", "c.yaml", config), IsEmpty());
@@ -86,7 +112,7 @@ INSTANTIATE_TEST_SUITE_P(
                 "c.yaml:2: scan.intervall: unknown key; known here: interval, cpu_budget"},
         Mistake{"UnknownSection", "\nscam:\n  interval: 10s\n",
                 "c.yaml:2: scam: unknown key; known here: scan, diagnosis, api, pods, "
-                "metadata, paths, web, log"},
+                "metrics, metadata, paths, web, log"},
         Mistake{"UnknownSectionInSection", "scan:\n  deep:\n    interval: 1s\n",
                 "c.yaml:2: scan.deep: unknown key"},
         Mistake{"NoUnit", "scan:\n  interval: 10\n",

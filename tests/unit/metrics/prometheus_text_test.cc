@@ -108,6 +108,79 @@ TEST(PrometheusText, BeforeTheFirstScanOnlyTheAgentIsThere) {
   EXPECT_THAT(text, Not(HasSubstr("closewatch_pod")));
 }
 
+std::size_t count_of(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST(PrometheusText, WhatIsLeftOutIsCountedAndNeverAZero) {
+  const auto snapshot = sample_snapshot();
+  const auto whole = text_of(snapshot);
+  const auto filter = *MetricFilter::parse(
+      "closewatch_close_wait_sockets, closewatch_pod_sockets/syn_sent,closewatch_pod_sockets/closing,"
+      "closewatch_listen_backlog_limit,closewatch_close_wait_left_total");
+  const auto text = prometheus_text(&snapshot, snapshot.taken_at_steady, agent(), filter);
+  for (const std::string family :
+       {"closewatch_close_wait_sockets", "closewatch_listen_backlog_limit",
+        "closewatch_close_wait_left_total"}) {
+    EXPECT_THAT(text, Not(HasSubstr("\n" + family + "{"))) << family;
+    EXPECT_THAT(text, HasSubstr("closewatch_excluded_series{metric=\"" + family + "\"} " +
+                                std::to_string(count_of(whole, "\n" + family + "{")) + "\n"));
+  }
+  const auto left_out = count_of(whole, "state=\"syn_sent\"}") +
+                        count_of(whole, "state=\"closing\"}") - 2;  // the node's stay
+  EXPECT_THAT(text, HasSubstr("closewatch_excluded_series{metric=\"closewatch_pod_sockets\"} " +
+                              std::to_string(left_out) + "\n"));
+  EXPECT_EQ(count_of(text, "state=\"syn_sent\"}"), 1U);
+  EXPECT_EQ(count_of(text, "closewatch_pod_sockets{"),
+            count_of(whole, "closewatch_pod_sockets{") - left_out);
+  EXPECT_THAT(whole, Not(HasSubstr("closewatch_excluded_series")));
+}
+
+TEST(PrometheusText, EachMetricOfAPodCanBeLeftOutAndSaysHowMuchThatIs) {
+  const auto snapshot = sample_snapshot();
+  const auto whole = text_of(snapshot);
+  for (std::size_t i = 0; i < kMetricCount; ++i) {
+    const std::string name(describe(static_cast<Metric>(i)).name);
+    const auto filter = MetricFilter::parse(name);
+    if (!filter) continue;
+    const auto text = prometheus_text(&snapshot, snapshot.taken_at_steady, agent(), *filter);
+    EXPECT_EQ(count_of(text, "\n" + name + "{"), 0U) << name;
+    const auto series = count_of(whole, "\n" + name + "{");
+    EXPECT_EQ(count_of(text, "closewatch_excluded_series{metric=\"" + name + "\"} " +
+                                 std::to_string(series)),
+              series == 0 ? 0U : 1U)
+        << name;
+  }
+}
+
+TEST(PrometheusText, AnExcludedPodSaysSoAndNothingElse) {
+  auto snapshot = sample_snapshot();
+  for (auto& pod : snapshot.pods) {
+    if (pod.name == "cart-0") pod.hide(Visibility::kExcluded, "not wanted");
+  }
+  for (const auto age : {0s, 3600s}) {
+    const auto text = prometheus_text(&snapshot, snapshot.taken_at_steady + age, agent());
+    EXPECT_EQ(count_of(text, "pod=\"cart-0\""), 1U);
+    EXPECT_THAT(
+        text,
+        HasSubstr(
+            "closewatch_pod_visible{namespace=\"shop\",pod=\"cart-0\",reason=\"excluded\"} 0"));
+  }
+}
+
+TEST(MetricFilter, RefusesWhatMustBeThere) {
+  for (const auto* const wrong :
+       {"closewatch_pod_visible", "closewatch_pod_info", "closewatch_node_sockets",
+        "process_open_fds", "moon", "closewatch_pod_sockets/moon",
+        "closewatch_close_wait_sockets/listen", "closewatch_pod_sockets/",
+        "closewatch_pod_sockets,,"}) {
+    EXPECT_FALSE(MetricFilter::parse(wrong)) << wrong;
+  }
+  EXPECT_TRUE(MetricFilter::parse(""));
+}
+
 TEST(PrometheusText, AnUnseenNodeHasNoZeros) {
   auto snapshot = sample_snapshot();
   snapshot.node.reset();

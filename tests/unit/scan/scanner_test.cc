@@ -137,6 +137,15 @@ class ScannerTest : public ::testing::Test {
     throw std::runtime_error(std::string("no pod ") + name);
   }
 
+  std::unique_ptr<Scanner> filtered(NamespaceFilter namespaces) {
+    ScanSettings settings{Pacer(10s, 0.01), {}};
+    settings.namespaces = std::move(namespaces);
+    return std::make_unique<Scanner>(std::make_unique<FakePods>(pods_),
+                                     NamespaceOpener(proc_.path()), SocketOwners(proc_.path()),
+                                     std::make_unique<FakeSockets>(sockets_, clock_),
+                                     std::move(settings), clock_);
+  }
+
   FakeProc proc_;
   FakeClock clock_;
   FakePods::State pods_;
@@ -159,6 +168,49 @@ TEST_F(ScannerTest, CountsPodsAndNodeAndSortsByName) {
   ASSERT_TRUE(snapshot->node);
   EXPECT_EQ(snapshot->node->of(TcpState::kListen), 1U);
   EXPECT_TRUE(snapshot->complaints.empty());
+}
+
+TEST_F(ScannerTest, PodsOfAnExcludedNamespaceAreNotReadAndSaySo) {
+  add_pod("logger", 30, "logger-ns").pod_namespace = "kube-system";
+  sockets_.rows[inode("logger-ns")] = {TcpState::kCloseWait};
+  // A visitor gets none of its sockets, and who has no name may be anybody's.
+  auto& nameless = add_pod("uid-x", 40, "x-ns");
+  nameless.pod_namespace = "unknown";
+  nameless.named = false;
+  sockets_.rows[inode("x-ns")] = {TcpState::kEstablished};
+  auto scanner = filtered({*NamePatterns::parse("shop"), {}});
+  const auto before = clock_.cpu;
+  const auto snapshot = scanner->scan([] { return true; });
+  EXPECT_EQ(pod(*snapshot, "logger").visibility, Visibility::kExcluded);
+  EXPECT_THAT(pod(*snapshot, "logger").detail, HasSubstr("pods.namespaces"));
+  EXPECT_EQ(pod(*snapshot, "logger").sums, SocketSums{});
+  EXPECT_EQ(pod(*snapshot, "cart").visibility, Visibility::kVisible);
+  EXPECT_EQ(pod(*snapshot, "uid-x").visibility, Visibility::kVisible);
+  EXPECT_EQ(clock_.cpu - before, 8ms) << "three pods and the node";
+}
+
+TEST_F(ScannerTest, AnExcludedPodIsExcludedWhateverElseIsWrongWithIt) {
+  proc_.tree().remove("proc/10");
+  EXPECT_EQ(pod(*filtered({{}, *NamePatterns::parse("shop")})->scan([] { return true; }), "cart")
+                .visibility,
+            Visibility::kExcluded);
+  pods_.failure = Error{ErrorKind::kSystem, "no /sys"};
+  auto scanner = filtered({{}, *NamePatterns::parse("sh*")});
+  pods_.failure.reset();
+  scanner->scan([] { return true; });
+  pods_.failure = Error{ErrorKind::kSystem, "no /sys"};
+  const auto snapshot = scanner->scan([] { return true; });
+  EXPECT_EQ(pod(*snapshot, "api").visibility, Visibility::kExcluded);
+  EXPECT_EQ(errors(*snapshot, ScanStage::kNamespace), 0U);
+}
+
+TEST_F(ScannerTest, AVisitorOfAnExcludedPodGetsNoneOfItsSockets) {
+  add_pod("a-visitor", 50, "cart-ns").pod_namespace = "debug";
+  auto scanner = filtered({{}, *NamePatterns::parse("shop")});
+  const auto snapshot = scanner->scan([] { return true; });
+  EXPECT_EQ(pod(*snapshot, "a-visitor").visibility, Visibility::kHostNetwork);
+  EXPECT_EQ(pod(*snapshot, "a-visitor").sums, SocketSums{});
+  EXPECT_EQ(pod(*snapshot, "cart").visibility, Visibility::kExcluded);
 }
 
 TEST_F(ScannerTest, TellsWhatItCost) {
