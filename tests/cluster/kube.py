@@ -4,6 +4,7 @@ Everything here runs on the node, which `cluster enter` leads to.
 """
 
 import collections
+import functools
 import http.client
 import json
 import os
@@ -64,6 +65,20 @@ def kubectl_json(*arguments):
     return json.loads(kubectl(*arguments, "-o", "json"))
 
 
+@functools.cache
+def version_of(group):
+    """The best version of a group of the API, as policy has "v1" from Kubernetes 1.21 on and "v1beta1" before."""
+    versions = {entry["version"] for entry in json.loads(kubectl("get", "--raw", f"/apis/{group}"))["versions"]}
+    return "v1" if "v1" in versions else "v1beta1"
+
+
+@functools.cache
+def cron_job_version():
+    """batch/v1 has them from Kubernetes 1.21 on; of the group it is the version that 1.20 names, too."""
+    kinds = {entry["kind"] for entry in json.loads(kubectl("get", "--raw", "/apis/batch/v1"))["resources"]}
+    return "batch/v1" if "CronJob" in kinds else "batch/v1beta1"
+
+
 def listing(objects):
     """Objects as one document for kubectl."""
     return json.dumps({"apiVersion": "v1", "kind": "List", "items": list(objects)})
@@ -115,7 +130,7 @@ def requests_of_the_agent():
 def evict(namespace, name):
     """Asks for a pod's end as `kubectl drain` does."""
     run("kubectl", "create", "--raw", f"/api/v1/namespaces/{namespace}/pods/{name}/eviction", "-f", "-",
-        text=json.dumps({"apiVersion": "policy/v1beta1", "kind": "Eviction",
+        text=json.dumps({"apiVersion": f"policy/{version_of('policy')}", "kind": "Eviction",
                          "metadata": {"namespace": namespace, "name": name}}))
 
 

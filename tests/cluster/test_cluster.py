@@ -242,6 +242,24 @@ class Chart(ClusterTest):
                           "spec": {"ports": [{"port": 70000}]}})
 
 
+class WithoutInstallation(ClusterTest):
+    """One scan by a pod that `kubectl debug` makes, as docs/install.md says."""
+
+    def test_one_scan(self):
+        found = workload.all_run()
+        said = run(os.environ["NEW_KUBECTL"], "debug", f"node/{kube.NODE}", f"--image={os.environ['CLOSEWATCH_IMAGE']}",
+                   "--profile=sysadmin", "--image-pull-policy=IfNotPresent", "--", "/closewatch", "scan", "--output=json",
+                   "--metadata.source=logs", "--paths.cgroup=/host/sys/fs/cgroup", "--paths.pod_logs=/host/var/log/pods",
+                   "--paths.container_logs=/host/var/log/containers")
+        name = re.search(r"node-debugger-\S+", said)[0]
+        self.addCleanup(kubectl, "delete", "pod", name, "--wait=false")
+        wait_for(lambda: kubectl_json("get", "pod", name)["status"]["phase"] == "Succeeded", "the scan")
+        counted = {Key(pod["namespace"], pod["pod"]): pod["states"]["close_wait"]
+                   for pod in json.loads(kubectl("logs", name))["pods"] if pod["visible"]}
+        self.assertEqual({key: counted.get(key) for key in found},
+                         {key: known.states()["close_wait"] for key, (_, known) in found.items()})
+
+
 class Restarts(ClusterTest):
     """A new agent knows at its first scan what the last one knew."""
 

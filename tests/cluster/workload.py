@@ -5,8 +5,8 @@ import dataclasses
 import json
 import os
 
-from kube import (STATIC_PODS, apply, count_states, is_running, kubectl, pods,
-                        wait_for, OWNERLESS)
+from kube import (STATIC_PODS, apply, count_states, cron_job_version, is_running, kubectl, pods,
+                  wait_for, OWNERLESS)
 
 IMAGE = "closewatch.test/holder:1"
 NAMESPACES = ("bank", "shop")
@@ -112,7 +112,7 @@ class Workload:
                 return [{"apiVersion": "batch/v1", "kind": "Job", "metadata": self.metadata(), "spec": once}]
             case "CronJob":
                 # It waits for a date that never comes; `start` makes its Job as its controller would.
-                return [{"apiVersion": "batch/v1beta1", "kind": "CronJob", "metadata": self.metadata(),
+                return [{"apiVersion": cron_job_version(), "kind": "CronJob", "metadata": self.metadata(),
                          "spec": {"schedule": "0 0 31 2 *", "jobTemplate": {"spec": once}}}]
             case "":
                 return [] if self.is_static() else [self.pod()]
