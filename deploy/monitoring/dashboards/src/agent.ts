@@ -15,7 +15,7 @@ export const agent = dashboard('closewatch-agent', 'Agent', 'What closewatch its
       number('Unseen pods', { says: 'Pods without counts, sandboxed ones included.', width: 3, decimals: 0, thresholds: { 1: 'orange' } },
         line(`count(${once('closewatch_pod_visible', `${NAMESPACE},reason!=""`)} == 0) or vector(0)`, 'pods')),
       number('Unnamed pods', { says: 'Pods that no source of metadata knows.', width: 3, decimals: 0, thresholds: { 1: 'orange' } },
-        line(`sum(closewatch_unnamed_pods{${NODE}})`, 'pods')),
+        line(`sum(max by (cluster, node, instance) (closewatch_unnamed_pods{${NODE}}))`, 'pods')),
       number('Worst CPU', { says: 'Of the agent whose scans cost most, as a share of one core. scan.cpu_budget is 1 % by default.', width: 3, unit: 'percentunit', decimals: 2,
         thresholds: { 0.011: 'orange', 0.02: 'red' } },
       line(`max(rate(closewatch_scan_cpu_seconds_total{${NODE}}[$__rate_interval]))`, 'cores')),
@@ -24,7 +24,7 @@ export const agent = dashboard('closewatch-agent', 'Agent', 'What closewatch its
       number('Oldest scan', { says: 'Age of the last scan of the agent that is furthest behind.', width: 3, unit: 's', decimals: 0, thresholds: { 60: 'yellow', 180: 'red' } },
         line(`max(timestamp(closewatch_scan_timestamp_seconds{${NODE}}) - closewatch_scan_timestamp_seconds{${NODE}})`, 'age')),
       number('Errors an hour', { says: 'Errors in scans of all agents.', width: 3, decimals: 0, thresholds: { 1: 'yellow', 60: 'red' } },
-        line(`sum(increase(closewatch_scan_errors_total{${NODE}}[1h]))`, 'errors')),
+        line(`sum(max by (cluster, node, instance, stage) (increase(closewatch_scan_errors_total{${NODE}}[1h])))`, 'errors')),
     ] },
     { title: 'Blind spots', panels: [
       table('Pods that nobody sees', { says: 'They have no counts at all, and the reason says why: docs/metrics.md.', columns: [
@@ -34,7 +34,7 @@ export const agent = dashboard('closewatch-agent', 'Agent', 'What closewatch its
       rows(`${BLIND} == 0`)),
       lines('By reason', { says: 'Pods without counts, by reason.', stacked: true, empty: 'Every pod is seen' }, line(`count by (reason) (${BLIND} == 0)`, '{{reason}}')),
       lines('Errors a minute, by stage', { says: 'By stage of a scan: discovery, metadata, namespace, sockets, decode.' },
-        line(`sum by (stage) (rate(closewatch_scan_errors_total{${NODE}}[$__rate_interval])) * 60`, '{{stage}}')),
+        line(`sum by (stage) (max by (cluster, node, instance, stage) (rate(closewatch_scan_errors_total{${NODE}}[$__rate_interval]))) * 60`, '{{stage}}')),
       table('Features that are off', { width: 6, says: 'Without cgroup_id and socket_inode containers are unknown; without tcp_info ages start at the first scan.',
         columns: [{ field: 'feature', title: 'Feature' }, { field: 'Value', title: 'Agents without', decimals: 0 }], sort: 'Agents without', empty: 'All are on' },
       rows(`count by (feature) (closewatch_feature_enabled{${NODE}} == 0)`)),

@@ -53,7 +53,7 @@ export const annotations = {
   alerts: (selector = CLUSTER) => annotation('Alerts', 'red',
     `ALERTS{alertname=~"Closewatch.*",alertstate="firing",${selector}}`, '{{alertname}}', '{{namespace}}/{{pod}} {{container}}'),
   rollouts: (selector = WORKLOAD) => annotation('Rollouts', 'blue',
-    `workload:closewatch_rollout:ratio{${selector}} > 0`, 'Pods started', '{{namespace}}/{{workload}}'),
+    `workload:closewatch_rollout:ratio{${selector}} >= 0.2`, 'Rollout', '{{namespace}}/{{workload}}'),
   restarts: (selector = WORKLOAD) => annotation('Restarts', 'orange',
     `sum by (cluster, namespace, workload) (pod:kube_pod_container_status_restarts:increase5m{${selector}}) > 0`, 'Containers restarted',
     '{{namespace}}/{{workload}}'),
@@ -77,5 +77,5 @@ export function dashboard(uid: string, title: string, about: string, time: strin
 
 /** To another dashboard, about what is in this row; the time range comes along. */
 export const to = (uid: string, chosen: Record<string, string>) =>
-  `/d/${uid}?\${datasource:queryparam}&${Object.entries(chosen).map(([name, field]) =>
+  `/d/${uid}?\${datasource:queryparam}&\${cluster:queryparam}&${Object.entries(chosen).map(([name, field]) =>
     `var-${name}=\${__data.fields["${field}"]}`).join('&')}&\${__url_time_range}`;

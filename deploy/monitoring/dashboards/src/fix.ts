@@ -65,7 +65,9 @@ function compared(title: string, says: string, expr: (ago: string) => string, lo
   line(expr('$before'), 'before'), line(expr('$after'), 'after'));
 }
 
-const sumOf = (series: string, selector: string) => (ago: string) => `sum(max_over_time(${series}{${selector}}[$__rate_interval] offset ${ago}))`;
+// The most of the sum, not the sum of each one's most: they need not come at one time.
+const mostOf = (series: string, selector: string) => `max_over_time(sum(${series}{${selector}})[$__rate_interval:1m]`;
+const sumOf = (series: string, selector: string) => (ago: string) => `${mostOf(series, selector)} offset ${ago})`;
 
 export const fix = dashboard('closewatch-fix', 'Fix validation', 'Did the release stop the leak? Two windows, before and after, side by side.', '30d',
   [variables.cluster(), variables.namespace(), variables.workload(), variables.service(),
@@ -87,8 +89,8 @@ export const fix = dashboard('closewatch-fix', 'Fix validation', 'Did the releas
     ] },
     { title: 'The whole time range: choose the windows here', panels: [
       lines('CLOSE_WAIT and stuck', { says: 'Over the whole time range, with alerts in red, rollouts in blue and restarts in orange.', width: 24, height: 7, colours: { CLOSE_WAIT: 'blue', stuck: 'red' } },
-        line(`sum(max_over_time(workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}[$__rate_interval]))`, 'CLOSE_WAIT'),
-        line(`sum(max_over_time(workload:closewatch_close_wait_stuck_sockets:sum{${WORKLOAD}}[$__rate_interval]))`, 'stuck')),
+        line(`${mostOf('workload:closewatch_close_wait_sockets:sum', WORKLOAD)})`, 'CLOSE_WAIT'),
+        line(`${mostOf('workload:closewatch_close_wait_stuck_sockets:sum', WORKLOAD)})`, 'stuck')),
     ] },
     { title: 'Both windows on one axis', panels: [
       compared('CLOSE_WAIT', 'Sockets in CLOSE_WAIT.', sumOf('workload:closewatch_close_wait_sockets:sum', WORKLOAD), {}),

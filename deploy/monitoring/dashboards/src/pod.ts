@@ -24,7 +24,7 @@ export const pod = dashboard('closewatch-pod', 'Pod', 'One victim: its sockets o
       number('Accept queue', { says: 'Of the port whose accept queue is fullest.', unit: 'percentunit', decimals: 0, thresholds: { 0.5: 'yellow', 0.8: 'red' }, width: 3 },
         line(`max(${once('closewatch_listen_backlog_sockets', POD, 'port')} / (${once('closewatch_listen_backlog_limit', POD, 'port')} + 1))`, 'queue')),
       number('Restarts today', { says: 'Restarts of its containers in the last 24 hours.', needs: ['kube-state-metrics'], decimals: 0, thresholds: { 1: 'orange', 3: 'red' }, width: 3, height: 5, plain: true },
-        now(`sum(increase(kube_pod_container_status_restarts_total{${POD}}[1d]))`)),
+        now(`sum(max by (cluster, namespace, pod, container) (max_over_time(kube_pod_container_status_restarts_total{${POD}}[1d]) - min_over_time(kube_pod_container_status_restarts_total{${POD}}[1d])))`)),
       table('Who it is', { says: 'Its workload and node, and whether its sockets can be counted.', width: 6, height: 5, columns: [
         { field: 'workload_kind', title: 'Kind', width: 95 },
         { field: 'workload', title: 'Workload', link: to('closewatch-fix', { workload: 'Workload' }), linkTitle: 'Is it mended?' },
