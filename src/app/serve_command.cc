@@ -95,12 +95,11 @@ int serve_here(Config config) {
   std::unique_ptr<ScanLoop> loop;
   const auto server = http::serve(
       context, config.web.listen_address,
-      make_routes({snapshots, clock, node_name(config), config.web.telemetry_path, started_at,
-                   [&loop] { return loop != nullptr && loop->alive(); }, config.api.socket_detail,
-                   [&owners](const Pod& pod, auto inodes) {
-                     return owners.find(pod, std::move(inodes));
-                   }},
-                  config.metrics.without));
+      make_routes(
+          {snapshots, clock, node_name(config), config.web.telemetry_path, started_at,
+           [&loop] { return loop != nullptr && loop->alive(); }, config.api.socket_detail,
+           [&owners](const Pod& pod, auto inodes) { return owners.find(pod, std::move(inodes)); }},
+          config.metrics.without));
   if (!server) {
     logger->error(server.error().what);
     return kExitFailure;

@@ -28,7 +28,6 @@ constexpr double kShareBeside = 0.25;
 constexpr const char* kExcludedDetail =
     "pods of this namespace are not counted: pods.namespaces of the configuration says so";
 
-
 /// Of both, the oldest, as many as are listed.
 void add_oldest(std::vector<CloseWaitSocket>& sockets, std::vector<CloseWaitSocket> others,
                 std::size_t most) {

@@ -138,7 +138,7 @@ class ScannerTest : public ::testing::Test {
   }
 
   std::unique_ptr<Scanner> filtered(NamespaceFilter namespaces) {
-    ScanSettings settings{Pacer(10s, 0.01), {}};
+    ScanSettings settings{Pacer(10s, 0.01, 60s), {}};
     settings.namespaces = std::move(namespaces);
     return std::make_unique<Scanner>(std::make_unique<FakePods>(pods_),
                                      NamespaceOpener(proc_.path()), SocketOwners(proc_.path()),
