@@ -80,12 +80,12 @@ void add_scan_options(CLI::App& command, Given& given) {
 /// Says what is wrong with a path, or with an address that has one: it becomes a part of the
 /// request as it is.
 std::string is_path(const std::string& text) {
-  constexpr std::string_view kScheme = "http://";
+  constexpr std::string_view kHttp = "http://";
   const bool plain =
       std::all_of(text.begin(), text.end(), [](char c) { return c > ' ' && c <= '~'; });
   const bool has_path =
       text.starts_with('/') ||
-      (text.starts_with(kScheme) && text.find('/', kScheme.size()) != std::string::npos);
+      (text.starts_with(kHttp) && text.find('/', kHttp.size()) != std::string::npos);
   return has_path && plain ? "" : "'" + text + "' is no path of the agent";
 }
 
