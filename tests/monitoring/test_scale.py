@@ -22,13 +22,20 @@ def label_names(text):
     return found
 
 
+def dropping(name, state=".*"):
+    """What metrics.without leaves out, said to Prometheus."""
+    return {"source_labels": ["__name__", "state"], "regex": f"{name};{state}", "action": "drop"}
+
+
 class Expositions(unittest.TestCase):
     def test_they_have_the_names_and_labels_of_real_ones(self):
         golden = (ROOT / "tests/unit/metrics/golden/metrics.txt").read_text(encoding="utf-8")
         invented = Fleet(Shape(leaking_share=1)).exposition(3, 20).decode()
         self.assertEqual(label_names(invented), label_names(golden))
         # There is no series of owners where no pod makes sockets for another.
-        self.assertEqual(set(label_names(invented)), set(documented()) - {"closewatch_close_wait_owner_sockets"})
+        # Nor of what metrics.without leaves out where it is empty.
+        self.assertEqual(set(label_names(invented)),
+                         set(documented()) - {"closewatch_close_wait_owner_sockets", "closewatch_excluded_series"})
 
     def test_a_pod_has_as_many_series_as_the_plan_says(self):
         for shape in (Shape(leaking_share=0), Shape(pods=4, containers=1, ports=3, leaking_share=0)):
@@ -53,18 +60,23 @@ class Ingested(unittest.TestCase):
             self.assertEqual(prometheus.value('count({__name__=~"closewatch_.*|process_.*"})'),
                              20 * (shape.pods * shape.series_of_pod() + shape.series_of_agent()) + leaking)
 
-
     def test_what_is_dropped_leaves_as_much_as_the_plan_says(self):
         page = (ROOT / "docs/scale.md").read_text(encoding="utf-8")
-        rules = [{re.sub("[A-Z]", lambda letter: "_" + letter.group().lower(), key): value for key, value in rule.items()}
-                 for rule in yaml.safe_load(re.search(r"```yaml\n(.*?)```", page, re.S).group(1))]
-        rules[2]["regex"] = rules[2]["regex"].replace("istio-proxy", "container-1")
-        left = int(re.search(r"series of a pod to (\d+)", page).group(1))
-        with Agents(1) as agents, Scraping(agents, interval=1, metric_relabel_configs=rules) as prometheus:
-            prometheus.wait_for_all()
-            # Those that leak have a peer besides.
-            counts = [count for _, count in prometheus.query('count by (pod) ({pod!=""})')]
-            self.assertEqual(set(counts) - {left + 1}, {left})
+        first, second = [yaml.safe_load(block) for block in re.findall(r"```yaml\n(.*?)```", page, re.S)][:2]
+        agents_rules = [dropping(*name.split("/")) for name in first["metrics"]["without"]]
+        sidecars = [{re.sub("[A-Z]", lambda letter: "_" + letter.group().lower(), key): value for key, value in rule.items()}
+                    for rule in second]
+        sidecars[0]["regex"] = sidecars[0]["regex"].replace("istio-proxy", "container-1")
+        whole, at_the_agent = re.search(r"the (\d+) series of a pod to (\d+)", page).groups()
+        at_prometheus = re.search(r"which takes them to (\d+)", page).group(1)
+        self.assertEqual(int(whole), Shape().series_of_pod())
+        for rules, left in ((agents_rules, int(at_the_agent)), (agents_rules + sidecars, int(at_prometheus))):
+            with self.subTest(left=left), Agents(1) as agents, \
+                    Scraping(agents, interval=1, metric_relabel_configs=rules) as prometheus:
+                prometheus.wait_for_all()
+                # Those that leak have a peer besides.
+                counts = [count for _, count in prometheus.query('count by (pod) ({pod!=""})')]
+                self.assertEqual(set(counts) - {left + 1}, {left})
 
 
 if __name__ == "__main__":

@@ -34,7 +34,7 @@ class Shape:
 
     def series_of_agent(self):
         """What does not grow with the pods."""
-        return len(STATES) + 27
+        return len(STATES) + 28
 
 
 def documented():
