@@ -4,8 +4,8 @@
 #include <string_view>
 
 #include "closewatch/base/result.h"
+#include "closewatch/kernel/tcp_state.h"
 #include "closewatch/metrics/metric_table.h"
-#include "closewatch/scan/socket_tally.h"
 
 namespace closewatch {
 
