@@ -145,12 +145,12 @@ Cell trend_cell(const Trend& trend) {
 const std::vector<Column>& pod_columns() {
   static const std::vector<Column> columns = {
       {"Pod", Kind::kText},           {"CLOSE_WAIT", Kind::kNumber},
-      {"Stuck", Kind::kNumber},       {"Held", Kind::kNumber},
-      {"Last hour", Kind::kTrend},    {"Oldest", Kind::kNumber},
-      {"Owes", Kind::kText},          {"Direction", Kind::kText},
-      {"Worst peer", Kind::kText},    {"Container", Kind::kText},
-      {"Descriptors", Kind::kNumber}, {"Accept queue", Kind::kNumber},
-      {"Established", Kind::kNumber}};
+      {"Stuck", Kind::kNumber},       {"Last hour", Kind::kTrend},
+      {"Oldest", Kind::kNumber},      {"Owes", Kind::kText},
+      {"Direction", Kind::kText},     {"Worst peer", Kind::kText},
+      {"Container", Kind::kText},     {"Accept queue", Kind::kNumber},
+      {"Established", Kind::kNumber}, {"Held", Kind::kNumber},
+      {"Descriptors", Kind::kNumber}};
   return columns;
 }
 
@@ -225,16 +225,16 @@ std::vector<Cell> counted_cells(const PodSnapshot& pod) {
   const auto& diagnosis = pod.diagnosis;
   return {number(pod.sums.states.of(TcpState::kCloseWait)),
           std::move(stuck_cell),
-          held_cell(pod),
           trend_cell(pod.trend),
           oldest_cell(pod),
           finding(owes_text(diagnosis)),
           finding(direction_text(diagnosis)),
           finding(top_peer_text(diagnosis)),
           container_cell(diagnosis),
-          descriptors_cell(pod),
           queue_cell(pod.sums),
-          number(pod.sums.states.of(TcpState::kEstablished))};
+          number(pod.sums.states.of(TcpState::kEstablished)),
+          held_cell(pod),
+          descriptors_cell(pod)};
 }
 
 void append_cells(std::string& html, const std::vector<Cell>& cells) {
@@ -277,9 +277,11 @@ void append_node_row(std::string& html, const Shown& shown) {
   if (const auto* const node = shown.node()) {
     html += fmt::format(R"(<td class="number" data-label="CLOSE_WAIT" data-v="{0}">{0}</td>)",
                         node->of(TcpState::kCloseWait));
-    html += fmt::format(R"(<td colspan="{}" class="empty"></td>)", pod_columns().size() - 3);
+    constexpr std::size_t kOthers = 5;  // the name, these two, and those behind them
+    html += fmt::format(R"(<td colspan="{}" class="empty"></td>)", pod_columns().size() - kOthers);
     html += fmt::format(R"(<td class="number" data-label="Established">{}</td>)",
                         node->of(TcpState::kEstablished));
+    html += R"(<td colspan="2" class="empty"></td>)";
   } else {
     html += unseen_cell(shown.stale() ? Visibility::kStale : Visibility::kIncomplete,
                         shown.stale() ? kStaleDetail : "the host's namespace could not be read");
@@ -554,14 +556,14 @@ std::string sockets_section(const SocketListing* listing) {
     const auto& [socket, container, process, owner, held] = listed;
     rows.push_back(
         {text(text_of(socket.remote)),
-         text(state_name_of(listed)),
          text(text_of(socket.local)),
          text(name_of(socket.direction)),
          text(name_of(socket.owes)),
          {human(std::chrono::floor<std::chrono::milliseconds>(socket.age)), "number"},
          number(socket.unread_bytes()),
          text(owner ? container + ": " + text_of(*owner) : container),
-         text(process ? fmt::format("{}/{}", process->pid, process->comm) : std::string("–"))});
+         text(process ? fmt::format("{}/{}", process->pid, process->comm) : std::string("–")),
+         text(state_name_of(listed))});
   }
   return table(
       listing->cut()
@@ -570,14 +572,14 @@ std::string sockets_section(const SocketListing* listing) {
           : std::string("Sockets in CLOSE_WAIT, or held after it (close), the oldest "
                         "first"),
       {{"Remote", Kind::kText},
-       {"State", Kind::kText},
        {"Local", Kind::kText},
        {"Direction", Kind::kText},
        {"Owes", Kind::kText},
        {"Age", Kind::kNumber},
        {"Unread bytes", Kind::kNumber},
        {"Container", Kind::kText},
-       {"Process", Kind::kText}},
+       {"Process", Kind::kText},
+       {"State", Kind::kText}},
       rows);
 }
 

@@ -82,6 +82,8 @@ describe("what it shows", () => {
     await shows(cell(page, search, 6), "inbound");
     await shows(cell(page, hostile, 5), "accept");
     await shows(cell(page, hostile, 9), "5 of 5 :8081");
+    await shows(cell(page, cart, 11), 0); // held after the end of the connection
+    assert.match(await cell(page, cart, 12).textContent(), /^\d+ of \d+/); // descriptors
     assert.match(await cell(page, cart, 3).locator("svg").getAttribute("aria-label"), /30 in this minute/);
     assert.deepEqual(await names(page), [cart, search, hostile, idle].map((space) => space.name));
     await page.end();
