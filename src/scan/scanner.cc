@@ -188,6 +188,7 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   snapshot->cpu_total = cpu_total_;
   if (next_reader_) {
     end_change(*snapshot);
+    scan_cpu = {};  // what two engines have cost tells nothing of the next scan
   } else if (settings_.engine_policy) {
     wanted_engine_ = settings_.engine_policy->after(reader_->engine, scan_cpu, std::nullopt,
                                                     snapshot->taken_at_steady);

@@ -1101,5 +1101,61 @@ TEST_F(HeldScannerTest, APodThatIsNotVisibleHasNoNumbers) {
   EXPECT_EQ(pod(*scan(), "cart").held, nullptr);
 }
 
+/// inet_diag is dear from the first scan on.
+class EngineChangeTest : public ScannerTest {
+ protected:
+  std::unique_ptr<Scanner> scanner_with(SourceMaker make_source) {
+    constexpr double kTiny = 0.000'01;
+    ScanSettings settings{.pacer = Pacer(10s, kTiny, 60s), .diagnosis = {}};
+    settings.engines = {{Engine::kInetDiag, ""}, {Engine::kBpf, kEngineNotNeeded}};
+    settings.engine_policy = EnginePolicy(10s, kTiny);
+    settings.make_source = std::move(make_source);
+    return std::make_unique<Scanner>(std::make_unique<FakePods>(pods_),
+                                     NamespaceOpener(proc_.path()), SocketOwners(proc_.path()),
+                                     std::make_unique<FakeSockets>(sockets_, clock_),
+                                     std::move(settings), clock_);
+  }
+  static std::string reasons(const Snapshot& snapshot) {
+    std::string text;
+    for (const auto& [engine, reason] : snapshot.engines) {
+      text += std::string(name_of(engine)) + "=" + std::string(reason) + " ";
+    }
+    return text;
+  }
+};
+
+TEST_F(EngineChangeTest, BothReadTheScanBetween) {
+  const auto scanner = scanner_with([this](Engine engine) -> Result<std::unique_ptr<SocketSource>> {
+    EXPECT_EQ(engine, Engine::kBpf);
+    return std::make_unique<FakeSockets>(sockets_, clock_);
+  });
+  const auto scan = [&] { return scanner->scan([] { return true; }); };
+  const auto first = scan();
+  EXPECT_EQ(first->cpu, 6ms);
+  EXPECT_EQ(first->interval, 60s);
+  const auto between = scan();
+  EXPECT_EQ(reasons(*between), "inet_diag= bpf=not_needed ");
+  EXPECT_EQ(between->cpu, 10ms) << "the node, and two pods twice";
+  EXPECT_EQ(between->interval, 10s) << "what inet_diag has cost is no matter any more";
+  const auto then = scan();
+  EXPECT_EQ(reasons(*then), "inet_diag=dear bpf= ");
+  EXPECT_EQ(then->cpu, 6ms);
+}
+
+TEST_F(EngineChangeTest, WhereTheOtherCannotBeHadItStays) {
+  int asked = 0;
+  const auto scanner = scanner_with([&](Engine) {
+    ++asked;
+    return fail(ErrorKind::kUnsupported, "no BTF");
+  });
+  const auto scan = [&] { return scanner->scan([] { return true; }); };
+  scan();
+  const auto refused = scan();
+  EXPECT_THAT(refused->complaints, ElementsAre("sockets: the engine bpf cannot take over: no BTF"));
+  EXPECT_EQ(reasons(*scan()), "inet_diag= bpf=unsupported ");
+  EXPECT_EQ(asked, 1);
+  EXPECT_EQ(errors(*scan(), ScanStage::kSockets), 1U);
+}
+
 }  // namespace
 }  // namespace closewatch
