@@ -156,18 +156,20 @@ Result<void> set_discovery(Config& config, std::string_view text) {
 
 Result<void> set_namespaces(NamePatterns& target, std::string_view text) {
   auto names = NamePatterns::parse(text);
-  if (!names)
+  if (!names) {
     return fail(ErrorKind::kMalformed,
                 names.error().what + "; it takes " + std::string(kNamespaces));
+  }
   target = std::move(*names);
   return {};
 }
 
 Result<void> set_without(Config& config, std::string_view text) {
   auto metrics = MetricFilter::parse(text);
-  if (!metrics)
+  if (!metrics) {
     return fail(ErrorKind::kMalformed,
                 metrics.error().what + "; it takes " + std::string(kMetrics));
+  }
   config.metrics.without = *metrics;
   return {};
 }

@@ -40,7 +40,7 @@ Result<void> OpenCgroup::read_processes(std::string& text, std::size_t limit) co
   if (processes_.valid()) return read_from_start(processes_.get(), kProcesses, text, limit);
   auto opened = open_at(directory_.get(), kProcesses, O_RDONLY);
   if (!opened) return tl::unexpected(std::move(opened.error()));
-  const auto read = read_from_start(opened->get(), kProcesses, text, limit);
+  auto read = read_from_start(opened->get(), kProcesses, text, limit);
   if (read && keeps_list_ && is_of_cgroup2(opened->get())) processes_ = std::move(*opened);
   return read;
 }

@@ -100,7 +100,7 @@ class PodDescriptors {
     }
     const auto process = Process::open(proc_, pid);
     if (!process) return tl::unexpected(process.error());
-    const auto limit = descriptor_limit(process->directory());
+    auto limit = descriptor_limit(process->directory());
     // Those that begin together shall not all be read again together.
     if (limit) known = {open.process, *limit, static_cast<unsigned>(pid) % 4, true};
     return limit;

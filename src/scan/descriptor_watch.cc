@@ -26,10 +26,10 @@ class DescriptorWatch::Batch {
   [[nodiscard]] std::size_t size() const { return work_.size(); }
 
   void run() {
-    static const std::vector<pid_t> kNobody;
+    static const std::vector<pid_t> nobody;
     for (auto i = next_.load(); i < work_.size() && !left_; next_ = ++i) {
       const auto& pod = pods_->pods[work_[i].place];
-      const auto* residents = &kNobody;
+      const auto* residents = &nobody;
       if (pod.located && residents_ != nullptr) {
         const auto found = residents_->find(pod.located->id);
         if (found != residents_->end()) residents = &found->second;

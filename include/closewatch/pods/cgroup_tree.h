@@ -40,6 +40,8 @@ class CgroupTree {
   /// descriptors from one look to the next.
   explicit CgroupTree(std::string root, std::size_t most_open = 0,
                       std::size_t most_others = kMostOtherCgroups);
+  CgroupTree(const CgroupTree&) = delete;
+  CgroupTree& operator=(const CgroupTree&) = delete;
   CgroupTree(CgroupTree&&) noexcept;
   CgroupTree& operator=(CgroupTree&&) noexcept;
   ~CgroupTree();
