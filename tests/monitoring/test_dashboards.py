@@ -1,6 +1,5 @@
 """Every query of every panel against a real Prometheus that holds the invented month, and what the dashboards say of it."""
 
-import functools
 import json
 import math
 import pathlib
@@ -13,6 +12,7 @@ import urllib.parse
 
 import month
 import panel_data
+from dashboards import dashboards, drawn, interpolated, needs, panel_named, panels
 from month import START, Prometheus
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent / "scale"))
@@ -29,47 +29,6 @@ EXPORTERS = {
 }
 # A way to choose each variable that has no value of its own, for a pod that leaks.
 CHOSEN = {"pod": "checkout-0-0", "namespace": "shop"}
-
-
-@functools.cache
-def dashboards():
-    return {path.stem: json.loads(path.read_text(encoding="utf-8"))
-            for path in sorted((ROOT / "helm/closewatch/dashboards").glob("*.json"))}
-
-
-def panels(dashboard):
-    return [panel for panel in dashboard["panels"] if panel["type"] != "row"]
-
-
-def drawn():
-    """(uid, dashboard, panel) of all that ask for something."""
-    return [(uid, dashboard, panel) for uid, dashboard in dashboards().items() for panel in panels(dashboard)
-            if panel.get("targets")]
-
-
-def needs(panel):
-    """The exporters that a panel says it cannot do without."""
-    found = re.search(r"Needs ([\w, -]+)\.$", panel["description"])
-    return set(found.group(1).split(" and ")) if found else set()
-
-
-def values(dashboard):
-    """Its variables as they are when it is opened."""
-    found = {}
-    for variable in dashboard["templating"]["list"]:
-        current = variable.get("current", {}).get("value", "")
-        found[variable["name"]] = variable["allValue"] if current == ["$__all"] else current
-    return found
-
-
-def interpolated(text, dashboard, seconds, **chosen):
-    known = values(dashboard) | {"__rate_interval": "10m", "__range": f"{seconds}s", "__range_s": str(seconds)}
-    known |= {name: value for name, value in chosen.items() if name in known}
-
-    def value_of(name):
-        assert name.group(1) in known, f"{name.group()} is no variable: {text}"
-        return known[name.group(1)]
-    return re.sub(r"\$\{?(\w+)\}?", value_of, text)
 
 
 class Asked:
@@ -92,10 +51,6 @@ class Asked:
         target = next(one for one in panel["targets"] if one["refId"] == letter)
         query = interpolated(target["expr"], dashboard, RANGE.get(dashboard["uid"], SIX_HOURS), **chosen)
         return {labels[label]: value for labels, value in self.prometheus.query(query, at=self.moment, timeout=120)}
-
-
-def panel_named(dashboard, title):
-    return next(panel for panel in panels(dashboard) if panel["title"].split(":")[0] == title)
 
 
 class Form(unittest.TestCase):

@@ -1,6 +1,6 @@
 import { annotations, dashboard, to, variables } from './dashboard.js';
-import { lines, number, table } from './panels.js';
-import { CLUSTER, NAMESPACE, NODE, line, now, once, rows } from './queries.js';
+import { IN_CLUSTER, LINK, lines, number, table } from './panels.js';
+import { CLUSTER, NAMESPACE, NODE, line, linked, now, once, rows } from './queries.js';
 
 const BLIND = once('closewatch_pod_visible', `${NAMESPACE},reason!=""`, 'reason', 'node');
 
@@ -28,10 +28,10 @@ export const agent = dashboard('closewatch-agent', 'Agent', 'What closewatch its
     ] },
     { title: 'Blind spots', panels: [
       table('Pods that nobody sees', { says: 'They have no counts at all, and the reason says why: docs/metrics.md.', columns: [
-        { field: 'namespace', title: 'Namespace' },
+        LINK, IN_CLUSTER, { field: 'namespace', title: 'Namespace' },
         { field: 'pod', title: 'Pod', width: 260, link: to('closewatch-pod', { namespace: 'Namespace', pod: 'Pod' }), linkTitle: 'What is known of it' },
         { field: 'reason', title: 'Reason' }, { field: 'node', title: 'Node' } ], empty: 'Every pod is seen' },
-      rows(`${BLIND} == 0`)),
+      rows(linked(`${BLIND} == 0`))),
       lines('By reason', { says: 'Pods without counts, by reason.', stacked: true, empty: 'Every pod is seen' }, line(`count by (reason) (${BLIND} == 0)`, '{{reason}}')),
       lines('Errors a minute, by stage', { says: 'By stage of a scan: discovery, metadata, namespace, sockets, decode.' },
         line(`sum by (stage) (max by (cluster, node, instance, stage) (rate(closewatch_scan_errors_total{${NODE}}[$__rate_interval]))) * 60`, '{{stage}}')),

@@ -4,7 +4,7 @@ import {
   DashboardLinkType, DatasourceVariableBuilder, QueryVariableBuilder, RowBuilder, TextBoxVariableBuilder, VariableRefresh, VariableSort,
 } from '@grafana/grafana-foundation-sdk/dashboard';
 
-import { Panel } from './panels.js';
+import { LINK, Panel } from './panels.js';
 import { CLUSTER, DATASOURCE, NAMESPACE, WORKLOAD } from './queries.js';
 
 type Variable = QueryVariableBuilder | CustomVariableBuilder | TextBoxVariableBuilder | DatasourceVariableBuilder;
@@ -75,7 +75,7 @@ export function dashboard(uid: string, title: string, about: string, time: strin
   return made.build();
 }
 
-/** To another dashboard, about what is in this row; the time range comes along. */
+/** To another dashboard, about what is in this row, whose query is `linked`; the time range comes along. */
 export const to = (uid: string, chosen: Record<string, string>) =>
-  `/d/${uid}?\${datasource:queryparam}&\${cluster:queryparam}&${Object.entries(chosen).map(([name, field]) =>
+  `/d/${uid}?\${datasource:queryparam}&${Object.entries({ cluster: LINK.title, ...chosen }).map(([name, field]) =>
     `var-${name}=\${__data.fields["${field}"]}`).join('&')}&\${__url_time_range}`;

@@ -1,8 +1,8 @@
 import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
 
 import { annotations, dashboard, to, variables } from './dashboard.js';
-import { Column, bars, lines, number, table } from './panels.js';
-import { CLUSTER, NAMESPACE, SERVICE, WORKLOAD, line, now, ofWorkloads, once, rows } from './queries.js';
+import { Column, IN_CLUSTER, LINK, bars, lines, number, table } from './panels.js';
+import { CLUSTER, NAMESPACE, SERVICE, WORKLOAD, line, linked, now, ofWorkloads, once, rows } from './queries.js';
 
 // Of a large fleet the raw series of all pods are too many to be drawn over time: curves are of recorded ones, and what is raw is
 // asked for at one moment.
@@ -17,6 +17,7 @@ const LEAKERS = `(pod:closewatch_kept_sockets:min{${NAMESPACE}} * on (cluster, n
 const COUNT = { 1: 'yellow', 20: 'red' };
 
 const victims: Column[] = [
+  LINK, IN_CLUSTER,
   { field: 'namespace', title: 'Namespace' },
   { field: 'workload', title: 'Workload' },
   { field: 'pod', title: 'Pod', width: 260, link: to('closewatch-pod', { namespace: 'Namespace', pod: 'Pod' }), linkTitle: 'All of this pod' },
@@ -27,12 +28,13 @@ const victims: Column[] = [
 ];
 
 const owed: Column[] = [
-  { field: 'namespace', title: 'Namespace' }, { field: 'workload', title: 'Workload' },
+  IN_CLUSTER, { field: 'namespace', title: 'Namespace' }, { field: 'workload', title: 'Workload' },
   { field: 'container', title: 'Container' }, { field: 'direction', title: 'Direction', width: 100 },
   { field: 'owes', title: 'Owes', width: 80 }, { field: 'Value', title: 'CLOSE_WAIT', thresholds: COUNT, width: 110 },
 ];
 
 const peers: Column[] = [
+  LINK, IN_CLUSTER,
   { field: 'namespace', title: 'Namespace' },
   { field: 'pod', title: 'Pod', width: 260, link: to('closewatch-pod', { namespace: 'Namespace', pod: 'Pod' }), linkTitle: 'All of this pod' },
   { field: 'direction', title: 'Direction', width: 100 }, { field: 'peer', title: 'Peer' },
@@ -69,9 +71,9 @@ export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and 
     { title: 'Who leaks', panels: [
       table('Containers with stuck sockets', { says: 'The fifty worst containers. A click on the pod leads to all that is known of it.', width: 24,
         height: 7, columns: victims, sort: 'Stuck', empty: 'No socket is stuck' },
-      rows(`topk(50, ${LEAKING})`),
-      rows(`0 * ${LEAKING} + on (cluster, namespace, pod) group_left () max by (cluster, namespace, pod) (pod:closewatch_kept_sockets:growth1h{${NAMESPACE}})`),
-      rows(`0 * ${LEAKING} + on (cluster, namespace, pod) group_left () ${once('closewatch_close_wait_oldest_seconds', NAMESPACE)}`)),
+      rows(linked(`topk(50, ${LEAKING})`)),
+      rows(linked(`0 * ${LEAKING} + on (cluster, namespace, pod) group_left () max by (cluster, namespace, pod) (pod:closewatch_kept_sockets:growth1h{${NAMESPACE}})`)),
+      rows(linked(`0 * ${LEAKING} + on (cluster, namespace, pod) group_left () ${once('closewatch_close_wait_oldest_seconds', NAMESPACE)}`))),
       lines('Stuck sockets, the ten worst workloads', { says: 'Sockets that nobody closes, by workload. A line that only rises is a leak.',
         thresholds: { 20: 'red' } },
       line(`topk(10, sum by (cluster, namespace, workload) (workload:closewatch_close_wait_stuck_sockets:sum{${WORKLOAD}}) > 0)`, '{{namespace}}/{{workload}}')),
@@ -79,10 +81,10 @@ export const fleet = dashboard('closewatch-fleet', 'Fleet', 'Who leaks now, and 
         line(`topk(10, sum by (cluster, namespace, workload) (workload:closewatch_kept_sockets:growth1h{${WORKLOAD}}) > 10)`, '{{namespace}}/{{workload}}')),
       table('Which call is owed', { says: 'accept: nobody fetched the connection; read: nobody read to its end; close: the descriptor is kept.',
         columns: owed, sort: 'CLOSE_WAIT', empty: 'Nothing is owed' },
-      rows(`topk(50, sum by (namespace, workload, container, direction, owes) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}) > 0)`)),
+      rows(`topk(50, sum by (cluster, namespace, workload, container, direction, owes) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}) > 0)`)),
       table('Towards whom', { says: 'The peers with most stuck sockets. Outbound: whom the pod called; inbound: who called it.', columns: peers,
         sort: 'Stuck', empty: 'No stuck socket has a peer' },
-      rows(`topk(50, sum by (namespace, pod, direction, peer) (${ofWorkloads(once('closewatch_close_wait_peer_sockets', NAMESPACE, 'direction', 'peer'))}) > 0)`)),
+      rows(linked(`topk(50, sum by (cluster, namespace, pod, direction, peer) (${ofWorkloads(once('closewatch_close_wait_peer_sockets', NAMESPACE, 'direction', 'peer'))}) > 0)`))),
       lines('CLOSE_WAIT by namespace', { says: 'All sockets in CLOSE_WAIT, stuck or just passing.', stacked: true, width: 8 },
         line(`topk(10, sum by (namespace) (workload:closewatch_close_wait_sockets:sum{${WORKLOAD}}))`, '{{namespace}}')),
       lines('CLOSE_WAIT by what is owed', { says: 'By direction and by the call that the application still owes.', stacked: true, width: 8 },

@@ -43,7 +43,14 @@ export interface Column {
   link?: string;
   linkTitle?: string;
   mappings?: ValueMapping[];
+  /** For links only. */
+  hidden?: boolean;
 }
+
+/** What `linked` adds. */
+export const LINK: Column = { field: 'clusters', title: 'Clusters', hidden: true };
+/** Not there without such a label. */
+export const IN_CLUSTER: Column = { field: 'cluster', title: 'Cluster', width: 130 };
 
 const NEEDS = (needs: Exporter[] = []) => (needs.length ? ` Needs ${needs.join(' and ')}.` : '');
 
@@ -126,12 +133,13 @@ export function table(title: string, look: Look & { columns: Column[]; sort?: st
   return panel;
 }
 
-function propertiesOf({ unit, decimals, width, thresholds, base, link, linkTitle, mappings }: Column) {
+function propertiesOf({ unit, decimals, width, thresholds, base, link, linkTitle, mappings, hidden }: Column) {
   const properties: DynamicConfigValue[] = [];
   const add = (id: string, value: unknown) => properties.push({ id, value });
   if (unit) add('unit', unit);
   if (decimals !== undefined) add('decimals', decimals);
   if (width) add('custom.width', width);
+  if (hidden) add('custom.hidden', true);
   if (mappings) add('mappings', mappings);
   if (thresholds) add('thresholds', { mode: 'absolute', steps: steps(thresholds, base) });
   if (thresholds || mappings) add('custom.cellOptions', { type: 'color-text' });

@@ -1,8 +1,8 @@
 import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
 
 import { annotations, dashboard, to, variables } from './dashboard.js';
-import { lines, number, table } from './panels.js';
-import { CLUSTER, NAMESPACE, POD, line, now, once, rows } from './queries.js';
+import { LINK, lines, number, table } from './panels.js';
+import { CLUSTER, NAMESPACE, POD, line, linked, now, once, rows } from './queries.js';
 
 const WHOSE = `max by (cluster, namespace, workload) (pod:closewatch_workload:info{${POD}})`;
 const SERVICES = `max by (cluster, service) (service:closewatch_workload:info{${CLUSTER}} * on (cluster, namespace, workload) group_left () ${WHOSE})`;
@@ -24,14 +24,15 @@ export const pod = dashboard('closewatch-pod', 'Pod', 'One victim: its sockets o
       number('Accept queue', { says: 'Of the port whose accept queue is fullest.', unit: 'percentunit', decimals: 0, thresholds: { 0.5: 'yellow', 0.8: 'red' }, width: 3 },
         line(`max(${once('closewatch_listen_backlog_sockets', POD, 'port')} / (${once('closewatch_listen_backlog_limit', POD, 'port')} + 1))`, 'queue')),
       number('Restarts today', { says: 'Restarts of its containers in the last 24 hours.', needs: ['kube-state-metrics'], decimals: 0, thresholds: { 1: 'orange', 3: 'red' }, width: 3, height: 5, plain: true },
-        now(`sum(max by (cluster, namespace, pod, container) (max_over_time(kube_pod_container_status_restarts_total{${POD}}[1d]) - min_over_time(kube_pod_container_status_restarts_total{${POD}}[1d])))`)),
+        now(`sum(sum_over_time(pod:kube_pod_container_status_restarts:increase5m{${POD}}[1d:5m])) or 0 * count(kube_pod_container_status_restarts_total{${POD}})`)),
       table('Who it is', { says: 'Its workload and node, and whether its sockets can be counted.', width: 6, height: 5, columns: [
+        LINK, { field: 'namespace', title: 'Namespace', hidden: true },
         { field: 'workload_kind', title: 'Kind', width: 95 },
-        { field: 'workload', title: 'Workload', link: to('closewatch-fix', { workload: 'Workload' }), linkTitle: 'Is it mended?' },
+        { field: 'workload', title: 'Workload', link: to('closewatch-fix', { namespace: 'Namespace', workload: 'Workload' }), linkTitle: 'Is it mended?' },
         { field: 'host_network', title: 'On host', width: 70 },
         { field: 'Value #B', title: 'Counted', width: 70, mappings: [{ type: MappingType.ValueToText, options: { 0: { text: 'no', color: 'red' }, 1: { text: 'yes', color: 'green' } } }] } ] },
-      rows(`max by (namespace, pod, workload_kind, workload, host_network) (closewatch_pod_info{${POD}})`),
-      rows(`min by (namespace, pod) (closewatch_pod_visible{${POD}})`)),
+      rows(linked(`max by (cluster, namespace, pod, workload_kind, workload, host_network) (closewatch_pod_info{${POD}})`)),
+      rows(linked(`min by (cluster, namespace, pod) (closewatch_pod_visible{${POD}})`))),
     ] },
     { title: 'Its sockets', panels: [
       lines('States', { says: 'TCP sockets by state.', height: 10, colours: { CLOSE_WAIT: 'red', ESTABLISHED: 'green' } },

@@ -32,6 +32,10 @@ export const once = (metric: string, selector: string, ...labels: string[]) =>
 export const ofWorkloads = (expr: string) => `${expr} * on (cluster, namespace, pod) group_left (workload) `
   + `topk by (cluster, namespace, pod) (1, max by (cluster, namespace, pod, workload) (pod:closewatch_workload:info{${WORKLOAD}}))`;
 
+/** With a label that a link can always take for the variable `cluster`: without a `cluster` label that is All. */
+export const linked = (expr: string) =>
+  `label_replace(label_replace(${expr}, "clusters", ".*", "", ""), "clusters", "$1", "cluster", "(.+)")`;
+
 /** A constant row of a table: the expression must have no labels. */
 export const labelled = (expr: string, labels: Record<string, string>) => Object.entries(labels).reduce(
   (inner, [name, value]) => `label_replace(${inner}, "${name}", "${value}", "", "")`, expr);
