@@ -346,10 +346,10 @@ def ingest(directory, name):
     (directory / name).unlink()
 
 
-def backfill(directory, rules, begin, last, interval=RULE_INTERVAL):
+def backfill(directory, rules, begin, last, interval=RULE_INTERVAL, flags=QUICK):
     """What the rules record joins the directory's data, evaluated from `begin` to `last`."""
     (directory / RULES_FILE).write_text(json.dumps({"groups": [{"name": GROUP, "interval": f"{interval}s", "rules": rules}]}))
-    with Prometheus("{}", *QUICK, directory=directory) as prometheus:
+    with Prometheus("{}", *flags, directory=directory) as prometheus:
         create_blocks(directory, "rules", "-q", f"--start={begin}", f"--end={last}", f"--url={prometheus.url}",
                       "--output-dir=new", RULES_FILE)
 

@@ -21,9 +21,9 @@ const share = (part: string, whole: string, selector: string) => (window: string
   `100 * ${mean(part, selector)(window, ago)} / (${mean(whole, selector)(window, ago)} > 0)`;
 const aDay = (of: (window: string, ago: string) => string) => (window: string, ago: string) => `86400 * ${of(window, ago)}`;
 // Over a month a query may not read each workload of a large cluster minute by minute. Of all workloads the sums of their
-// namespaces are enough: these have no label `workload`, nor `chosen`, and no label matches the `.*` of All alone.
+// namespaces are enough, which have no label `workload`. No series has `chosen`, so those of workloads are read unless all are.
 const sockets = (series: string) =>
-  `sum(namespace:${series}:sum{${NAMESPACE},workload=~"$workload"} or workload:${series}:sum{${WORKLOAD},chosen!~"$workload"})`;
+  `(sum(namespace:${series}:sum{${NAMESPACE},workload=~"$workload"}) or sum(workload:${series}:sum{${WORKLOAD},chosen!~"$workload"}))`;
 const course = (how: string, series: string) => (window: string, ago: string) =>
   `${how}${sockets(series)}[${window}:5m] offset ${ago})`;
 
