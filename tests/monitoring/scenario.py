@@ -38,6 +38,8 @@ def shorthand(values):
         text = value if isinstance(value, str) else f"{value:.12g}"
         if text == "stale" or times == 1:
             found += [text] * times
+        elif text == "_":
+            found.append(f"_x{times}")  # so many, where a value is there once more than it says
         else:
             found.append(f"{text}x{times - 1}")
     return " ".join(found)
@@ -47,6 +49,7 @@ class Scenario:
     """Series of one value for each step, and what is asked of them."""
 
     def __init__(self, minutes, step=1, rules=RULES, files=None):
+        """`step` in minutes; a quarter for scrapes at other moments than evaluations (`scraped`)."""
         self.minutes, self.step = minutes, step
         self._rules, self._files = rules, files
         self._series, self._asked = [], []
@@ -59,11 +62,16 @@ class Scenario:
         self._series.append({"series": f"{name}{{{inside}}}", "values": shorthand(values)})
 
     def steps(self):
-        return self.minutes // self.step + 1
+        return int(self.minutes / self.step) + 1
 
     def minutely(self, values):
         """What was written minute by minute, seen at each step."""
         return values[::self.step] if isinstance(values, list) else values
+
+    def scraped(self, level, every, phase):
+        """What is `level(second)`, as it is seen by scrapes `every` so many seconds, from `phase` on."""
+        seconds = [int(60 * self.step) * number for number in range(self.steps())]
+        return [level(second) if second % every == phase else None for second in seconds]
 
     def pod(self, namespace, workload, pod, stuck, *, kind="Deployment", node="a", oldest=None, container="app", **extra):
         """A pod whose agent knows it while `stuck` (minute by minute) has values."""
@@ -112,7 +120,7 @@ class Scenario:
         text = yaml.safe_dump({
             "evaluation_interval": interval, "rule_files": [str((self._rules / name).resolve()) for name in names],
             "group_eval_order": [name for name in groups() if name in known],
-            "tests": [{"interval": f"{self.step}m", "input_series": self._series, "promql_expr_test": self._asked}]},
+            "tests": [{"interval": f"{int(60 * self.step)}s", "input_series": self._series, "promql_expr_test": self._asked}]},
             default_flow_style=None, width=10 ** 9)
         with tempfile.TemporaryDirectory() as directory:
             path = pathlib.Path(directory) / "test.yaml"

@@ -1,9 +1,12 @@
 """What clusters do to sockets, and who is called for it: leaks, pools, restarts, rollouts, the end of descriptors."""
 
 import math
+import pathlib
+import subprocess
+import tempfile
 import unittest
 
-from scenario import Scenario, ramp
+from scenario import ROOT, Scenario, ramp
 
 LEAK, STUCK = "ClosewatchCloseWaitLeak", "ClosewatchCloseWaitStuck"
 FILES = ("sockets", "alerts")
@@ -115,6 +118,40 @@ class LeaksTest(unittest.TestCase):
             asked.pod("shop", "cart", f"cart-5d-{number}", ramp(0, 20, 241) if number == 7 else 0)
         asked.asks_alerts(LEAK, 200, 1, pod="cart-5d-7", scope="pod", workload="cart")
         asked.asks_alerts(LEAK, 200, 1)
+        asked.run(self)
+
+    def test_no_phase_of_a_scrape_hides_a_leak_or_makes_one(self):
+        """Sixty an hour, with a restart; a pool that fills in ten minutes; one socket that comes and goes."""
+        asked = self.scenario(4, step=0.25)
+        levels = {"leak": lambda second: (second % 7200) // 60, "pool": lambda second: min(25, second // 24),
+                  "churn": lambda second: 1 if second % 3600 < 360 else 0}
+        phases = [(every, phase) for every in (15, 30, 60, 120) for phase in range(0, every, 15 if every < 120 else 45)]
+        for every, phase in phases:
+            for kind, level in levels.items():
+                workload = f"{kind}-{every}-{phase}"
+                name = {"node": "a", "namespace": "shop", "pod": f"{workload}-5d-x"}
+                asked.series("closewatch_pod_info", name | {"workload_kind": "Deployment", "workload": workload},
+                             asked.scraped(lambda _: 1, every, phase))
+                asked.series("closewatch_close_wait_stuck_sockets", name | {"container": "app"}, asked.scraped(level, every, phase))
+        asked.asks_alerts(LEAK, 110, len(phases), workload="leak.*")
+        asked.asks_alerts(LEAK, 239, len(phases), workload="leak.*")
+        asked.asks_spells(LEAK, 239, len(phases))
+        asked.run(self)
+
+    def test_pools_that_may_idle_are_chosen_by_label(self):
+        """A workload, a namespace; neither alert nor evidence, of the whole or of a single pod."""
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (directory / "values.yaml").write_text('prometheusRule: {settings: {leak: {idle: \'workload=~"pool|one",namespace=~"shop|pay"\'}}}')
+        subprocess.run([ROOT / "scripts/rules", "-f", directory / "values.yaml", "-o", directory / "rules"], check=True)
+        asked = self.scenario(4, rules=directory / "rules")
+        for namespace, workload in (("shop", "pool"), ("pay", "pool"), ("shop", "cart"), ("bank", "pool")):
+            asked.pod(namespace, workload, f"{workload}-5d-x", ramp(0, 60, 241))
+        for number in range(100):
+            asked.pod("shop", "one", f"one-5d-{number}", ramp(0, 20, 241) if number == 7 else 0)
+        asked.asks(f'count by (namespace, workload) (ALERTS{{alertname="{LEAK}",alertstate="firing"}})', 230,
+                   {'namespace="shop",workload="cart"': 1, 'namespace="bank",workload="pool"': 1})
+        asked.asks("count by (namespace, workload) (workload:closewatch_leak:evidence == 1)", 230,
+                   {'namespace="shop",workload="cart"': 1, 'namespace="bank",workload="pool"': 1})
         asked.run(self)
 
     def test_a_pod_without_a_workload_is_named(self):

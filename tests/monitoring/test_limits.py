@@ -1,5 +1,6 @@
 """The end of descriptors and of accept queues, and who watches those who watch."""
 
+import math
 import unittest
 
 from scenario import Scenario, ramp
@@ -126,6 +127,22 @@ class WatcherTest(unittest.TestCase):
                 asked.asks_alerts(STALE, 80, 10, node="stops.*")
                 asked.asks_alerts(STALE, 170, 10)
                 asked.run(self)
+
+    def test_no_phase_of_a_scrape_is_a_stale_agent(self):
+        """Scraped every 15 s to a minute, at all quarters of the minute between two evaluations."""
+        asked = self.agents(90, step=0.25)
+        for every in (15, 30, 60):
+            for phase in range(0, every, 15):
+                for skew in (-60, 0, 60):
+                    for kind, until in (("runs", math.inf), ("stops", 3600)):
+                        name = {"node": f"{kind}-{every}-{phase}{skew}", "instance": "i"}
+                        asked.series("closewatch_scan_timestamp_seconds", name, asked.scraped(
+                            lambda second, until=until, skew=skew: min(second, until) // 10 * 10 + skew, every, phase))
+                        asked.series("closewatch_scan_interval_seconds", name, asked.scraped(lambda _: 10, every, phase))
+        asked.asks_spells(STALE, 60, 0)
+        asked.asks_alerts(STALE, 80, 21, node="stops.*")
+        asked.asks_alerts(STALE, 80, 21)
+        asked.run(self)
 
     def test_scrapes_that_move_the_victims_names_are_told_and_blame_nobody(self):
         asked = Scenario(120, files=("sockets", "services", "platform", "bursts", "alerts"))
