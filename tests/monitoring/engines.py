@@ -25,7 +25,7 @@ RULES = month.ROOT / "deploy/monitoring/rules"
 CACHE = pathlib.Path.home() / ".cache/closewatch"
 MINUTES = 240
 END = month.START + MINUTES * 60
-FLAGS = (*month.QUICK[:-1], "--query.lookback-delta=59s")  # below the interval, since promtool marks no end of a series
+FLAGS = (*month.QUICK[:-1], "--query.lookback-delta=59800ms")  # below the interval, since promtool marks no end of a series
 SERIES = re.compile(r"(\w[\w:]*)(?:\{(.*)\})?$", re.S)
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 VALUES = re.compile(r"(?P<empty>_)(?:x(?P<gaps>\d+))?$|(?P<first>-?[\d.e]+|-?Inf|NaN)(?:(?P<step>[+-][\d.e]+))?(?:x(?P<times>\d+))?$")
@@ -122,7 +122,7 @@ class VictoriaMetrics(Server):
 
     def command(self, configuration):
         return [self.program, f"-storageDataPath={self.directory / 'data'}", f"-httpListenAddr=127.0.0.1:{self.port}",
-                "-retentionPeriod=100y", "-search.disableCache", "-search.latencyOffset=0s", "-search.maxLookback=59s"]
+                "-retentionPeriod=100y", "-search.disableCache", "-search.latencyOffset=0s", "-search.maxLookback=59800ms"]
 
     def _is_ready(self):
         with contextlib.suppress(OSError):

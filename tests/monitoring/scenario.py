@@ -78,7 +78,7 @@ class Scenario:
         stuck = stuck if isinstance(stuck, list) else [stuck] * (self.minutes + 1)
         stuck = stuck + [None] * (self.minutes + 1 - len(stuck))
         name = {"node": node, "namespace": namespace, "pod": pod} | extra
-        alive = [None if one is None or one == "stale" else 1 for one in stuck]
+        alive = [one if one is None or one == "stale" else 1 for one in stuck]
         self.series("closewatch_pod_info", name | {"workload_kind": kind if workload else "", "workload": workload},
                     self.minutely(alive))
         self.series("closewatch_close_wait_stuck_sockets", name | {"container": container}, self.minutely(stuck))
@@ -87,7 +87,7 @@ class Scenario:
         since, age = 0, []
         for one in stuck:
             since = since + 60 if one and one != "stale" else 0
-            age.append(None if one is None or one == "stale" else since)
+            age.append(one if one is None or one == "stale" else since)
         self.series("closewatch_close_wait_oldest_seconds", name, self.minutely(age if oldest is None else oldest))
 
     def calls(self, service, total, failed, *, metric="envoy_cluster_upstream_rq_xx", label="envoy_response_code_class",
