@@ -456,13 +456,19 @@ class KubectlPlugin(ClusterTest):
         self.assertEqual([(node["node"], node["way"]) for node in nodes if node["status"] == "ok"], [(kube.NODE, way)])
 
     def stop_agent(self, one):
-        """Stops an agent's process until the end of the test."""
+        """Stops an agent's processes until the end of the test."""
         (pid,) = [pid for name, pid in kube.containers_of(one.pod(), kube.container_pids()).items() if name == "closewatch"]
+        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
+        pids = [pid, *map(int, children.split())]
+
+        def send(number):
+            for each in pids:
+                with contextlib.suppress(ProcessLookupError):  # the kubelet may have restarted it
+                    os.kill(each, number)
 
         def go_on():
-            with contextlib.suppress(ProcessLookupError):  # the kubelet may have restarted it
-                os.kill(pid, signal.SIGCONT)
-        os.kill(pid, signal.SIGSTOP)
+            send(signal.SIGCONT)
+        send(signal.SIGSTOP)
         self.addCleanup(one.wait_until_rolled_out)
         self.addCleanup(go_on)
 
