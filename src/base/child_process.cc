@@ -26,8 +26,9 @@ namespace {
 
 using std::chrono::steady_clock;
 
-/// How long the kernel may take to end a process of which nothing waits in it any more.
-constexpr std::chrono::seconds kLastMoment{1};
+/// How long a process may take to end of which nothing waits in the kernel any more: the kernel has
+/// its memory to give back, and a sanitizer takes a second to look around.
+constexpr std::chrono::seconds kLastMoment{2};
 
 /// What a child tells that has threads left, as the value of a signal.
 struct Leaving {
