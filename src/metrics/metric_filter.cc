@@ -13,8 +13,8 @@ constexpr std::array kCanBeLeftOut = {
     Metric::kPodSockets,           Metric::kCloseWait,          Metric::kCloseWaitStuck,
     Metric::kCloseWaitOldest,      Metric::kCloseWaitUnread,    Metric::kCloseWaitEntered,
     Metric::kCloseWaitLeft,        Metric::kCloseWaitPeer,      Metric::kCloseWaitOwner,
-    Metric::kListenBacklogSockets, Metric::kListenBacklogLimit,
-};
+    Metric::kListenBacklogSockets, Metric::kListenBacklogLimit, Metric::kClosedHeld,
+    Metric::kClosedHeldEntered,    Metric::kDescriptorsOpen,    Metric::kDescriptorsLimit};
 
 }  // namespace
 

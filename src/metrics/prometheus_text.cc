@@ -219,18 +219,25 @@ void add_listeners(Exposition& exposition, const Labels& pod,
 
 void add_held(Exposition& exposition, const Labels& pod, const HeldDiagnosis& held) {
   for (const auto& container : held.containers) {
+    if (!exposition.wants(Metric::kClosedHeld)) continue;
     exposition.add(Metric::kClosedHeld, with(pod, label("container", container.container)),
                    container.sockets);
   }
-  exposition.add(Metric::kClosedHeldEntered, pod, held.entered);
+  if (exposition.wants(Metric::kClosedHeldEntered)) {
+    exposition.add(Metric::kClosedHeldEntered, pod, held.entered);
+  }
 }
 
 void add_descriptors(Exposition& exposition, const Labels& pod,
                      const std::vector<ContainerDescriptors>& descriptors) {
   for (const auto& container : descriptors) {
     const auto labels = with(pod, label("container", container.container));
-    exposition.add(Metric::kDescriptorsOpen, labels, container.open);
-    if (container.limit) exposition.add(Metric::kDescriptorsLimit, labels, *container.limit);
+    if (exposition.wants(Metric::kDescriptorsOpen)) {
+      exposition.add(Metric::kDescriptorsOpen, labels, container.open);
+    }
+    if (container.limit && exposition.wants(Metric::kDescriptorsLimit)) {
+      exposition.add(Metric::kDescriptorsLimit, labels, *container.limit);
+    }
   }
 }
 

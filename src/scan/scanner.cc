@@ -166,7 +166,8 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   guard_.begin_scan();
   opener_.begin_scan();
   begin_change(*snapshot);
-  if (auto list = list_pods()) {
+  auto list = list_pods();
+  if (list) {
     read_all(std::move(*list), snapshot);
     scan_cpu = clock_.thread_cpu() + guard_.cpu() - cpu_before;
     if (whole) read_beside(snapshot);
@@ -177,6 +178,7 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   } else {
     complain(*snapshot, ScanStage::kDiscovery, list.error());
     snapshot->pods = last_pods_unseen(list.error());
+    next_reader_.reset();  // neither has read anything
   }
   leave_out(*snapshot);
 
@@ -189,7 +191,7 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   if (next_reader_) {
     end_change(*snapshot);
     scan_cpu = {};  // what two engines have cost tells nothing of the next scan
-  } else if (settings_.engine_policy) {
+  } else if (list && settings_.engine_policy) {
     wanted_engine_ = settings_.engine_policy->after(reader_->engine, scan_cpu, std::nullopt,
                                                     snapshot->taken_at_steady);
   }

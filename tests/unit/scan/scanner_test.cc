@@ -1142,6 +1142,19 @@ TEST_F(EngineChangeTest, BothReadTheScanBetween) {
   EXPECT_EQ(then->cpu, 6ms);
 }
 
+TEST_F(EngineChangeTest, WaitsForAScanInWhichThereAreAnyPods) {
+  const auto scanner = scanner_with([this](Engine) -> Result<std::unique_ptr<SocketSource>> {
+    return std::make_unique<FakeSockets>(sockets_, clock_);
+  });
+  const auto scan = [&] { return scanner->scan([] { return true; }); };
+  scan();
+  pods_.failure = Error{ErrorKind::kSystem, "no cgroups"};
+  scan();
+  pods_.failure.reset();
+  EXPECT_EQ(scan()->cpu, 10ms) << "both read this one";
+  EXPECT_EQ(reasons(*scan()), "inet_diag=dear bpf= ");
+}
+
 TEST_F(EngineChangeTest, WhereTheOtherCannotBeHadItStays) {
   int asked = 0;
   const auto scanner = scanner_with([&](Engine) {
