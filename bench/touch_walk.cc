@@ -8,7 +8,7 @@
 #include "touch_walk.object.h"
 
 #include "closewatch/base/file.h"
-#include "closewatch/kernel/bpf_object.h"
+#include "closewatch/bpf/bpf_object.h"
 #include "kernel/walk_program.h"
 
 namespace closewatch::bench {

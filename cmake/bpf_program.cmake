@@ -2,15 +2,16 @@
 # the kernel by CLOSEWATCH_BPF_CLANG, is part of the program.
 find_program(CLOSEWATCH_BPF_CLANG NAMES clang clang-14 REQUIRED DOC "The clang that compiles for the kernel")
 
-# compile_for_kernel(OBJECT CLANG SOURCE [FLAG…]): the object file by itself.
+# compile_for_kernel(OBJECT CLANG SOURCE [FLAG…]): the object file by itself. SOURCE is below the project's directory, or absolute.
 function(compile_for_kernel object clang source)
+  cmake_path(ABSOLUTE_PATH source BASE_DIRECTORY ${PROJECT_SOURCE_DIR})
   cmake_path(GET object PARENT_PATH directory)
   file(MAKE_DIRECTORY ${directory})
   add_custom_command(OUTPUT ${object}
     # With BTF, by which libbpf moves each access to where the running kernel has the field; v3 has 32-bit comparisons.
     COMMAND ${clang} -g -O2 -target bpf -mcpu=v3 -Wall -Werror ${ARGN} -I ${PROJECT_SOURCE_DIR}/src -I ${PROJECT_SOURCE_DIR}/src/kernel/bpf
-            -MD -MF ${object}.d -c ${PROJECT_SOURCE_DIR}/${source} -o ${object}
-    DEPENDS ${PROJECT_SOURCE_DIR}/${source} DEPFILE ${object}.d
+            -MD -MF ${object}.d -c ${source} -o ${object}
+    DEPENDS ${source} DEPFILE ${object}.d
     COMMENT "Compiling ${source} for the kernel by ${clang}")
 endfunction()
 

@@ -1,10 +1,12 @@
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "app/config.h"
+#include "app/engine_choice.h"
 #include "closewatch/base/clock.h"
 #include "closewatch/base/result.h"
 #include "closewatch/kernel/engine.h"
@@ -12,6 +14,8 @@
 #include "closewatch/scan/scanner.h"
 
 namespace closewatch {
+
+enum class Scans : std::uint8_t { kOne, kMany };
 
 struct MadeScanner {
   std::unique_ptr<Scanner> scanner;
@@ -23,8 +27,11 @@ struct MadeScanner {
 
 /// The real parts put together: pods of this machine, sockets out of its kernel. `clock` and
 /// `directory` must outlive the scanner, which belongs to the thread that scans. Without a
-/// directory the names come from the kubelet's log directories alone.
+/// directory the names come from the kubelet's log directories alone. `make_source` makes each
+/// source but the first. For a single scan `auto` takes what costs least for that.
 Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
-                                 const PodDirectory* directory = nullptr);
+                                 const PodDirectory* directory = nullptr,
+                                 Scans scans = Scans::kMany,
+                                 const SourceMaker& make_source = make_another);
 
 }  // namespace closewatch

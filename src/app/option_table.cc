@@ -242,10 +242,11 @@ constexpr auto kOptions = std::to_array<Option>({
      "How far the interval is stretched at most: beyond it scans cost more than the budget. Empty takes "
      "60s, or `scan.interval` where that is longer.",
      set_max_interval},
-    {"scan.engine", kEngine, "inet_diag",
+    {"scan.engine", kEngine, "auto",
      "What reads the sockets: inet_diag namespace by namespace, bpf in one walk for all of them, procfs as "
      "text and without any capability. Where bpf cannot be had, inet_diag is taken, else procfs. auto begins "
-     "with inet_diag and goes over to bpf once scans take more than a tenth of the budget.",
+     "with inet_diag, goes over to bpf once scans take more than a tenth of the budget, and has inet_diag "
+     "check it.",
      set_engine},
     {"diagnosis.stuck_after", kStuckAfter, "60s",
      "How long a socket must have been in CLOSE_WAIT to count as stuck.", set_stuck_after},

@@ -80,7 +80,8 @@ int scan_here(Config config, const ScanRequest& request) {
     return kExitFailure;
   }
   if (*names) (*names)->wait(kNamesWithin);
-  const auto made = make_scanner(config, clock, *names ? &(*names)->directory() : nullptr);
+  const auto made =
+      make_scanner(config, clock, *names ? &(*names)->directory() : nullptr, Scans::kOne);
   if (!made) {
     fmt::print(stderr, "closewatch: {}\n", made.error().what);
     return kExitFailure;

@@ -89,11 +89,20 @@ const EngineStatus* in_use(const Snapshot& snapshot) {
   return used == snapshot.engines.end() ? nullptr : &*used;
 }
 
+std::string_view reason_of(const Snapshot& snapshot, Engine engine) {
+  const auto status = std::find_if(snapshot.engines.begin(), snapshot.engines.end(),
+                                   [&](const EngineStatus& one) { return one.engine == engine; });
+  return status == snapshot.engines.end() ? "" : status->reason;
+}
+
 void engine_change(const Snapshot* previous, const Snapshot& current, std::vector<LogLine>& lines) {
   if (previous == nullptr) return;
   const auto* const was = in_use(*previous);
   const auto* const is = in_use(current);
   if (was == nullptr || is == nullptr || was->engine == is->engine) return;
+  // A complaint says what bpf has told.
+  if (is->engine == Engine::kInetDiag && reason_of(current, Engine::kBpf) == kEngineDisagrees)
+    return;
   lines.push_back(
       {LogLevel::kInfo,
        is->engine == Engine::kBpf

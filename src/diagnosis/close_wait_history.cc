@@ -66,7 +66,7 @@ void CloseWaitHistory::observe(const NamespaceIdentity& space, steady_clock::tim
 
 void CloseWaitHistory::rename(const NamespaceIdentity& space, steady_clock::time_point now,
                               std::span<const CloseWaitSocket> before,
-                              std::span<const CloseWaitSocket> after) {
+                              std::span<const CloseWaitSocket> after, Trust trust) {
   std::map<ConnectionName, const CloseWaitSocket*> gone;
   for (const auto& socket : before) gone.emplace(name_of(socket), &socket);
   std::vector<Known> known;
@@ -76,7 +76,11 @@ void CloseWaitHistory::rename(const NamespaceIdentity& space, steady_clock::time
     known.push_back({socket.cookie, now - same->second->age});
     gone.erase(same);
   }
-  for (const auto& [name, socket] : gone) known.push_back({socket->cookie, now - socket->age});
+  if (trust == Trust::kAll) {
+    for (const auto& [name, socket] : gone) known.push_back({socket->cookie, now - socket->age});
+  } else {
+    spaces_[space].missing.clear();
+  }
   std::sort(known.begin(), known.end(),
             [](const Known& a, const Known& b) { return a.cookie < b.cookie; });
   spaces_[space].sockets = std::move(known);

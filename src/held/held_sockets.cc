@@ -8,9 +8,9 @@
 
 #include "held_sockets.object.h"
 
-#include "closewatch/kernel/bpf_object.h"
+#include "closewatch/bpf/bpf_object.h"
+#include "closewatch/bpf/load_refusal.h"
 #include "closewatch/kernel/kernel_fields.h"
-#include "closewatch/kernel/load_refusal.h"
 #include "held/held_records.h"
 
 namespace closewatch {

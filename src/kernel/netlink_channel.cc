@@ -1,10 +1,7 @@
 #include "kernel/netlink_channel.h"
 
-#include <fcntl.h>
 #include <linux/netlink.h>
-#include <sched.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/time.h>
 
 #include <cerrno>
@@ -13,8 +10,7 @@
 
 #include <libmnl/libmnl.h>
 
-#include "closewatch/base/file.h"
-#include "closewatch/base/unique_fd.h"
+#include "closewatch/node/namespace_entry.h"
 
 namespace closewatch {
 namespace {
@@ -85,56 +81,27 @@ class MnlChannel final : public NetlinkChannel {
   Handle handle_;
 };
 
-Result<bool> same_file(int one, int other) {
-  struct stat first {};
-  struct stat second {};
-  if (::fstat(one, &first) < 0 || ::fstat(other, &second) < 0) {
-    return fail_errno(errno, "identifying a network namespace");
-  }
-  return first.st_dev == second.st_dev && first.st_ino == second.st_ino;
-}
-
 class EnteringOpener final : public NetlinkOpener {
  public:
-  explicit EnteringOpener(UniqueFd home) : home_(std::move(home)) {}
+  explicit EnteringOpener(NamespaceEntry entry) : entry_(std::move(entry)) {}
 
   Result<std::unique_ptr<NetlinkChannel>> open(int network_namespace) override {
-    const auto at_home = same_file(network_namespace, home_.get());
-    if (!at_home) return tl::unexpected(at_home.error());
-    if (*at_home && !abroad_) return MnlChannel::open();
-    return open_abroad(network_namespace);
-  }
-
- private:
-  Result<std::unique_ptr<NetlinkChannel>> open_abroad(int network_namespace) {
-    if (::setns(network_namespace, CLONE_NEWNET) < 0) {
-      if (errno == EPERM) {
-        return fail(ErrorKind::kDenied,
-                    "entering a network namespace: CAP_SYS_ADMIN is missing; add SYS_ADMIN to the "
-                    "container's capabilities, or run as root");
-      }
-      return fail_errno(errno, "entering a network namespace");
-    }
-    abroad_ = true;
-    auto channel = MnlChannel::open();
-    // Staying would keep a deleted pod's namespace alive. Failing to leave harms no number: the
-    // next entry does not depend on where the thread stands.
-    if (::setns(home_.get(), CLONE_NEWNET) < 0) return fail_errno(errno, "leaving a namespace");
-    abroad_ = false;
+    Result<std::unique_ptr<NetlinkChannel>> channel;
+    const auto done = entry_.run(network_namespace, [&] { channel = MnlChannel::open(); });
+    if (!done) return tl::unexpected(done.error());
     return channel;
   }
 
-  UniqueFd home_;
-  bool abroad_ = false;
+ private:
+  NamespaceEntry entry_;
 };
 
 }  // namespace
 
 Result<std::unique_ptr<NetlinkOpener>> make_netlink_opener() {
-  // Not /proc/self: that is the main thread's namespace, not ours.
-  auto home = open_at(kWorkingDirectory, "/proc/thread-self/ns/net", O_RDONLY);
-  if (!home) return tl::unexpected(home.error());
-  return std::make_unique<EnteringOpener>(std::move(*home));
+  auto entry = NamespaceEntry::make();
+  if (!entry) return tl::unexpected(entry.error());
+  return std::make_unique<EnteringOpener>(std::move(*entry));
 }
 
 }  // namespace closewatch

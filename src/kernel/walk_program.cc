@@ -7,9 +7,9 @@
 #include "socket_walk_by_loads.object.h"
 #include <bpf/btf.h>
 
-#include "closewatch/kernel/bpf_object.h"
+#include "closewatch/bpf/bpf_object.h"
+#include "closewatch/bpf/load_refusal.h"
 #include "closewatch/kernel/kernel_fields.h"
-#include "closewatch/kernel/load_refusal.h"
 
 namespace closewatch {
 namespace {

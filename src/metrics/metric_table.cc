@@ -95,7 +95,11 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_engine_in_use", MetricKind::kGauge, "engine, reason",
      "1 for the engine that reads the sockets, 0 for the others, with the reason: not_tried (nobody asked for "
      "it), not_needed (inet_diag is cheap enough), dear (inet_diag would take more than a tenth of the "
-     "budget), denied (a privilege is missing), unsupported (by this kernel), failed."},
+     "budget), disagrees (it has told what inet_diag shows not to be true), denied (a privilege is missing), unsupported (by this kernel), failed."},
+    {"closewatch_engine_checks_total", MetricKind::kCounter, "result",
+     "Pods whose sockets inet_diag has read beside bpf, by result: agree, disagree (bpf has told what cannot be "
+     "so; the second time in a row inet_diag takes over), undecided (the pod had gone, or could not be read). "
+     "Only with scan.engine auto where inet_diag works."},
     {"closewatch_build_info", MetricKind::kGauge, "version, compiler",
      "1, with what this agent was built from."},
     {"process_cpu_seconds_total", MetricKind::kCounter, "",

@@ -326,6 +326,11 @@ void add_snapshot(Exposition& exposition, const Snapshot& snapshot, const Shown&
                    {label("engine", name_of(engine)), label("reason", reason)},
                    reason.empty() ? 1 : 0);
   }
+  if (const auto& checks = snapshot.checks) {
+    exposition.add(Metric::kEngineChecks, {label("result", "agree")}, checks->agree);
+    exposition.add(Metric::kEngineChecks, {label("result", "disagree")}, checks->disagree);
+    exposition.add(Metric::kEngineChecks, {label("result", "undecided")}, checks->undecided);
+  }
 }
 
 void add_agent(Exposition& exposition, const AgentFacts& agent) {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <variant>
 
+#include "closewatch/kernel/tcp_traffic.h"
 #include "closewatch/scan/guarded_owners.h"
 
 namespace closewatch {
@@ -131,6 +132,45 @@ class Scanner::Reading {
   Result<SocketReading> result_;
 };
 
+/// Reads one namespace for a check, likewise.
+class Scanner::Testifying {
+ public:
+  Testifying(std::shared_ptr<SocketSource> source, OpenNamespace space)
+      : source_(std::move(source)), space_(std::move(space)) {}
+
+  void run() { result_ = read(); }
+  Result<Testimony> result() { return std::move(result_); }
+
+ private:
+  Result<Testimony> read() {
+    // Before the sockets: what is sent or received between two testimonies shows in the later one.
+    auto traffic = tcp_traffic(space_.fd.get());
+    if (!traffic) return tl::unexpected(traffic.error());
+    Testimony testimony{space_.id, std::move(*traffic), NamespaceRecord()};
+    Recording recording(testimony.record);
+    const auto done = source_->read(space_.fd.get(), {}, recording);
+    if (!done) return tl::unexpected(done.error());
+    return testimony;
+  }
+
+  std::shared_ptr<SocketSource> source_;
+  OpenNamespace space_;
+  Result<Testimony> result_ = fail(ErrorKind::kSystem, "not read yet");
+};
+
+/// What the scanner has used of the CPU since this was made.
+class Scanner::CpuMeter {
+ public:
+  explicit CpuMeter(const Scanner& scanner) : scanner_(scanner), before_(scanner.cpu()) {}
+  [[nodiscard]] std::chrono::nanoseconds used() const { return scanner_.cpu() - before_; }
+
+ private:
+  const Scanner& scanner_;
+  std::chrono::nanoseconds before_;
+};
+
+std::chrono::nanoseconds Scanner::cpu() const { return clock_.thread_cpu() + guard_.cpu(); }
+
 Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, SocketOwners owners,
                  std::unique_ptr<SocketSource> sockets, ScanSettings settings, const Clock& clock)
     : pods_(std::move(pods)),
@@ -143,6 +183,7 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
       guard_(settings_.patience) {
   reader_->engine = settings_.engine;
   reader_->sockets = std::move(sockets);
+  if (settings_.engine_policy) witness_.emplace();
   const double share = kShareBeside * settings_.cpu_budget;
   if (settings_.descriptors) {
     descriptor_watch_.emplace(*settings_.descriptors, ReadingPace(kDescriptorPace, share));
@@ -153,12 +194,22 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
 }
 
 std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on) {
+  auto snapshot = scan_once(go_on);
+  const bool convicted = witness_ && witness_->verdict() && reader_->engine == Engine::kBpf;
+  if (snapshot != nullptr && convicted) snapshot = take_bpfs_word_back(go_on);
+  if (snapshot != nullptr) last_ = snapshot;
+  return snapshot;
+}
+
+std::shared_ptr<Snapshot> Scanner::scan_once(const std::function<bool()>& go_on) {
   auto snapshot = std::make_shared<Snapshot>();
   snapshot->settings = settings_.diagnosis;
   snapshot->engines = settings_.engines;
   const auto started = clock_.steady_now();
-  const auto cpu_before = clock_.thread_cpu() + guard_.cpu();
+  const CpuMeter meter(*this);
   features_.socket_inode = false;
+  check_cpu_ = {};
+  namespaces_read_ = 0;
 
   std::chrono::nanoseconds scan_cpu{};  // without what has a pace of its own
   bool whole = true;
@@ -169,7 +220,7 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   auto list = list_pods();
   if (list) {
     read_all(std::move(*list), snapshot);
-    scan_cpu = clock_.thread_cpu() + guard_.cpu() - cpu_before;
+    scan_cpu = meter.used();
     if (whole) read_beside(snapshot);
     if (!whole) {
       next_reader_.reset();
@@ -185,15 +236,14 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   snapshot->taken_at = clock_.wall_now();
   snapshot->taken_at_steady = clock_.steady_now();
   snapshot->duration = snapshot->taken_at_steady - started;
-  snapshot->cpu = clock_.thread_cpu() + guard_.cpu() - cpu_before;
+  snapshot->cpu = meter.used();
   cpu_total_ += snapshot->cpu;
   snapshot->cpu_total = cpu_total_;
   if (next_reader_) {
     end_change(*snapshot);
     scan_cpu = {};  // what two engines have cost tells nothing of the next scan
   } else if (list && settings_.engine_policy) {
-    wanted_engine_ = settings_.engine_policy->after(reader_->engine, scan_cpu, std::nullopt,
-                                                    snapshot->taken_at_steady);
+    choose_engine(scan_cpu - check_cpu_, snapshot->taken_at_steady);
   }
   snapshot->interval = next_interval(scan_cpu);
   snapshot->over_budget = settings_.pacer.over_budget();
@@ -201,7 +251,35 @@ std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on
   snapshot->errors = errors_;
   snapshot->hung_reads = guard_.stuck();
   snapshot->features = features_;
-  last_ = snapshot;
+  if (witness_) snapshot->checks = witness_->checks();
+  return snapshot;
+}
+
+/// `cpu`: what the scan has cost, without its check.
+void Scanner::choose_engine(std::chrono::nanoseconds cpu,
+                            std::chrono::steady_clock::time_point now) {
+  std::optional<std::chrono::nanoseconds> by_inet_diag;
+  if (witness_ && reader_->engine == Engine::kBpf) {
+    witness_->scanned(cpu);
+    if (const auto dump = witness_->dump_cpu()) by_inet_diag = cpu + namespaces_read_ * *dump;
+  }
+  wanted_engine_ = settings_.engine_policy->after(reader_->engine, cpu, by_inet_diag, now);
+}
+
+/// What bpf has told of this scan is not shown. By inet_diag beside bpf it shows which sockets were
+/// known, and as old as they were; then inet_diag reads alone.
+std::shared_ptr<Snapshot> Scanner::take_bpfs_word_back(const std::function<bool()>& go_on) {
+  wanted_engine_ = Engine::kInetDiag;
+  settings_.engine_policy->refuse_bpf();
+  if (scan_once(go_on) == nullptr) return nullptr;
+  auto snapshot = scan_once(go_on);
+  if (snapshot != nullptr) {
+    complain(*snapshot, ScanStage::kSockets,
+             {ErrorKind::kMalformed,
+              "the engine bpf has twice told what is not so, and inet_diag reads from now on: " +
+                  *witness_->verdict() + "; report it with the version of the kernel"});
+    snapshot->errors = errors_;
+  }
   return snapshot;
 }
 
@@ -228,12 +306,16 @@ void Scanner::end_change(const Snapshot& snapshot) {
   for (const auto& pod : snapshot.pods) {
     if (pod.visibility != Visibility::kVisible) histories_.of(pod).forget_names();
   }
-  status_of(reader_->engine).reason =
-      reader_->engine == Engine::kInetDiag ? kEngineDear : kEngineNotNeeded;
+  status_of(reader_->engine).reason = reason_to_leave(reader_->engine);
   reader_ = std::exchange(next_reader_, nullptr);
   status_of(reader_->engine).reason = "";
   opener_.take_at_most(namespaces_of_pod(reader_->engine));
   settings_.pacer.forget();
+}
+
+std::string_view Scanner::reason_to_leave(Engine engine) const {
+  if (engine == Engine::kInetDiag) return kEngineDear;
+  return witness_ && witness_->verdict() ? kEngineDisagrees : kEngineNotNeeded;
 }
 
 EngineStatus& Scanner::status_of(Engine engine) {
@@ -320,6 +402,7 @@ void Scanner::read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot) 
   claims_.clear();
   host_pods_.clear();
   spread_pods_.clear();
+  check_.reset();
   inodes_.clear();
   outside_ = false;
   auto node = open_node(list, *snapshot);
@@ -330,6 +413,7 @@ void Scanner::read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot) 
   snapshot->pods.reserve(list.pods.size());
   for (auto& pod : list.pods) snapshot->pods.push_back(identity(std::move(pod)));
   foreign_owners_.begin(snapshot);
+  if (witness_ && reader_->engine == Engine::kBpf && !next_reader_) begin_check(node, snapshot);
   read_pods(node, snapshot);
   settle_claims(*snapshot);
   read_spread_pods(*snapshot);
@@ -339,6 +423,7 @@ void Scanner::read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot) 
     if (!go_on_()) return;
     read_node(std::move(node), *snapshot);
   }
+  if (check_) end_check();
 }
 
 Scanner::Node Scanner::open_node(const PodList& list, Snapshot& snapshot) {
@@ -494,7 +579,7 @@ Result<void> Scanner::read_own(PodNamespaces& namespaces, PodSnapshot& pod, Snap
     if (!opened && opened.error().kind == ErrorKind::kGone && &space != &namespaces.own.front()) {
       continue;
     }
-    const auto read = read_namespace(reader_, std::move(opened), reader_->tally, pod.uid);
+    const auto read = read_checked(space.id, std::move(opened), reader_->tally, pod.uid);
     if (!read) return tl::unexpected(read.error());
     const auto identity = learn(*read, space.id, reader_->tally);
     const auto now = clock_.steady_now();
@@ -515,10 +600,17 @@ void Scanner::rename_sockets(const PodNamespace& space, const NamespaceIdentity&
   tally.begin_namespace();
   auto& history = histories_.of(pod);
   if (read_namespace(next_reader_, opener_.open(space.at), tally, pod.uid)) {
-    history.rename(identity, now, reader_->tally.close_wait(), next_reader_->tally.close_wait());
+    history.rename(identity, now, reader_->tally.close_wait(), next_reader_->tally.close_wait(),
+                   trust());
   } else {
     history.forget_names();
   }
+}
+
+/// What the engine that goes has told is worth.
+CloseWaitHistory::Trust Scanner::trust() const {
+  return witness_ && witness_->verdict() ? CloseWaitHistory::Trust::kWhatBothSay
+                                         : CloseWaitHistory::Trust::kAll;
 }
 
 /// Likewise of the host's namespace, for all hostNetwork pods.
@@ -534,11 +626,103 @@ void Scanner::rename_host_sockets(const Result<NamespaceLocator>& at,
     auto& history = histories_.of(snapshot.pods[host_pods_[i].place]);
     if (read) {
       history.rename(identity, clock_.steady_now(), reader_->host_tally.pod(i).close_wait(),
-                     next_reader_->host_tally.pod(i).close_wait());
+                     next_reader_->host_tally.pod(i).close_wait(), trust());
     } else {
       history.forget_names();
     }
   }
+}
+
+/// Has inet_diag read a namespace before the engine that is checked reads any.
+void Scanner::begin_check(const Node& node, const std::shared_ptr<Snapshot>& snapshot) {
+  if (last_ == nullptr) return;
+  std::vector<EngineWitness::Candidate> candidates{{"", false}};
+  for (const auto& pod : last_->pods) {
+    if (pod.visibility != Visibility::kVisible || pod.host_network) continue;
+    candidates.push_back({pod.uid, pod.sums.states.of(TcpState::kCloseWait) > 0});
+  }
+  const auto next = witness_->choose(candidates);
+  if (!next) return;
+  const CpuMeter meter(*this);
+  const auto uid = candidates[*next].uid;
+  const auto where = locate(uid, node, snapshot);
+  auto before = where ? testify(*where) : fail(ErrorKind::kGone, "the pod has gone");
+  check_cpu_ += meter.used();
+  if (!before) return witness_->undecided(uid, check_cpu_);
+  check_.emplace();
+  check_->uid = uid;
+  check_->where = *where;
+  check_->id = before->id;
+  check_->traffic = std::move(before->traffic);
+  check_->readings.before = std::move(before->record);
+}
+
+/// One of the pod's namespaces, each in its turn; nullopt when it has none by now.
+std::optional<NamespaceLocator> Scanner::locate(std::string_view uid, const Node& node,
+                                                const std::shared_ptr<Snapshot>& snapshot) {
+  if (uid.empty()) return node.space ? std::optional(*node.at) : std::nullopt;
+  const auto pod = std::find_if(snapshot->pods.begin(), snapshot->pods.end(),
+                                [&](const PodSnapshot& one) { return one.uid == uid; });
+  if (pod == snapshot->pods.end()) return std::nullopt;
+  const auto place = static_cast<std::size_t>(pod - snapshot->pods.begin());
+  auto found = find_namespaces(place, place + 1, node, snapshot);
+  if (!found.front() || found.front()->own.empty()) return std::nullopt;
+  const auto& own = found.front()->own;
+  return own[checks_begun_++ % own.size()].at.where;
+}
+
+/// And once more afterwards.
+void Scanner::end_check() {
+  const auto uid = check_->uid;
+  if (!check_->done) return witness_->undecided(uid, check_cpu_);
+  const CpuMeter meter(*this);
+  auto after = testify(check_->where);
+  const auto dump = meter.used();
+  if (!after || after->id != check_->id) {
+    return witness_->undecided(uid, check_cpu_ += meter.used());
+  }
+  check_->readings.silent = after->traffic == check_->traffic;
+  check_->readings.after = std::move(after->record);
+  auto contradiction = find_contradiction(check_->readings);
+  check_cpu_ += meter.used();
+  if (contradiction) contradiction = whose(uid) + ": " + *contradiction;
+  witness_->checked(uid, std::move(contradiction), check_cpu_, dump);
+}
+
+/// For the log.
+std::string Scanner::whose(std::string_view uid) const {
+  const auto pod = std::find_if(last_->pods.begin(), last_->pods.end(),
+                                [&](const PodSnapshot& one) { return one.uid == uid; });
+  return pod == last_->pods.end() ? "the node" : "pod " + pod->pod_namespace + "/" + pod->name;
+}
+
+/// By inet_diag. It asks for no ages, so it waits for no socket's lock.
+Result<Scanner::Testimony> Scanner::testify(const NamespaceLocator& where) {
+  if (testifying_ == nullptr) {
+    auto source = settings_.make_source(Engine::kInetDiag);
+    if (!source) return tl::unexpected(source.error());
+    testifying_ = std::move(*source);
+  }
+  auto space = opener_.open(where);
+  if (!space) return tl::unexpected(space.error());
+  const auto testifying = std::make_shared<Testifying>(testifying_, std::move(*space));
+  if (guard_.run([testifying] { testifying->run(); }, go_on_)) return testifying->result();
+  guard_.blame("the witness");
+  testifying_.reset();
+  return fail(ErrorKind::kHung, kHangs);
+}
+
+/// As read_namespace(), for the snapshot.
+Result<SocketReading> Scanner::read_checked(const NamespaceId& id, Result<OpenNamespace> space,
+                                            RowSink& sink, std::string_view whom) {
+  ++namespaces_read_;
+  if (!check_ || check_->done || check_->id != id) {
+    return read_namespace(reader_, std::move(space), sink, whom);
+  }
+  Recording both(check_->readings.checked, &sink);
+  auto read = read_namespace(reader_, std::move(space), both, whom);
+  check_->done = read.has_value();
+  return read;
 }
 
 /// `sink` is one of the reader's tallies, and is not to be looked at after kHung.
@@ -641,8 +825,7 @@ void Scanner::read_node(Node node, Snapshot& snapshot) {
   for (auto& pod : host_pods_) cgroups.push_back(std::move(pod.cgroups));
   reader_->host_tally.begin(cgroups);
   const auto id = node.space->id;
-  const auto read =
-      read_namespace(reader_, std::move(*node.space), reader_->host_tally, "the node");
+  const auto read = read_checked(id, std::move(*node.space), reader_->host_tally, "the node");
   auto& tally = reader_->host_tally;
   if (!read) {
     complain(snapshot, stage_of_reading(read.error()), read.error());

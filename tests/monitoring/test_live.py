@@ -251,6 +251,7 @@ class RoutingTest(unittest.TestCase):
             "ClosewatchExhaustionAhead": {"tickets", "pager"}, "ClosewatchAgentDown": {"platform"},
             "ClosewatchAgentStale": {"platform"}, "ClosewatchScansFailing": {"platform"},
             "ClosewatchPodNotVisible": {"platform"}, "ClosewatchBudgetStretched": {"platform"},
+            "ClosewatchEngineDisagrees": {"platform"},
             "ClosewatchLabelsExported": {"platform"}, "ClosewatchServicesUnmatched": {"nobody"}}, owners)
 
 

@@ -19,8 +19,10 @@ class AgentScanner {
   explicit AgentScanner(PodDiscovery discovery = PodDiscovery::kStandalone)
       : AgentScanner(config_for(discovery)) {}
   /// `clock` must outlive it; without one time is as it is.
-  explicit AgentScanner(const Config& config, const Clock* clock = nullptr) {
-    auto made = make_scanner(config, clock == nullptr ? clock_ : *clock);
+  explicit AgentScanner(const Config& config, const Clock* clock = nullptr,
+                        const SourceMaker& make_source = make_another) {
+    auto made = make_scanner(config, clock == nullptr ? clock_ : *clock, nullptr, Scans::kMany,
+                             make_source);
     if (!made) throw std::runtime_error(made.error().what);
     if (!made->remarks.empty()) throw std::runtime_error(made->remarks.front());
     scanner_ = std::move(made->scanner);

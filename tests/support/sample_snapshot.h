@@ -54,6 +54,7 @@ inline Snapshot sample_snapshot() {
   snapshot.features = {true, true, false, false, false, true};
   snapshot.engines = {
       {Engine::kInetDiag, ""}, {Engine::kBpf, "unsupported"}, {Engine::kProcfs, "not_tried"}};
+  snapshot.checks = EngineChecks{12, 1, 2};
   snapshot.node.emplace();
   snapshot.node->add(TcpState::kListen, 4);
   snapshot.node->add(TcpState::kEstablished, 9);

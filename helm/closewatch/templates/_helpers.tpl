@@ -118,11 +118,12 @@ prometheus.io/path: {{ include "closewatch.metricsPath" . | quote }}
 {{- end }}
 {{- end -}}
 
-{{- /* What the agent needs to read sockets its way; see capabilities.cc. As a list in JSON. */ -}}
+{{- /* What the agent needs to read sockets its way; see capabilities.cc. With auto SYS_ADMIN stands in for BPF and PERFMON. As a
+list in JSON. */ -}}
 {{- define "closewatch.engineCapabilities" -}}
 {{- $inetDiag := list "SYS_ADMIN" "SYS_PTRACE" -}}
-{{- $byEngine := dict "inet_diag" $inetDiag "bpf" (list "BPF" "PERFMON" "SYS_PTRACE") "procfs" list "auto" (list "BPF" "PERFMON" "SYS_ADMIN" "SYS_PTRACE") -}}
-{{- get $byEngine (dig "scan" "engine" "inet_diag" (default dict .Values.config)) | toJson -}}
+{{- $byEngine := dict "inet_diag" $inetDiag "bpf" (list "BPF" "PERFMON" "SYS_PTRACE") "procfs" list "auto" $inetDiag -}}
+{{- get $byEngine (dig "scan" "engine" "auto" (default dict .Values.config)) | toJson -}}
 {{- end -}}
 
 {{- define "closewatch.containerSecurityContext" -}}

@@ -47,12 +47,16 @@ class CloseWaitHistory {
   /// order. O(n log n) with n sockets in CLOSE_WAIT; allocates once.
   void observe(const NamespaceIdentity& space, std::chrono::steady_clock::time_point now,
                SocketTally& tally);
+  /// What another engine has told is worth.
+  enum class Trust : std::uint8_t { kAll, kWhatBothSay };
   /// Another engine reads from now on, which names sockets otherwise. `before` is what observe()
   /// has just seen of the namespace, `after` what the other engine sees of it now: by addresses
   /// they are the same sockets, and as old. What only one of the two has seen has come or gone
-  /// meanwhile, as the next scan will show. O(n log n).
+  /// meanwhile, as the next scan will show; unless the first engine is not to be believed: then
+  /// what it alone has seen was never there. O(n log n).
   void rename(const NamespaceIdentity& space, std::chrono::steady_clock::time_point now,
-              std::span<const CloseWaitSocket> before, std::span<const CloseWaitSocket> after);
+              std::span<const CloseWaitSocket> before, std::span<const CloseWaitSocket> after,
+              Trust trust = Trust::kAll);
   /// Likewise where the other engine could not read: no socket is known any more, and none has left
   /// or entered for that.
   void forget_names();

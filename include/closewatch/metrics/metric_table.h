@@ -41,6 +41,7 @@ enum class Metric : std::uint8_t {
   kHungReads,
   kFeatureEnabled,
   kEngineInUse,
+  kEngineChecks,
   kBuildInfo,
   kProcessCpu,
   kProcessOpenFds,
@@ -49,7 +50,8 @@ enum class Metric : std::uint8_t {
   kProcessResidentMemory,
   kProcessStartTime,
 };
-inline constexpr std::size_t kMetricCount = 36;
+inline constexpr std::size_t kMetricCount =
+    std::size_t{1} + static_cast<std::size_t>(Metric::kProcessStartTime);
 
 struct MetricDescription {
   std::string_view name;

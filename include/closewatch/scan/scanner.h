@@ -15,15 +15,18 @@
 
 #include "closewatch/base/clock.h"
 #include "closewatch/base/result.h"
+#include "closewatch/diagnosis/close_wait_history.h"
 #include "closewatch/diagnosis/diagnosis.h"
 #include "closewatch/diagnosis/host_tally.h"
 #include "closewatch/diagnosis/socket_tally.h"
+#include "closewatch/engines/contradiction.h"
+#include "closewatch/engines/engine_policy.h"
+#include "closewatch/engines/engine_witness.h"
 #include "closewatch/kernel/socket_source.h"
 #include "closewatch/pods/namespace_opener.h"
 #include "closewatch/pods/pod.h"
 #include "closewatch/pods/socket_owners.h"
 #include "closewatch/scan/descriptor_watch.h"
-#include "closewatch/scan/engine_policy.h"
 #include "closewatch/scan/foreign_owners.h"
 #include "closewatch/scan/hang_guard.h"
 #include "closewatch/scan/held_watch.h"
@@ -45,7 +48,7 @@ struct ScanSettings {
   bool ask_descriptors = true;
   Engine engine = Engine::kInetDiag;  ///< that reads the sockets at first
   std::vector<EngineStatus> engines{};
-  /// Whether that may change; nullopt: it stays.
+  /// Whether that may change; nullopt: it stays. Where bpf reads by it, inet_diag is its witness.
   std::optional<EnginePolicy> engine_policy = std::nullopt;
   NamespaceFilter namespaces{};
   /// How long a pod may hold up the scan before it is set aside; zero: for as long as it likes.
@@ -115,9 +118,40 @@ class Scanner {
         default;  // NOLINT(modernize-use-nullptr, readability-implicit-bool-conversion): neither is
                   // here
   };
+  /// The check of this scan: one namespace, which inet_diag reads before and after.
+  struct Check {
+    std::string uid;  ///< the pod's; "": the node's
+    NamespaceLocator where;
+    NamespaceId id;
+    std::string traffic;  ///< tcp_traffic() before
+    CrossCheck readings;
+    bool done = false;  ///< the engine that is checked has read it
+  };
+  /// What inet_diag says of one namespace.
+  struct Testimony {
+    NamespaceId id;
+    std::string traffic;
+    NamespaceRecord record;
+  };
   class Finding;
   class Reading;
+  class Testifying;
+  class CpuMeter;
 
+  std::shared_ptr<Snapshot> scan_once(const std::function<bool()>& go_on);
+  void begin_check(const Node& node, const std::shared_ptr<Snapshot>& snapshot);
+  std::optional<NamespaceLocator> locate(std::string_view uid, const Node& node,
+                                         const std::shared_ptr<Snapshot>& snapshot);
+  void end_check();
+  [[nodiscard]] std::string whose(std::string_view uid) const;
+  [[nodiscard]] std::chrono::nanoseconds cpu() const;
+  Result<Testimony> testify(const NamespaceLocator& where);
+  Result<SocketReading> read_checked(const NamespaceId& id, Result<OpenNamespace> space,
+                                     RowSink& sink, std::string_view whom);
+  std::shared_ptr<Snapshot> take_bpfs_word_back(const std::function<bool()>& go_on);
+  void choose_engine(std::chrono::nanoseconds cpu, std::chrono::steady_clock::time_point now);
+  [[nodiscard]] std::string_view reason_to_leave(Engine engine) const;
+  [[nodiscard]] CloseWaitHistory::Trust trust() const;
   Result<PodList> list_pods();
   void read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot);
   Node open_node(const PodList& list, Snapshot& snapshot);
@@ -177,6 +211,10 @@ class Scanner {
   /// Of the engine that reads from the next scan on; reads this one, too.
   std::shared_ptr<Reader> next_reader_;
   Engine wanted_engine_ = Engine::kInetDiag;
+  /// Beside bpf, where it may be another.
+  std::optional<EngineWitness> witness_;
+  std::shared_ptr<SocketSource> testifying_;  ///< by inet_diag
+  std::size_t checks_begun_ = 0;
   ScanSettings settings_;
   const Clock& clock_;
   HangGuard guard_;
@@ -186,6 +224,9 @@ class Scanner {
   std::optional<DescriptorWatch> descriptor_watch_;
   std::optional<HeldWatch> held_watch_;
   // What follows is of one scan.
+  std::optional<Check> check_;
+  std::chrono::nanoseconds check_cpu_{};
+  std::size_t namespaces_read_ = 0;
   std::function<bool()> go_on_;
   std::vector<Claim> claims_;
   std::vector<HostPod> host_pods_;

@@ -17,8 +17,9 @@
 #include "closewatch/diagnosis/host_tally.h"
 #include "closewatch/diagnosis/socket_tally.h"
 #include "closewatch/diagnosis/trend.h"
+#include "closewatch/engines/engine_status.h"
+#include "closewatch/engines/engine_witness.h"
 #include "closewatch/pods/pod.h"
-#include "closewatch/scan/engine_status.h"
 
 namespace closewatch {
 
@@ -116,7 +117,9 @@ struct Snapshot {
   std::vector<std::string> complaints;                  ///< this scan's errors that are no pod's
   Features features;
   std::vector<EngineStatus> engines;  ///< all there are
-  DiagnosisSettings settings;         ///< that the diagnoses were made with
+  /// What inet_diag has said of bpf since the start; nullopt: it is not asked.
+  std::optional<EngineChecks> checks;
+  DiagnosisSettings settings;  ///< that the diagnoses were made with
 
   /// Whether it is too old at `now` to be shown as the truth: three intervals.
   [[nodiscard]] bool stale_at(std::chrono::steady_clock::time_point now) const {

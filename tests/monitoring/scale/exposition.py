@@ -34,7 +34,7 @@ class Shape:
 
     def series_of_agent(self):
         """What does not grow with the pods."""
-        return len(STATES) + 28
+        return len(STATES) + 31
 
 
 def documented():
@@ -115,8 +115,10 @@ def agent_samples(tick, dice):
     yield "closewatch_hung_reads", {}, 0
     for feature in ("cgroup_id", "tcp_info", "netns_cookie", "metadata_api", "socket_inode", "held_sockets"):
         yield "closewatch_feature_enabled", {"feature": feature}, 1
-    for engine, reason in (("inet_diag", ""), ("bpf", "not_tried"), ("procfs", "not_tried")):
+    for engine, reason in (("inet_diag", ""), ("bpf", "not_needed"), ("procfs", "not_needed")):
         yield "closewatch_engine_in_use", {"engine": engine, "reason": reason}, 0 if reason else 1
+    for result in ("agree", "disagree", "undecided"):
+        yield "closewatch_engine_checks_total", {"result": result}, 0
     yield "closewatch_build_info", {"version": "0.1.0", "compiler": "GNU 12"}, 1
     yield "process_cpu_seconds_total", {}, round(tick * 0.04 + dice.random() / 100, 6)
     yield "process_open_fds", {}, 12

@@ -1,4 +1,4 @@
-#include "closewatch/scan/engine_status.h"
+#include "closewatch/engines/engine_status.h"
 
 #include "closewatch/pods/namespace_opener.h"
 

@@ -1,4 +1,4 @@
-#include "closewatch/kernel/load_refusal.h"
+#include "closewatch/bpf/load_refusal.h"
 
 #include "tests/fuzz/fuzz.h"
 

@@ -1,4 +1,4 @@
-#include "closewatch/kernel/load_refusal.h"
+#include "closewatch/bpf/load_refusal.h"
 
 #include <algorithm>
 #include <array>

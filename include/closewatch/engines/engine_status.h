@@ -21,6 +21,8 @@ inline constexpr std::string_view kEngineNotTried = "not_tried";
 inline constexpr std::string_view kEngineNotNeeded = "not_needed";
 /// inet_diag would take more than a tenth of the budget.
 inline constexpr std::string_view kEngineDear = "dear";
+/// It has told, twice, what inet_diag shows not to be true.
+inline constexpr std::string_view kEngineDisagrees = "disagrees";
 /// Why it cannot be had: "denied", "unsupported" or "failed".
 std::string_view reason_of(const Error& error);
 

@@ -1,4 +1,4 @@
-#include "closewatch/scan/engine_policy.h"
+#include "closewatch/engines/engine_policy.h"
 
 #include <algorithm>
 

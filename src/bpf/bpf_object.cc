@@ -1,4 +1,4 @@
-#include "closewatch/kernel/bpf_object.h"
+#include "closewatch/bpf/bpf_object.h"
 
 #include <sys/mman.h>
 #include <unistd.h>

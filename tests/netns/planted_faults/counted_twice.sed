@@ -1,0 +1,2 @@
+# A socket counts twice.
+s/\[kind\.state & \(WALK_STATES - 1\)\]\+\+/[kind.state \& (WALK_STATES - 1)] += 2/
