@@ -10,6 +10,7 @@
 #include <string_view>
 
 #include "app/option_table.h"
+#include "closewatch/events/tcp_event.h"
 #include "closewatch/metrics/metric_table.h"
 
 namespace {
@@ -45,6 +46,7 @@ std::string read(const std::string& path) {
 int main(int argc, char** argv) {
   const std::map<std::string, std::string> parts = {
       {"metrics", closewatch::metric_table_markdown()},
+      {"events", closewatch::tcp_event_table_markdown()},
       {"options", closewatch::option_table_markdown()},
   };
   const bool check = argc > 1 && std::string_view(argv[1]) == "--check";

@@ -7,6 +7,7 @@
 #include <string>
 
 #include "closewatch/diagnosis/diagnosis.h"
+#include "closewatch/events/tcp_event.h"
 #include "closewatch/http/listen_address.h"
 #include "closewatch/metrics/metric_filter.h"
 #include "closewatch/pods/node_pods.h"
@@ -54,6 +55,7 @@ struct Config {
   struct {
     PodDiscovery discovery{};
     NamespaceFilter namespaces;
+    TcpEventSet tcp_events;
   } pods;
   struct {
     MetricFilter without;

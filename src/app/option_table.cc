@@ -68,6 +68,8 @@ constexpr std::string_view kDiscovery = "one of auto, kubernetes, standalone";
 constexpr std::string_view kEngine = "one of auto, inet_diag, bpf, procfs";
 constexpr std::string_view kNamespaces =
     "a list of namespaces by commas, NAME or PREFIX* each, or nothing";
+constexpr std::string_view kEventList =
+    "a list of TCP events by commas, or nothing; docs/metrics.md has them all";
 constexpr std::string_view kMetrics =
     "a list of metrics of pods by commas, or nothing; closewatch_pod_sockets/STATE is one of them";
 constexpr std::string_view kMetadata = "one of auto, api, logs";
@@ -161,6 +163,13 @@ Result<void> set_namespaces(NamePatterns& target, std::string_view text) {
                 names.error().what + "; it takes " + std::string(kNamespaces));
   }
   target = std::move(*names);
+  return {};
+}
+
+Result<void> set_tcp_events(Config& config, std::string_view text) {
+  auto events = TcpEventSet::parse(text);
+  if (!events) return tl::unexpected(events.error());
+  config.pods.tcp_events = *events;
   return {};
 }
 
@@ -276,6 +285,12 @@ constexpr auto kOptions = std::to_array<Option>({
      [](Config& config, std::string_view text) {
        return set_namespaces(config.pods.namespaces.exclude, text);
      }},
+    {"pods.tcp_events", kEventList,
+     "listen_overflows,listen_drops,retransmission_timeouts,failed_attempts,established_resets,"
+     "resets_sent",
+     "Which of the events that the kernel counts in each network namespace are told of pods, every "
+     "30 s or less often to keep to the budget. Empty reads none.",
+     set_tcp_events},
     {"metrics.without", kMetrics, "",
      "What the metrics do not tell of pods. How many series that saves is in "
      "`closewatch_excluded_series`; API and page tell all.",

@@ -30,6 +30,20 @@ tl::unexpected<Error> denied_namespace() {
               "container's capabilities, or run as root");
 }
 
+/// Below a process's directory, what tells its namespace from others.
+const char* path_of(NamespaceAccess access) {
+  return access == NamespaceAccess::kText ? "net/tcp" : kNamespaceLink;
+}
+
+Result<NamespaceId> id_at(int directory, const char* path) {
+  struct stat status {};
+  if (::fstatat(directory, path, &status, 0) < 0) {
+    if (errno == EACCES || errno == EPERM) return denied_namespace();
+    return fail_errno(errno, std::string("looking at /proc/") + path);
+  }
+  return NamespaceId{status.st_dev, status.st_ino};
+}
+
 Result<UniqueFd> open_of(const Process& process, NamespaceAccess access) {
   if (access == NamespaceAccess::kText) {
     return open_at(process.directory(), kTextDirectory, O_PATH | O_DIRECTORY);
@@ -46,31 +60,25 @@ Result<OpenNamespace> identified(Result<UniqueFd> fd, NamespaceAccess access) {
   return OpenNamespace{std::move(*fd), *id};
 }
 
-Result<OpenNamespace> open_process(int proc, const ProcessRef& wanted, NamespaceAccess access) {
-  auto process = Process::open(proc, wanted.pid);
-  if (!process) return tl::unexpected(process.error());
-  if (wanted.start_time) {
-    const auto stat = process->stat();
-    if (!stat) return tl::unexpected(stat.error());
-    if (stat->start_time != *wanted.start_time) {
-      return fail(ErrorKind::kGone, "process " + std::to_string(wanted.pid) + " is another by now");
-    }
-  }
-  return open_namespace(*process, access);
-}
-
 }  // namespace
 
 Result<NamespaceId> network_namespace_id(int proc, pid_t pid, NamespaceAccess access) {
-  struct stat status {};
-  auto path = std::to_string(pid) + "/";
-  path += access == NamespaceAccess::kText ? std::string(kTextDirectory) + "/" + kTextFile
-                                           : std::string(kNamespaceLink);
-  if (::fstatat(proc, path.c_str(), &status, 0) < 0) {
-    if (errno == EACCES || errno == EPERM) return denied_namespace();
-    return fail_errno(errno, "looking at /proc/" + path);
+  return id_at(proc, (std::to_string(pid) + "/" + path_of(access)).c_str());
+}
+
+Result<NamespaceId> network_namespace_id(const Process& process, NamespaceAccess access) {
+  return id_at(process.directory(), path_of(access));
+}
+
+Result<Process> open_process(int proc, const ProcessRef& wanted) {
+  auto process = Process::open(proc, wanted.pid);
+  if (!process || !wanted.start_time) return process;
+  const auto stat = process->stat();
+  if (!stat) return tl::unexpected(stat.error());
+  if (stat->start_time != *wanted.start_time) {
+    return fail(ErrorKind::kGone, "process " + std::to_string(wanted.pid) + " is another by now");
   }
-  return NamespaceId{status.st_dev, status.st_ino};
+  return process;
 }
 
 Result<NamespaceId> mount_namespace_id(int process_directory) {
@@ -123,7 +131,9 @@ Result<OpenNamespace> open_namespace(const std::string& proc, const NamespaceLoc
   }
   const auto processes = open_at(kWorkingDirectory, proc.c_str(), O_PATH | O_DIRECTORY);
   if (!processes) return tl::unexpected(processes.error());
-  return open_process(processes->get(), std::get<ProcessRef>(locator), access);
+  const auto process = open_process(processes->get(), std::get<ProcessRef>(locator));
+  if (!process) return tl::unexpected(process.error());
+  return open_namespace(*process, access);
 }
 
 }  // namespace closewatch

@@ -262,6 +262,31 @@ NamespaceOpener::NamespaceOpener(std::string proc, NamespaceAccess access, std::
       most_(most),
       known_(std::make_shared<KnownProcesses>(descriptors_to_keep())) {}
 
+/// By its open directory, a known process is the one that was seen there, whoever has its number.
+Result<std::shared_ptr<const Process>> NamespaceOpener::process_in(
+    const LocatedNamespace& located) const {
+  const auto& wanted = std::get<ProcessRef>(located.where);
+  if (auto known = known_->find(wanted.pid); known && check_stands(*known, located)) return known;
+  const auto processes = open_at(kWorkingDirectory, proc_.c_str(), O_PATH | O_DIRECTORY);
+  if (!processes) return tl::unexpected(processes.error());
+  auto process = open_process(processes->get(), wanted);
+  if (!process) return tl::unexpected(process.error());
+  if (auto stands = check_stands(*process, located); !stands) {
+    return tl::unexpected(stands.error());
+  }
+  return std::make_shared<const Process>(std::move(*process));
+}
+
+Result<void> NamespaceOpener::check_stands(const Process& process,
+                                           const LocatedNamespace& located) const {
+  const auto id = network_namespace_id(process, access_);
+  if (!id) return tl::unexpected(id.error());
+  if (*id != located.id) {
+    return fail(ErrorKind::kGone, "the process has gone into another network namespace");
+  }
+  return {};
+}
+
 /// The process may have moved on since, the file may have been unmounted or mounted anew.
 Result<OpenNamespace> NamespaceOpener::open(const LocatedNamespace& located) const {
   auto found = open(located.where);

@@ -39,6 +39,9 @@ struct ProcessRef {
   std::optional<std::uint64_t> start_time;  ///< field 22 of /proc/PID/stat; nullopt: not checked
 };
 
+/// kGone when it has ended or its number is another's by now. `proc` is the host's open /proc.
+Result<Process> open_process(int proc, const ProcessRef& wanted);
+
 /// A file that a namespace is mounted on, as `ip netns add` makes them.
 struct NamespaceFile {
   std::string path;
@@ -62,6 +65,10 @@ struct OpenNamespace {
 
 /// Identifies the network namespace of a process without opening it. Errors as open_namespace().
 Result<NamespaceId> network_namespace_id(int proc, pid_t pid,
+                                         NamespaceAccess access = NamespaceAccess::kNamespace);
+
+/// Likewise of an open process: kGone for a zombie.
+Result<NamespaceId> network_namespace_id(const Process& process,
                                          NamespaceAccess access = NamespaceAccess::kNamespace);
 
 /// Identifies the mount namespace of a process, whose open /proc/PID is given. Errors likewise.

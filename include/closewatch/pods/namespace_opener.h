@@ -62,6 +62,14 @@ class NamespaceOpener {
   [[nodiscard]] Result<OpenNamespace> open(const LocatedNamespace& located) const;
   [[nodiscard]] Result<OpenNamespace> open(const NamespaceLocator& locator) const;
 
+  /// The process by which a namespace was found, if it stands there still; `located` is where a
+  /// process is. One that was found by open() is known to have been the pod's then. Errors: kGone.
+  [[nodiscard]] Result<std::shared_ptr<const Process>> process_in(
+      const LocatedNamespace& located) const;
+  /// kGone unless `process` stands in that namespace.
+  [[nodiscard]] Result<void> check_stands(const Process& process,
+                                          const LocatedNamespace& located) const;
+
   /// The inode number by which the kernel itself knows the namespace, however it is got at; nullopt
   /// where that cannot be looked at.
   [[nodiscard]] std::optional<ino_t> inode_of(const PodNamespace& space) const;
