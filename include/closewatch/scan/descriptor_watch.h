@@ -8,9 +8,9 @@
 #include <vector>
 
 #include "closewatch/base/clock.h"
+#include "closewatch/base/hang_guard.h"
 #include "closewatch/base/result.h"
 #include "closewatch/pods/descriptor_use.h"
-#include "closewatch/scan/hang_guard.h"
 #include "closewatch/scan/pod_histories.h"
 #include "closewatch/scan/reading_pace.h"
 #include "closewatch/scan/snapshot.h"

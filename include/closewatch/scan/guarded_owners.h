@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "closewatch/base/hang_guard.h"
 #include "closewatch/pods/socket_owners.h"
-#include "closewatch/scan/hang_guard.h"
 
 namespace closewatch {
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "closewatch/base/clock.h"
+#include "closewatch/base/hang_guard.h"
 #include "closewatch/base/result.h"
 #include "closewatch/diagnosis/close_wait_history.h"
 #include "closewatch/diagnosis/diagnosis.h"
@@ -28,7 +29,6 @@
 #include "closewatch/pods/socket_owners.h"
 #include "closewatch/scan/descriptor_watch.h"
 #include "closewatch/scan/foreign_owners.h"
-#include "closewatch/scan/hang_guard.h"
 #include "closewatch/scan/held_watch.h"
 #include "closewatch/scan/namespace_filter.h"
 #include "closewatch/scan/pacer.h"

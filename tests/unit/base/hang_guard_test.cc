@@ -1,4 +1,4 @@
-#include "closewatch/scan/hang_guard.h"
+#include "closewatch/base/hang_guard.h"
 
 #include <atomic>
 #include <future>

@@ -1,4 +1,4 @@
-#include "closewatch/scan/hang_guard.h"
+#include "closewatch/base/hang_guard.h"
 
 #include <pthread.h>
 #include <sys/types.h>
