@@ -35,6 +35,8 @@ using boost::system::error_code;
 constexpr std::chrono::seconds kHandshakeTimeout{10};
 constexpr std::size_t kPiece = 16U << 10U;
 constexpr std::size_t kMostBytes = std::size_t{64} << 20U;  // of an answer that is kept whole
+// What must be there at once to be read: all headers, a chunk's extension, all trailers.
+constexpr std::size_t kMostBuffered = std::size_t{64} << 10U;
 
 /// A server that went without a word is noticed after a minute, while a watch may be silent for
 /// longer.
@@ -65,11 +67,25 @@ bool is_ip_address(const std::string& host) {
   return !error;
 }
 
+/// What has no end is told from what is wrong, and that from what did not come.
+ErrorKind kind_of(const error_code& error) {
+  if (error == wire::error::buffer_overflow || error == wire::error::header_limit) {
+    return ErrorKind::kOverLimit;
+  }
+  const bool is_cut = error == wire::error::partial_message || error == wire::error::end_of_stream;
+  return error.category() == error_code(wire::error::bad_chunk).category() && !is_cut
+             ? ErrorKind::kMalformed
+             : ErrorKind::kSystem;
+}
+
 /// Beast's own words for these are about its insides.
 std::string words_for(const error_code& error) {
   if (error == beast::error::timeout) return "timed out";
   if (error == wire::error::partial_message || error == wire::error::end_of_stream) {
     return "it is not whole";
+  }
+  if (error == wire::error::buffer_overflow || error == wire::error::header_limit) {
+    return "its headers, trailers or the extension of a chunk are too long";
   }
   return error.message();
 }
@@ -86,6 +102,9 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
         owner_(std::move(owner)),
         name_(std::move(name)),
         silence_(question.silence),
+        until_(question.until),
+        bytes_left_(question.most_bytes),
+        most_bytes_(question.most_bytes),
         receiver_(receiver),
         request_(wire::verb::get, question.target, 11) {
     request_.set(wire::field::host, host);
@@ -104,14 +123,28 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   }
 
  private:
-  void expire() { beast::get_lowest_layer(stream_).expires_after(silence_); }
+  void expire() {
+    const auto patience = std::chrono::steady_clock::now() + silence_;
+    beast::get_lowest_layer(stream_).expires_at(until_ ? std::min(patience, *until_) : patience);
+  }
+
+  /// Whether so many more bytes may be.
+  bool takes(std::size_t bytes) {
+    if (bytes <= bytes_left_) {
+      bytes_left_ -= bytes;
+      return true;
+    }
+    receiver_.on_end(fail(ErrorKind::kOverLimit, "the answer of " + name_ + ": it has more than " +
+                                                     std::to_string(most_bytes_) + " bytes"));
+    return false;
+  }
 
   void read_header() {
     expire();
     wire::async_read_header(stream_, buffer_, parser_,
-                            [self = this->shared_from_this()](error_code error, std::size_t) {
+                            [self = this->shared_from_this()](error_code error, std::size_t size) {
                               if (error) return self->fail_with("the answer of", error);
-                              self->on_header();
+                              if (self->takes(size)) self->on_header();
                             });
   }
 
@@ -128,9 +161,10 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
     parser_.get().body().data = piece_.data();
     parser_.get().body().size = piece_.size();
     expire();
-    wire::async_read_some(
-        stream_, buffer_, parser_,
-        [self = this->shared_from_this()](error_code error, std::size_t) { self->on_body(error); });
+    wire::async_read_some(stream_, buffer_, parser_,
+                          [self = this->shared_from_this()](error_code error, std::size_t size) {
+                            if (self->takes(size)) self->on_body(error);
+                          });
   }
 
   void on_body(error_code error) {
@@ -143,16 +177,19 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
 
   void fail_with(const char* doing, const error_code& error) {
     receiver_.on_end(
-        fail(ErrorKind::kSystem, std::string(doing) + " " + name_ + ": " + words_for(error)));
+        fail(kind_of(error), std::string(doing) + " " + name_ + ": " + words_for(error)));
   }
 
   Stream& stream_;
   std::shared_ptr<void> owner_;
   std::string name_;
   std::chrono::seconds silence_;
+  std::optional<std::chrono::steady_clock::time_point> until_;
+  std::uint64_t bytes_left_;
+  std::uint64_t most_bytes_;
   Receiver& receiver_;
   wire::request<wire::empty_body> request_;
-  beast::flat_buffer buffer_;
+  beast::flat_buffer buffer_{kMostBuffered};
   wire::response_parser<wire::buffer_body> parser_;
   std::array<char, kPiece> piece_{};
 };
@@ -256,9 +293,8 @@ class Collector final : public Receiver {
     says_where_it_ends_ = head.says_where_it_ends;
   }
   bool on_body(std::string_view piece) override {
-    too_long_ = response_.body.size() + piece.size() > kMostBytes;
-    if (!too_long_) response_.body += piece;
-    return !too_long_;
+    response_.body += piece;
+    return true;
   }
   void on_end(const Result<void>& result) override { end_ = result; }
 
@@ -267,16 +303,11 @@ class Collector final : public Receiver {
     if (!says_where_it_ends_) {
       return fail(ErrorKind::kMalformed, "the answer does not say where it ends");
     }
-    if (too_long_) {
-      return fail(ErrorKind::kMalformed,
-                  "the answer has more than " + std::to_string(kMostBytes) + " bytes");
-    }
     return std::move(response_);
   }
 
  private:
   Response response_;
-  bool too_long_ = false;
   bool says_where_it_ends_ = false;
   Result<void> end_ = fail(ErrorKind::kSystem, "there is no answer");
 };
@@ -311,7 +342,7 @@ class Connection::Kept {
     Collector collector;
     std::make_shared<Exchange<beast::tcp_stream>>(
         *stream_, stream_, to_text(address_), "localhost",
-        Question{std::string(path), std::move(headers), patience_}, collector)
+        Question{std::string(path), std::move(headers), patience_, kMostBytes}, collector)
         ->start();
     context_.restart();
     context_.run();

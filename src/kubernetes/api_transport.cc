@@ -34,7 +34,9 @@ class TlsTransport final : public ApiTransport {
     http::get(context_, {access_.host, access_.port, access_.service_account + "/ca.crt"},
               {request.target,
                {{"Accept", request.accept}, {"Authorization", "Bearer " + *token}},
-               request.silence},
+               request.silence,
+               request.most_bytes,
+               request.until},
               receiver);
   }
 

@@ -20,9 +20,15 @@ void PodDirectory::replace(std::vector<PodObject> pods) {
   pods_.swap(fresh);
 }
 
-void PodDirectory::put(PodObject pod) {
+Result<void> PodDirectory::put(PodObject pod) {
   const std::lock_guard lock(mutex_);
-  pods_.insert_or_assign(std::move(cgroup_uid(pod)), std::move(pod.metadata));
+  auto& uid = cgroup_uid(pod);
+  if (pods_.size() >= kMostPods && !pods_.contains(uid)) {
+    return fail(ErrorKind::kOverLimit,
+                "it tells of more than " + std::to_string(kMostPods) + " pods of this node");
+  }
+  pods_.insert_or_assign(std::move(uid), std::move(pod.metadata));
+  return {};
 }
 
 void PodDirectory::erase(const PodObject& pod) {

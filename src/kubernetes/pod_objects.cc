@@ -1,158 +1,107 @@
 #include "closewatch/kubernetes/pod_objects.h"
 
-#include <algorithm>
+#include <utility>
 
-#include <boost/json/parse.hpp>
-#include <boost/json/value.hpp>
+#include <boost/json/basic_parser_impl.hpp>
 
-#include "closewatch/base/printable.h"
-#include "closewatch/kubernetes/object_name.h"
-#include "kubernetes/workload.h"
+#include "kubernetes/pod_handler.h"
 
 namespace closewatch {
 namespace {
 
 namespace json = boost::json;
 
-constexpr std::int64_t kGoneCode = 410;
-constexpr std::size_t kMaxMessage = 300;
+/// One document, or one after the other.
+class DocumentParser {
+ public:
+  DocumentParser(JsonPlace root, std::size_t most_pods) : parser_(options(), root, most_pods) {}
 
-std::string_view view(const json::string& text) { return {text.data(), text.size()}; }
-
-/// The member of that name as an object, nullptr when there is none.
-const json::object* object_at(const json::object& object, std::string_view name) {
-  const auto* const value = object.if_contains(name);
-  return value == nullptr ? nullptr : value->if_object();
-}
-
-/// The member of that name as text, empty when there is none.
-std::string_view text_at(const json::object& object, std::string_view name) {
-  const auto* const value = object.if_contains(name);
-  const auto* const text = value == nullptr ? nullptr : value->if_string();
-  return text == nullptr ? std::string_view() : view(*text);
-}
-
-std::string_view text_at(const json::object* object, std::string_view name) {
-  return object == nullptr ? std::string_view() : text_at(*object, name);
-}
-
-Result<json::object> parse_object(std::string_view text) {
-  constexpr std::size_t kJsonDepth = 64;  // managedFields nests deeper than the parser's default
-  json::parse_options options;
-  options.max_depth = kJsonDepth;
-  boost::system::error_code error;
-  auto value = json::parse({text.data(), text.size()}, error, {}, options);
-  if (error) return fail(ErrorKind::kMalformed, "no JSON (" + error.message() + ")");
-  if (!value.is_object()) return fail(ErrorKind::kMalformed, "JSON, but no object");
-  return std::move(value.get_object());
-}
-
-/// Kinds of owners may be anybody's, but are identifiers.
-bool is_controller(const json::object& owner) {
-  const auto* const controller = owner.if_contains("controller");
-  return controller != nullptr && controller->is_bool() && controller->get_bool() &&
-         is_object_name(text_at(owner, "kind")) && is_object_name(text_at(owner, "name"));
-}
-
-Workload workload_in(const json::object& metadata) {
-  const auto* const owners = metadata.if_contains("ownerReferences");
-  if (owners == nullptr || !owners->is_array()) return {};
-  for (const auto& owner : owners->get_array()) {
-    if (!owner.is_object() || !is_controller(owner.get_object())) continue;
-    return workload_of(text_at(owner.get_object(), "kind"), text_at(owner.get_object(), "name"),
-                       text_at(object_at(metadata, "labels"), "pod-template-hash"));
+  Result<void> feed(std::string_view piece) {
+    if (piece.empty()) return {};
+    boost::system::error_code error;
+    const auto taken = parser_.write_some(true, piece.data(), piece.size(), error);
+    if (error) return failure(error);
+    begun_ = true;
+    if (taken == piece.size()) return {};
+    return fail(ErrorKind::kMalformed, "no JSON (extra data)");
   }
-  return {};
-}
 
-Result<PodObject> pod_in(const json::object& object) {
-  const auto* const metadata = object_at(object, "metadata");
-  if (metadata == nullptr) return fail(ErrorKind::kMalformed, "a pod without metadata");
-  const auto pod_namespace = text_at(*metadata, "namespace");
-  const auto name = text_at(*metadata, "name");
-  const auto uid = text_at(*metadata, "uid");
-  if (!is_object_name(pod_namespace) || !is_object_name(name) || !is_object_name(uid)) {
-    return fail(ErrorKind::kMalformed, "a pod without a proper namespace, name or uid");
+  /// There is no more of this document.
+  Result<void> end() {
+    boost::system::error_code error;
+    parser_.write_some(false, nullptr, 0, error);
+    if (error) return failure(error);
+    parser_.reset();
+    begun_ = false;
+    return {};
   }
-  auto workload = workload_in(*metadata);
-  return PodObject{
-      std::string(uid),
-      std::string(text_at(object_at(*metadata, "annotations"), "kubernetes.io/config.hash")),
-      {std::string(pod_namespace), std::string(name), std::move(workload.kind),
-       std::move(workload.name)}};
-}
 
-std::string resource_version_in(const json::object& object) {
-  return std::string(text_at(object_at(object, "metadata"), "resourceVersion"));
-}
+  [[nodiscard]] bool begun() const { return begun_; }
+  PodHandler& handler() { return parser_.handler(); }
 
-std::string message_in(const json::object& status) {
-  return printable(std::string(text_at(status, "message").substr(0, kMaxMessage)));
-}
+ private:
+  static json::parse_options options() {
+    json::parse_options options;
+    options.max_depth = PodHandler::kJsonDepth;
+    return options;
+  }
 
-WatchEvent status_event(const json::object& status) {
-  WatchEvent event;
-  const auto* const code = status.if_contains("code");
-  const bool gone = code != nullptr && code->is_int64() && code->get_int64() == kGoneCode;
-  event.kind = gone ? WatchEvent::Kind::kGone : WatchEvent::Kind::kError;
-  event.message = message_in(status);
-  return event;
-}
+  Result<void> failure(const boost::system::error_code& error) {
+    if (handler().trouble()) return tl::unexpected(*handler().trouble());
+    return fail(ErrorKind::kMalformed, "no JSON (" + error.message() + ")");
+  }
+
+  json::basic_parser<PodHandler> parser_;
+  bool begun_ = false;
+};
 
 }  // namespace
 
-Result<PodPage> parse_pod_page(std::string_view text) {
-  const auto list = parse_object(text);
-  if (!list) return tl::unexpected(list.error());
-  PodPage page;
-  page.resource_version = resource_version_in(*list);
-  if (page.resource_version.empty()) {
-    return fail(ErrorKind::kMalformed, "a list without a resourceVersion");
-  }
-  page.next = text_at(object_at(*list, "metadata"), "continue");
-  const auto* const items = list->if_contains("items");
-  if (items == nullptr || items->is_null()) return page;  // Go's empty slice
-  if (!items->is_array()) return fail(ErrorKind::kMalformed, "a list whose items are no array");
-  page.pods.reserve(items->get_array().size());
-  for (const auto& item : items->get_array()) {
-    if (!item.is_object()) return fail(ErrorKind::kMalformed, "an item that is no object");
-    auto pod = pod_in(item.get_object());
-    if (!pod) return tl::unexpected(pod.error());
-    page.pods.push_back(std::move(*pod));
-  }
-  return page;
+class PodPageReader::Parser : public DocumentParser {
+ public:
+  using DocumentParser::DocumentParser;
+};
+
+PodPageReader::PodPageReader(std::size_t most_pods)
+    : parser_(std::make_unique<Parser>(JsonPlace::kList, most_pods)) {}
+PodPageReader::PodPageReader(PodPageReader&& other) noexcept = default;
+PodPageReader& PodPageReader::operator=(PodPageReader&& other) noexcept = default;
+PodPageReader::~PodPageReader() = default;
+
+Result<void> PodPageReader::feed(std::string_view piece) { return parser_->feed(piece); }
+
+Result<PodPage> PodPageReader::page() && {
+  if (auto ended = parser_->end(); !ended) return tl::unexpected(ended.error());
+  return parser_->handler().take_page();
 }
 
-Result<WatchEvent> parse_watch_event(std::string_view text) {
-  const auto line = parse_object(text);
-  if (!line) return tl::unexpected(line.error());
-  const auto type = text_at(*line, "type");
-  const auto* const object = object_at(*line, "object");
-  if (object == nullptr) return fail(ErrorKind::kMalformed, "an event without an object");
-  if (type == "ERROR") return status_event(*object);
+class WatchReader::Parser : public DocumentParser {
+ public:
+  Parser() : DocumentParser(JsonPlace::kEvent, 0) {}
+};
 
-  WatchEvent event;
-  event.resource_version = resource_version_in(*object);
-  if (event.resource_version.empty()) {
-    return fail(ErrorKind::kMalformed, "an event without a resourceVersion");
+WatchReader::WatchReader() : parser_(std::make_unique<Parser>()) {}
+WatchReader::WatchReader(WatchReader&& other) noexcept = default;
+WatchReader& WatchReader::operator=(WatchReader&& other) noexcept = default;
+WatchReader::~WatchReader() = default;
+
+Result<void> WatchReader::feed(std::string_view piece, const OnEvent& on_event) {
+  for (auto end = piece.find('\n'); end != std::string_view::npos; end = piece.find('\n')) {
+    if (auto fed = parser_->feed(piece.substr(0, end)); !fed) return fed;
+    piece.remove_prefix(end + 1);
+    if (!parser_->begun()) continue;
+    if (auto ended = parser_->end(); !ended) return ended;
+    const auto event = parser_->handler().take_event();
+    if (!event) return tl::unexpected(event.error());
+    if (auto taken = on_event(*event); !taken) return taken;
   }
-  if (type == "BOOKMARK") {
-    event.kind = WatchEvent::Kind::kBookmark;
-    return event;
-  }
-  if (type != "ADDED" && type != "MODIFIED" && type != "DELETED") {
-    return fail(ErrorKind::kMalformed, "an event of an unknown type");
-  }
-  event.kind = type == "DELETED" ? WatchEvent::Kind::kDeleted : WatchEvent::Kind::kPut;
-  auto pod = pod_in(*object);
-  if (!pod) return tl::unexpected(pod.error());
-  event.pod = std::move(*pod);
-  return event;
+  return parser_->feed(piece);
 }
 
 std::string parse_status_message(std::string_view text) {
-  const auto status = parse_object(text);
-  return status ? message_in(*status) : std::string();
+  DocumentParser parser(JsonPlace::kItem, 0);
+  if (!parser.feed(text) || !parser.end()) return {};
+  return parser.handler().take_message();
 }
 
 }  // namespace closewatch

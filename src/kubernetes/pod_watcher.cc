@@ -22,9 +22,12 @@ constexpr const char* kAcceptWatch =
     "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
 // For lists that etcd must answer; out of its memory the server gives all at once.
 constexpr std::size_t kPageLimit = 500;
-constexpr std::size_t kMaxBody = std::size_t{64} << 20U;  // 250 pods of the largest size etcd takes
-constexpr std::size_t kMaxLine = std::size_t{4} << 20U;
+constexpr std::size_t kMostPages = 100;
+// Of a list with all its pages, and of a watch. None of it is kept: it is what may be read for
+// nothing. 250 pods of the largest size that etcd takes come to less.
+constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20U;
 constexpr std::size_t kMaxRefusal = std::size_t{64} << 10U;
+constexpr std::chrono::minutes kListLasts{2};
 constexpr std::chrono::seconds kListSilence{30};
 // How long the server may keep a watch; as in client-go, so that servers see nothing unusual.
 constexpr std::chrono::seconds kWatchLasts{300};
@@ -42,19 +45,24 @@ PodWatcher::PodWatcher(boost::asio::io_context& context, ApiTransport& transport
       transport_(transport),
       directory_(directory),
       settings_(std::move(settings)),
-      backoff_(settings_.first_retry, settings_.slowest_retry, settings_.seed),
-      lines_(kMaxLine) {}
+      backoff_(settings_.first_retry, settings_.slowest_retry, settings_.seed) {}
 
 void PodWatcher::list() {
   doing_ = Doing::kList;
-  listed_.clear();
+  listed_ = {};
   next_page_.clear();
+  pages_left_ = kMostPages;
+  list_bytes_left_ = kMostBytes;
+  list_until_ = std::chrono::steady_clock::now() + kListLasts;
   request_page();
 }
 
 void PodWatcher::request_page() {
   answer_ = {};
-  body_.clear();
+  refusal_ = {};
+  trouble_ = {};
+  page_ = PodPageReader(kMostPods - listed_.size());
+  --pages_left_;
   auto target = "/api/v1/pods?fieldSelector=" + encoded("spec.nodeName=" + settings_.node) +
                 "&limit=" + std::to_string(kPageLimit);
   if (!next_page_.empty()) {
@@ -62,20 +70,21 @@ void PodWatcher::request_page() {
   } else if (!must_be_fresh_) {
     target += "&resourceVersion=0";  // out of the server's memory: etcd is not asked
   }
-  transport_.get({std::move(target), kAcceptList, kListSilence}, *this);
+  transport_.get({std::move(target), kAcceptList, kListSilence, list_bytes_left_, list_until_},
+                 *this);
 }
 
 void PodWatcher::watch() {
   doing_ = Doing::kWatch;
   answer_ = {};
-  body_.clear();
-  lines_.clear();
+  refusal_ = {};
+  events_ = {};
   trouble_ = {};
   transport_.get({"/api/v1/pods?watch=1&allowWatchBookmarks=true&fieldSelector=" +
                       encoded("spec.nodeName=" + settings_.node) +
                       "&resourceVersion=" + encoded(resource_version_) +
                       "&timeoutSeconds=" + std::to_string(kWatchLasts.count()),
-                  kAcceptWatch, kWatchLasts + kWatchSlack},
+                  kAcceptWatch, kWatchLasts + kWatchSlack, kMostBytes, std::nullopt},
                  *this);
 }
 
@@ -101,21 +110,23 @@ void PodWatcher::prove_watch() {
 }
 
 bool PodWatcher::on_body(std::string_view piece) {
-  if (doing_ == Doing::kWatch && answer_.status == kOk) {
-    trouble_ = lines_.feed(piece, [this](std::string_view line) -> Result<void> {
-      return parse_watch_event(line).and_then(
-          [this](const WatchEvent& event) { return take(event); });
-    });
-    return trouble_.has_value();
+  if (answer_.status != kOk) {
+    refusal_ += piece;
+    return refusal_.size() <= kMaxRefusal;
   }
-  body_ += piece;
-  return body_.size() <= (answer_.status == kOk ? kMaxBody : kMaxRefusal);
+  if (doing_ == Doing::kWatch) {
+    trouble_ = events_.feed(piece, [this](const WatchEvent& event) { return take(event); });
+  } else {
+    list_bytes_left_ -= std::min<std::uint64_t>(piece.size(), list_bytes_left_);
+    trouble_ = page_.feed(piece);
+  }
+  return trouble_.has_value();
 }
 
 Result<void> PodWatcher::take(const WatchEvent& event) {
   switch (event.kind) {
     case WatchEvent::Kind::kPut:
-      directory_.put(event.pod);
+      if (auto put = directory_.put(event.pod); !put) return put;
       break;
     case WatchEvent::Kind::kDeleted:
       directory_.erase(event.pod);
@@ -147,19 +158,20 @@ void PodWatcher::end_list(const Result<void>& result) {
     must_be_fresh_ |= answer_.status == kGone;  // the continue token is too old
     return retry(refusal());
   }
-  if (body_.size() > kMaxBody) {
-    return retry({ErrorKind::kMalformed, "a list of more than 64 MiB"});
-  }
-  auto page = parse_pod_page(body_);
+  if (!trouble_) return retry(trouble_.error());
+  auto page = std::move(page_).page();
   if (!page) return retry(page.error());
   std::move(page->pods.begin(), page->pods.end(), std::back_inserter(listed_));
   next_page_ = std::move(page->next);
-  if (!next_page_.empty()) return request_page();
+  if (!next_page_.empty() && pages_left_ > 0) return request_page();
+  if (!next_page_.empty()) {
+    return retry(
+        {ErrorKind::kOverLimit, "a list of more than " + std::to_string(kMostPages) + " pages"});
+  }
   resource_version_ = std::move(page->resource_version);
   directory_.replace(std::exchange(listed_, {}));
   directory_.set_state({});
   must_be_fresh_ = false;
-  body_ = {};
   watch();
 }
 
@@ -172,9 +184,12 @@ void PodWatcher::end_watch(const Result<void>& result) {
   if (answer_.status != 0 && answer_.status != kOk) return retry(refusal());
   if (!trouble_) {
     trusts_watches_ = false;
+    // It knows of more pods than there can be: a list will tell which there are.
+    if (trouble_.error().kind == ErrorKind::kOverLimit) resource_version_.clear();
     return retry(trouble_.error());
   }
-  if (!result && answer_.status != kOk) return retry(result.error());
+  const bool is_cut = !result && result.error().kind == ErrorKind::kSystem;
+  if (!result && (answer_.status != kOk || !is_cut)) return retry(result.error());
   // Over, or cut, after it had begun: it goes on where it was. Not at once, as a server or a
   // balancer that cuts each watch would be asked without end.
   again(backoff_.after_failure());
@@ -182,7 +197,7 @@ void PodWatcher::end_watch(const Result<void>& result) {
 
 Error PodWatcher::refusal() const {
   const auto status = std::to_string(answer_.status);
-  auto message = parse_status_message(body_);
+  auto message = parse_status_message(refusal_);
   if (message.empty()) message = "no reason given";
   switch (answer_.status) {
     case kUnauthorised:
@@ -199,8 +214,10 @@ Error PodWatcher::refusal() const {
 }
 
 void PodWatcher::retry(Error why) {
+  // Good events between two floods do not make the next one welcome.
+  auto wait = backoff_.after_failure();
+  if (why.kind == ErrorKind::kOverLimit) wait = std::max(wait, settings_.slowest_retry);
   directory_.set_state(tl::unexpected(std::move(why)));
-  const auto wait = backoff_.after_failure();
   again(std::max(wait,
                  std::chrono::milliseconds(answer_.retry_after.value_or(std::chrono::seconds(0)))));
 }

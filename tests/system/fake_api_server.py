@@ -140,6 +140,33 @@ def lines(body):
     return answer
 
 
+def flood(*head, piece=b"a" * 65536, most=512 << 20):
+    """These bytes as the whole answer, then one piece again and again, until nobody reads; so many bytes at most."""
+    def answer(exchange):
+        exchange.wfile.write(b"".join(head))
+        for _ in range(most // len(piece)):
+            exchange.wfile.write(piece)
+    return answer
+
+
+def endless_pages(exchange):
+    """Each page has one more."""
+    exchange.send_json(200, {"metadata": {"resourceVersion": "1", "continue": str(uuid.uuid4())}, "items": [
+        shaped(pod_object("many", str(uuid.uuid4())), partial=True, in_list=True) for _ in range(10)]})
+
+
+def endless_events(name_length=40):
+    """A watch in which pods are added without end."""
+    def answer(exchange):
+        exchange.begin_stream()
+        padding = "n" * name_length
+        for number in range(1 << 30):
+            exchange.send_chunk(b"".join(event_line("ADDED", {"metadata": {
+                "namespace": "many", "name": f"{number}-{one}-{padding}", "uid": f"{number}-{one}-{padding}",
+                "resourceVersion": "9"}}) for one in range(100)))
+    return answer
+
+
 def silence(exchange):
     """Takes the request and never answers."""
     exchange.server.fake.stopped.wait()

@@ -24,8 +24,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 from agent import (DEADLINE_SECONDS, HERE, Agent, require,  # noqa: E402
                    run_closewatch, select, wait_for)
 from fake_api_server import (Authority, FakeApiServer, cut_after, document,  # noqa: E402
-                             event_line, lines, pod_object, refusal, shaped, silence,
-                             too_many_requests)
+                             endless_events, endless_pages, event_line, flood, lines, pod_object,
+                             refusal, shaped, silence, too_many_requests)
 from running_pods import RunningPods  # noqa: E402
 
 NODE = "node-a"
@@ -469,26 +469,6 @@ class BrokenAnswerTest(ApiTest):
                 UIDS["import-4k8zr"]: (SHOP, "import-4k8zr")})
             self.assertEqual(1, len(server.asked("list")))
 
-    def test_a_line_without_end_is_not_kept(self):
-        def resident():
-            (size,) = select(agent.metrics(), "process_resident_memory_bytes").values()
-            return size
-
-        # A sanitizer takes much for itself at the start, and keeps what is freed aside.
-        agent = self.serve(prefix=("env", "ASAN_OPTIONS=quarantine_size_mb=1"))
-        self.wait_for_state(agent, 1)
-        self.wait_for_watch()
-        before = resident()
-        self.server.always(lines(b'{"type": "' + b"A" * (64 << 20)), "watch")
-        self.server.cut_watches()
-        wait_for(lambda: self.lines_with(agent, "a line of more than"), "it to be said")
-        self.server.always(None, "watch")
-        self.wait_for_watch()
-        self.wait_for_state(agent, 1)
-        self.server.delete(SHOP, "bare")
-        self.wait_for_names(agent, {BARE: unknown(BARE)})
-        self.assertLess(resident() - before, 64 << 20)
-
     def serve_each(self, names, kind, faults):
         """As many servers, each with a fault, and their agents."""
         for fault in faults:
@@ -525,6 +505,91 @@ class BrokenAnswerTest(ApiTest):
     def ask_list(self, server):
         """What the server answers to a list."""
         return json.loads(ask(server, "", "application/json;as=PartialObjectMetadataList")[2])
+
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+CHUNKED = OK + b"Transfer-Encoding: chunked\r\n\r\n"
+MOST_MEMORY = 64 << 20  # as the chart recommends
+
+
+def padded_list(pods_of_it, padding):
+    """A list in which each pod carries something that nobody wants; in all sizes there are."""
+    def answer(exchange):
+        items = b",".join(json.dumps(pod_object(SHOP, f"pod-{one}", f"uid-{one}")).encode()[:-1] +
+                          b', "padding": ' + padding + b"}" for one in range(pods_of_it))
+        exchange.send(200, b'{"metadata": {"resourceVersion": "9"}, "items": [' + items + b"]}")
+    return answer
+
+
+class HostileTest(ApiTest):
+    """A server that wants the agent's memory. Names stay, the trouble is told, and memory has its bound."""
+
+    LISTS = {
+        "headers without end": flood(OK + b"X: "),
+        "many headers": flood(OK, piece=b"X-Y: z\r\n" * 8192),
+        "an extension of a chunk without end": flood(CHUNKED + b"1;x="),
+        "many chunks with extensions": flood(CHUNKED, piece=(b"1;x=" + b"a" * 60000 + b"\r\n \r\n")),
+        "trailers without end": flood(CHUNKED + b"0\r\nX: "),
+        "many trailers": flood(CHUNKED + b"0\r\n", piece=b"X-Y: z\r\n" * 8192),
+        "a list without end": flood(OK + b'\r\n{"items": [', piece=b'{"metadata": {}}, ' * 4096),
+        "a list of nothing": flood(OK + b'\r\n{"items": ', piece=b" " * 65536),
+        "a name without end": flood(OK + b'\r\n{"items": [{"metadata": {"name": "'),
+        "a key without end": flood(OK + b'\r\n{"'),
+        "a version without end": flood(OK + b'\r\n{"metadata": {"resourceVersion": "', piece=b"1" * 65536),
+        "pages without end": endless_pages,
+        "100,000 pods": lambda exchange: padded_list(100_000, b"0")(exchange),
+        "a refusal without end": flood(b"HTTP/1.1 403 Forbidden\r\n\r\n"),
+    }
+    WATCHES = {
+        "a line without end": flood(CHUNKED + b'10000000\r\n{"type": "'),
+        "an extension of a chunk without end": flood(CHUNKED + b"1;x="),
+        "trailers without end": flood(CHUNKED + b"0\r\nX: "),
+        "pods without end": endless_events(),
+        "pods with long names without end": endless_events(220),
+        "empty lines without end": flood(CHUNKED, piece=b"1000\r\n" + b"\n" * 4096 + b"\r\n"),
+    }
+
+    def begin(self, faults, kind):
+        """For each fault a server that has shown none yet, an agent that follows it, and its memory then."""
+        begun = []
+        for name, fault in faults.items():
+            server = self.make_server(names=["bare"])
+            # A sanitizer takes much for itself at the start, and keeps what is freed aside.
+            agent = self.serve(server, prefix=("env", "ASAN_OPTIONS=quarantine_size_mb=1"))
+            self.wait_for_watch(server)
+            begun.append((name, server, agent, self.most_resident(agent)))
+            server.always(fault, kind)
+            if fault is endless_pages:
+                server.always(fault, "page")
+            if kind == "list":
+                server.expire_watches()
+            else:
+                server.cut_watches()
+        return begun
+
+    @staticmethod
+    def most_resident(agent):
+        """The most memory that the agent has had."""
+        status = pathlib.Path(f"/proc/{agent.worker()}/status").read_text(encoding="ascii")
+        (line,) = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+        return int(line.split()[1]) << 10
+
+    def test_memory_is_bounded_and_names_stay(self):
+        begun = self.begin(self.LISTS, "list") + self.begin(self.WATCHES, "watch")
+        for name, _, agent, before in begun:
+            with self.subTest(name):
+                self.wait_for_state(agent, 0)
+                self.assertEqual((SHOP, "bare"), named(agent.fresh_metrics())[BARE])
+                self.assertTrue(self.lines_with(agent, "the API server"), agent.log)
+                self.assertLess(self.most_resident(agent) - before, MOST_MEMORY - (16 << 20))
+
+    def test_a_list_costs_no_memory_but_that_of_its_names(self):
+        faults = {"long texts": padded_list(50, b'"' + b"a" * (1 << 20) + b'"'),
+                  "many values": padded_list(50, b"[" + b"{},[],0," * (1 << 17) + b"0]")}
+        for name, server, agent, before in self.begin(faults, "list"):
+            with self.subTest(name):
+                self.wait_for_requests("watch", 2, server)
+                self.assertLess(self.most_resident(agent) - before, 8 << 20)
 
 
 class AwayTest(ApiTest):

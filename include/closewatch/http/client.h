@@ -23,6 +23,10 @@ struct Question {
   std::string target;  ///< path and query, encoded
   std::vector<std::pair<std::string, std::string>> headers;
   std::chrono::seconds silence;  ///< after how long without a byte it is given up
+  /// Of the answer with all that frames it; for a longer one on_end follows with kOverLimit.
+  std::uint64_t most_bytes;
+  /// When it is given up, however much comes.
+  std::optional<std::chrono::steady_clock::time_point> until{};
 };
 
 /// What comes before an answer's body.

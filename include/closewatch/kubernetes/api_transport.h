@@ -1,7 +1,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "closewatch/http/client.h"
@@ -25,6 +27,9 @@ struct ApiRequest {
   std::string target;            ///< path and query, encoded
   std::string accept;            ///< media types, the first that the server knows is taken
   std::chrono::seconds silence;  ///< after how long without a byte it is given up
+  std::uint64_t most_bytes;      ///< of the answer, all told; a longer one is an error
+  /// When it is given up, however much comes.
+  std::optional<std::chrono::steady_clock::time_point> until;
 };
 
 /// Asks the API server, one request at a time. Everything happens on the thread of the io_context.

@@ -19,7 +19,8 @@ class PodDirectory {
  public:
   /// In place of all that was known.
   void replace(std::vector<PodObject> pods);
-  void put(PodObject pod);
+  /// Error: kOverLimit, where it would be more than kMostPods.
+  Result<void> put(PodObject pod);
   void erase(const PodObject& pod);
 
   /// Whether it follows the API server; if not, why, and what is known stays.

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -9,6 +12,9 @@
 #include "closewatch/kubernetes/pod_metadata.h"
 
 namespace closewatch {
+
+/// So many pods of a node are taken from the API server, far more than a kubelet runs.
+inline constexpr std::size_t kMostPods = 8192;
 
 /// One pod as the API server knows it.
 struct PodObject {
@@ -43,14 +49,55 @@ struct WatchEvent {
   std::string message;           ///< of kGone and kError
 };
 
-/// The API server's JSON, as values. Both take whole Pods as well as PartialObjectMetadata, which
-/// has all that is needed: the workload is in owner references and labels, and whether a pod is
-/// hostNetwork its namespace tells. Container ids would need a Pod's whole status; the kubelet's
-/// log directories tell them for nothing. Pure; an error is kMalformed.
-Result<PodPage> parse_pod_page(std::string_view text);
-Result<WatchEvent> parse_watch_event(std::string_view text);
+// The API server's JSON, as values. It is read as it comes, and nothing of it is kept but what is
+// asked for: a page of 60 MB costs no more memory than one of 60 kB with as many pods. Names longer
+// than Kubernetes allows, and versions and tokens longer than any server makes, are errors. All
+// take whole Pods as well as PartialObjectMetadata, which has all that is needed: the workload is
+// in owner references and labels, and whether a pod is hostNetwork its namespace tells. Container
+// ids would need a Pod's whole status; the kubelet's log directories tell them for nothing.
+// Errors: kMalformed; kOverLimit for more pods than may be. Not thread-safe.
 
-/// The message of a Status, as an error's body has it; empty when it is none.
+/// Reads one page.
+class PodPageReader {
+ public:
+  explicit PodPageReader(std::size_t most_pods = kMostPods);
+  PodPageReader(PodPageReader&& other) noexcept;
+  PodPageReader& operator=(PodPageReader&& other) noexcept;
+  PodPageReader(const PodPageReader&) = delete;
+  PodPageReader& operator=(const PodPageReader&) = delete;
+  ~PodPageReader();
+
+  /// After an error nothing more may be fed.
+  Result<void> feed(std::string_view piece);
+  /// What was fed, which must be a whole page.
+  Result<PodPage> page() &&;
+
+ private:
+  class Parser;
+  std::unique_ptr<Parser> parser_;
+};
+
+/// Reads the lines of a watch.
+class WatchReader {
+ public:
+  using OnEvent = std::function<Result<void>(const WatchEvent&)>;
+
+  WatchReader();
+  WatchReader(WatchReader&& other) noexcept;
+  WatchReader& operator=(WatchReader&& other) noexcept;
+  WatchReader(const WatchReader&) = delete;
+  WatchReader& operator=(const WatchReader&) = delete;
+  ~WatchReader();
+
+  /// Calls `on_event` with each event whose line ends in `piece`, until one fails.
+  Result<void> feed(std::string_view piece, const OnEvent& on_event);
+
+ private:
+  class Parser;
+  std::unique_ptr<Parser> parser_;
+};
+
+/// The message of a Status, as an error's body has it; empty when it is none. Pure.
 std::string parse_status_message(std::string_view text);
 
 }  // namespace closewatch

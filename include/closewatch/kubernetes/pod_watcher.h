@@ -1,5 +1,7 @@
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -11,8 +13,8 @@
 
 #include "closewatch/base/backoff.h"
 #include "closewatch/kubernetes/api_transport.h"
-#include "closewatch/kubernetes/line_splitter.h"
 #include "closewatch/kubernetes/pod_directory.h"
+#include "closewatch/kubernetes/pod_objects.h"
 
 namespace closewatch {
 
@@ -21,6 +23,9 @@ namespace closewatch {
 /// (410). A watch that is cut goes on where it was. Whatever goes wrong is tried again, with
 /// jittered exponential backoff; what is known stays. Needs get, list and watch of pods, nothing
 /// else.
+///
+/// What the server may send is bounded: 64 MiB and 100 pages for a list, in two minutes; 64 MiB for
+/// a watch; kMostPods pods. Beyond that is such a failure, after which it waits longest.
 ///
 /// Everything happens on the thread of the io_context.
 class PodWatcher final : private http::Receiver {
@@ -64,12 +69,16 @@ class PodWatcher final : private http::Receiver {
   Backoff backoff_;
 
   Doing doing_ = Doing::kList;
-  http::AnswerHead answer_;        // of the request under way
-  std::string body_;               // of a list, or of a refusal
+  http::AnswerHead answer_;  // of the request under way
+  std::string refusal_;      // its body
+  PodPageReader page_;
   std::vector<PodObject> listed_;  // by the pages so far
   std::string next_page_;
-  LineSplitter lines_;
-  Result<void> trouble_;        // with the watch under way
+  std::size_t pages_left_ = 0;
+  std::uint64_t list_bytes_left_ = 0;
+  std::chrono::steady_clock::time_point list_until_;
+  WatchReader events_;
+  Result<void> trouble_;        // with the request under way
   bool trusts_watches_ = true;  // else a 200 does not show that all is well
   std::string resource_version_;
   bool must_be_fresh_ = false;  // the server's cache has led astray

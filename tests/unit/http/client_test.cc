@@ -87,6 +87,21 @@ TEST(HttpGet, RefusesWhatIsNotWhole) {
   }
 }
 
+TEST(HttpGet, TakesNothingIntoMemoryThatHasNoEnd) {
+  const std::string much(1U << 20U, 'a');
+  const std::string head = "HTTP/1.1 200 OK\r\n";
+  const auto chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
+  for (const auto& wrong :
+       {head + "A: " + much + "\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 " + much + "\r\n\r\n",
+        chunked + "1;a=" + much + "\r\na\r\n0\r\n\r\n", chunked + "0;a=" + much + "\r\n\r\n",
+        chunked + "0\r\nA: " + much + "\r\n\r\n"}) {
+    const FakeServer server({wrong});
+    const auto response = get(server.address(), "/", kPatience);
+    ASSERT_FALSE(response) << wrong.substr(0, 60);
+    EXPECT_THAT(response.error().what, HasSubstr("too long"));
+  }
+}
+
 TEST(HttpGet, NamesWhomItDidNotReach) {
   ListenAddress nobody;
   {

@@ -1,5 +1,6 @@
 #include "closewatch/kubernetes/pod_objects.h"
 
+#include <algorithm>
 #include <ostream>
 
 #include <gtest/gtest.h>
@@ -37,8 +38,38 @@ std::string pod_with(const std::string& metadata) {
   return list_of("[{\"metadata\":{" + metadata + "}}]", R"("resourceVersion":"1")");
 }
 
-TEST(ParsePodPage, TellsPodsWithTheirWorkloads) {
-  const auto page = parse_pod_page(
+/// A page that comes in pieces of so many bytes.
+Result<PodPage> read_page(std::string_view text, std::size_t step = std::string_view::npos) {
+  PodPageReader reader;
+  for (; !text.empty(); text.remove_prefix(std::min(step, text.size()))) {
+    if (auto fed = reader.feed(text.substr(0, step)); !fed) return tl::unexpected(fed.error());
+  }
+  return std::move(reader).page();
+}
+
+Result<std::vector<WatchEvent>> read_events(std::string_view text,
+                                            std::size_t step = std::string_view::npos) {
+  WatchReader reader;
+  std::vector<WatchEvent> events;
+  for (; !text.empty(); text.remove_prefix(std::min(step, text.size()))) {
+    auto fed = reader.feed(text.substr(0, step), [&](const WatchEvent& event) -> Result<void> {
+      events.push_back(event);
+      return {};
+    });
+    if (!fed) return tl::unexpected(fed.error());
+  }
+  return events;
+}
+
+Result<WatchEvent> read_event(const std::string& line) {
+  auto events = read_events(line + "\n");
+  if (!events) return tl::unexpected(events.error());
+  if (events->empty()) return fail(ErrorKind::kMalformed, "no event");
+  return events->front();
+}
+
+TEST(PodPageReader, TellsPodsWithTheirWorkloads) {
+  const auto page = read_page(
       list_of("[" + kCart + "," + kStatic + "]", R"("resourceVersion":"9","continue":"abc")"));
   ASSERT_TRUE(page) << page.error().what;
   EXPECT_EQ(page->pods, (std::vector{kCartPod, kStaticPod}));
@@ -46,33 +77,33 @@ TEST(ParsePodPage, TellsPodsWithTheirWorkloads) {
   EXPECT_EQ(page->next, "abc");
 }
 
-TEST(ParsePodPage, TakesAListWithoutItems) {
+TEST(PodPageReader, TakesAListWithoutItems) {
   for (const auto* const items : {"[]", "null"}) {
-    const auto page = parse_pod_page(list_of(items, R"("resourceVersion":"9")"));
+    const auto page = read_page(list_of(items, R"("resourceVersion":"9")"));
     ASSERT_TRUE(page) << page.error().what;
     EXPECT_TRUE(page->pods.empty());
     EXPECT_TRUE(page->next.empty());
   }
-  EXPECT_TRUE(parse_pod_page(R"({"metadata":{"resourceVersion":"9"}})"));
+  EXPECT_TRUE(read_page(R"({"metadata":{"resourceVersion":"9"}})"));
 }
 
-TEST(ParsePodPage, TakesAPodThatNobodyOwns) {
+TEST(PodPageReader, TakesAPodThatNobodyOwns) {
   for (const auto* const owners :
        {"", R"(,"ownerReferences":[])", R"(,"ownerReferences":null)",
         R"(,"ownerReferences":[{"kind":"Job","name":"x"}])",
         R"(,"ownerReferences":[{"kind":"Job","name":"x","controller":false}])",
         R"(,"ownerReferences":[7,{"kind":"Job","name":"a\nb","controller":true}])"}) {
     const auto page =
-        parse_pod_page(pod_with(R"("name":"a","namespace":"b","uid":"c")" + std::string(owners)));
+        read_page(pod_with(R"("name":"a","namespace":"b","uid":"c")" + std::string(owners)));
     ASSERT_TRUE(page) << page.error().what;
     EXPECT_EQ(page->pods.at(0), (PodObject{"c", "", {"b", "a", "", ""}})) << owners;
   }
 }
 
-TEST(ParsePodPage, RefusesWhatIsNoListOfPods) {
+TEST(PodPageReader, RefusesWhatIsNoListOfPods) {
   const auto whole = list_of("[" + kCart + "]", R"("resourceVersion":"9")");
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    EXPECT_FALSE(parse_pod_page(whole.substr(0, size))) << size;
+    EXPECT_FALSE(read_page(whole.substr(0, size))) << size;
   }
   for (const auto& wrong :
        {std::string("[]"), std::string("null"), std::string("{}"), whole + "x", list_of("[]", ""),
@@ -82,45 +113,111 @@ TEST(ParsePodPage, RefusesWhatIsNoListOfPods) {
         pod_with(R"("namespace":"b","uid":"c")"),
         pod_with(R"("name":"a\u00e9","namespace":"b","uid":"c")"),
         pod_with(R"("name":{},"namespace":"b","uid":"c")"), std::string(200, '[')}) {
-    const auto page = parse_pod_page(wrong);
+    const auto page = read_page(wrong);
     ASSERT_FALSE(page) << wrong;
     EXPECT_EQ(page.error().kind, ErrorKind::kMalformed);
   }
 }
 
-TEST(ParseWatchEvent, TellsWhatHappened) {
+TEST(PodPageReader, ReadsTheSameHoweverItComes) {
+  const auto text =
+      list_of("[" + kCart + "," + kStatic + "]", R"("resourceVersion":"9\u0031","continue":"abc")");
+  for (std::size_t step = 1; step < 40; ++step) {
+    const auto page = read_page(text, step);
+    ASSERT_TRUE(page) << page.error().what;
+    EXPECT_EQ(page->pods, (std::vector{kCartPod, kStaticPod})) << step;
+    EXPECT_EQ(page->resource_version, "91");
+    EXPECT_EQ(page->next, "abc");
+  }
+}
+
+TEST(PodPageReader, TakesWhatItWantsFromWhereItBelongsOnly) {
+  const auto page = read_page(
+      R"({"items":[{"spec":{"metadata":{"name":"x"},"uid":"x"},"metadata":{"labels":{"name":"x"},)"
+      R"("managedFields":[{"metadata":{"name":"x"},"name":"x"}],"namespace":"b","name":"a",)"
+      R"("ownerReferences":[{"kind":"Job","name":"j","controller":true,"metadata":{"uid":"x"}}],)"
+      R"("uid":"c","annotations":{"uid":"x"}},"status":[{"uid":"x"},["uid"]]}],)"
+      R"("metadata":{"items":[{}],"resourceVersion":"9"},"continue":"x"})");
+  ASSERT_TRUE(page) << page.error().what;
+  EXPECT_EQ(page->pods, (std::vector{PodObject{"c", "", {"b", "a", "Job", "j"}}}));
+  EXPECT_EQ(page->next, "");
+}
+
+TEST(PodPageReader, TakesNoNameThatIsTooLong) {
+  const std::string longest(253, 'a');
+  const auto named = [&](const std::string& name, const std::string& more) {
+    return read_page(pod_with(R"("namespace":"b","uid":"c","name":")" + name + '"' + more));
+  };
+  EXPECT_EQ(named(longest, "")->pods.at(0).metadata.name, longest);
+  EXPECT_EQ(named(longest + "a", "").error().kind, ErrorKind::kMalformed);
+  EXPECT_FALSE(named(std::string(1U << 20U, 'a'), ""));
+  const auto owned = named("a", R"(,"annotations":{"kubernetes.io/config.hash":")" + longest +
+                                    R"(a"},"ownerReferences":[{"kind":"Job","name":")" + longest +
+                                    R"(a","controller":true}])");
+  ASSERT_TRUE(owned) << owned.error().what;
+  EXPECT_EQ(owned->pods.at(0), (PodObject{"c", "", {"b", "a", "", ""}}));
+}
+
+TEST(PodPageReader, TakesNoVersionAndNoTokenThatIsTooLong) {
+  const std::string much(100'000, '1');
+  EXPECT_FALSE(read_page(list_of("[]", R"("resourceVersion":")" + much + '"')));
+  EXPECT_FALSE(read_page(list_of("[]", R"("resourceVersion":"1","continue":")" + much + '"')));
+  EXPECT_FALSE(
+      read_event(event("BOOKMARK", R"({"metadata":{"resourceVersion":")" + much + R"("}})")));
+}
+
+TEST(PodPageReader, TakesNoMorePodsThanThereMayBe) {
+  PodPageReader reader(2);
+  EXPECT_TRUE(reader.feed(R"({"items":[)" + kCart + "," + kCart));
+  const auto fed = reader.feed("," + kCart);
+  ASSERT_FALSE(fed);
+  EXPECT_EQ(fed.error().kind, ErrorKind::kOverLimit);
+}
+
+TEST(WatchReader, ReadsTheSameHoweverItComes) {
+  const auto text = event("ADDED", kCart) + "\n\n\n" + event("DELETED", kStatic) + "\n" +
+                    event("ADDED", kCart);  // not over
+  for (std::size_t step = 1; step < 40; ++step) {
+    const auto events = read_events(text, step);
+    ASSERT_TRUE(events) << events.error().what;
+    ASSERT_EQ(events->size(), 2U) << step;
+    EXPECT_EQ(events->at(0).pod, kCartPod);
+    EXPECT_EQ(events->at(1).pod, kStaticPod);
+  }
+}
+
+TEST(WatchReader, TellsWhatHappened) {
   for (const auto& [type, kind] :
        {std::pair{"ADDED", WatchEvent::Kind::kPut}, std::pair{"MODIFIED", WatchEvent::Kind::kPut},
         std::pair{"DELETED", WatchEvent::Kind::kDeleted}}) {
-    const auto parsed = parse_watch_event(event(type, kCart));
+    const auto parsed = read_event(event(type, kCart));
     ASSERT_TRUE(parsed) << parsed.error().what;
     EXPECT_EQ(parsed->kind, kind);
     EXPECT_EQ(parsed->pod, kCartPod);
     EXPECT_EQ(parsed->resource_version, "7");
   }
-  const auto bookmark =
-      parse_watch_event(event("BOOKMARK", R"({"metadata":{"resourceVersion":"12"}})"));
+  const auto bookmark = read_event(event("BOOKMARK", R"({"metadata":{"resourceVersion":"12"}})"));
   ASSERT_TRUE(bookmark) << bookmark.error().what;
   EXPECT_EQ(bookmark->kind, WatchEvent::Kind::kBookmark);
   EXPECT_EQ(bookmark->resource_version, "12");
 }
 
-TEST(ParseWatchEvent, TellsThatTheVersionIsTooOldFromOtherErrors) {
-  const auto gone = parse_watch_event(
+TEST(WatchReader, TellsThatTheVersionIsTooOldFromOtherErrors) {
+  const auto gone = read_event(
       event("ERROR", R"({"kind":"Status","code":410,"message":"too old\u0007 version"})"));
   ASSERT_TRUE(gone);
   EXPECT_EQ(gone->kind, WatchEvent::Kind::kGone);
   EXPECT_EQ(gone->message, "too old? version");
   for (const auto* const status : {R"({"code":500,"message":"x"})", R"({"code":"410"})", "{}"}) {
-    EXPECT_EQ(parse_watch_event(event("ERROR", status))->kind, WatchEvent::Kind::kError) << status;
+    EXPECT_EQ(read_event(event("ERROR", status))->kind, WatchEvent::Kind::kError) << status;
   }
 }
 
-TEST(ParseWatchEvent, RefusesWhatIsNoEvent) {
+TEST(WatchReader, RefusesWhatIsNoEvent) {
   for (const auto& wrong : {std::string(), std::string("{}"), event("ADDED", "null"),
                             event("ADDED", "{}"), event("RENAMED", kCart), event("", kCart),
                             event("BOOKMARK", "{}"), event("DELETED", R"({"metadata":{}})")}) {
-    EXPECT_FALSE(parse_watch_event(wrong)) << wrong;
+    EXPECT_FALSE(read_event(wrong)) << wrong;
   }
 }
 

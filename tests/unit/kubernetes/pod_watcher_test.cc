@@ -116,7 +116,7 @@ TEST_F(PodWatcherTest, ListsOnlyItsNodesPodsAndWatchesFromThere) {
 }
 
 TEST_F(PodWatcherTest, ListsPageByPage) {
-  directory_.put({"uid-old", "", {"shop", "old", "", ""}});
+  (void)directory_.put({"uid-old", "", {"shop", "old", "", ""}});
   run({page(pod("a", "1"), "5", "x/="), page(pod("b", "2"), "5")});
   EXPECT_THAT(transport_.targets,
               ElementsAre(list_request(), HasSubstr("&continue=x%2F%3D"), watch_from("5")));
@@ -126,7 +126,7 @@ TEST_F(PodWatcherTest, ListsPageByPage) {
 }
 
 TEST_F(PodWatcherTest, PublishesNoHalfList) {
-  directory_.put({"uid-old", "", {"shop", "old", "", ""}});
+  (void)directory_.put({"uid-old", "", {"shop", "old", "", ""}});
   run({page(pod("a", "1"), "5", "next"), {.status = 503}});
   EXPECT_TRUE(knows("old"));
   EXPECT_FALSE(knows("a"));
@@ -196,7 +196,7 @@ TEST_F(PodWatcherTest, TriesAgainWhateverGoesWrongAndKeepsWhatItKnows) {
       {{.pieces = {"{\"meta"}, .end = fail(ErrorKind::kSystem, "cut")}, "cut"},
   };
   for (const auto& [answer, why] : table) {
-    directory_.put({"uid-old", "", {"shop", "old", "", ""}});
+    (void)directory_.put({"uid-old", "", {"shop", "old", "", ""}});
     context_.restart();
     transport_.targets.clear();
     run({answer});
@@ -217,7 +217,7 @@ TEST_F(PodWatcherTest, TriesAWatchAgainFromTheSameVersion) {
       {{.status = 403}, "403"},
       {{.pieces = {"{\n"}}, "no JSON"},
       {{.pieces = {event_line("ERROR", R"({"code":500,"message":"etcd"})")}}, "etcd"},
-      {{.pieces = {std::string(5U << 20U, 'x')}}, "a line of more than"},
+      {{.pieces = {std::string(5U << 20U, 'x')}}, "no JSON"},
   };
   for (const auto& [answer, why] : table) {
     context_.restart();
@@ -253,6 +253,50 @@ TEST_F(PodWatcherTest, TrustsTheServersMemoryAgainAfterAFreshList) {
   transport_.targets.clear();
   run({page("", "5"), {.status = 410}, page("", "6"), {.status = 500}});
   EXPECT_THAT(transport_.targets.back(), watch_from("6"));
+}
+
+TEST_F(PodWatcherTest, ReadsNoListWithoutEnd) {
+  (void)directory_.put({"uid-old", "", {"shop", "old", "", ""}});
+  std::deque<Answer> pages(100, page("", "5", "next"));
+  pages.push_back(page(pod("a", "1"), "6"));
+  run(std::move(pages));
+  EXPECT_EQ(transport_.targets.size(), 102U);
+  EXPECT_THAT(transport_.targets.at(100), Not(HasSubstr("continue=")));
+  EXPECT_TRUE(knows("a"));
+
+  context_.restart();
+  std::string many;
+  for (int i = 0; i < 5000; ++i) many += (i ? "," : "") + pod(std::to_string(i), "1");
+  run({page(many, "5", "next"), page(many, "5")});
+  EXPECT_THAT(trouble(), HasSubstr("more than 8192 pods"));
+  EXPECT_TRUE(knows("a"));
+  EXPECT_FALSE(knows("1"));
+}
+
+TEST_F(PodWatcherTest, ListsAnewWhenAWatchTellsOfMorePodsThanThereCanBe) {
+  std::string events;
+  for (int i = 0; i < 9000; ++i) events += event_line("ADDED", pod(std::to_string(i), "6"));
+  run({page(pod("a", "1"), "5"), {.pieces = {events}}});
+  EXPECT_THAT(trouble(), HasSubstr("more than 8192 pods"));
+  EXPECT_TRUE(knows("a"));
+  EXPECT_FALSE(knows("8999"));
+  context_.restart();
+  transport_.targets.clear();
+  run({page(pod("a", "1"), "5"), {.pieces = {events}}, page(pod("b", "2"), "7")});
+  EXPECT_THAT(transport_.targets,
+              ElementsAre(list_request(), watch_from("5"), list_request(), watch_from("7")));
+  EXPECT_FALSE(knows("1"));
+  EXPECT_EQ(trouble(), "");
+}
+
+TEST_F(PodWatcherTest, WaitsLongestAfterAFlood) {
+  const auto flood = fail(ErrorKind::kOverLimit, "more than 9 bytes");
+  const auto before = std::chrono::steady_clock::now();
+  run({page("", "5"), {.pieces = {event_line("ADDED", pod("b", "6"))}, .end = flood}}, 300ms);
+  EXPECT_GE(std::chrono::steady_clock::now() - before, 300ms);
+  EXPECT_THAT(trouble(), HasSubstr("more than 9 bytes"));
+  EXPECT_THAT(transport_.targets.back(), watch_from("6"));
+  EXPECT_TRUE(knows("b"));
 }
 
 TEST_F(PodWatcherTest, WaitsAsLongAsTheServerAsks) {

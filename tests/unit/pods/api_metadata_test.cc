@@ -67,7 +67,7 @@ TEST_F(ApiMetadataTest, TellsOfLogsThatCannotBeRead) {
 TEST(PodDirectory, KnowsAStaticPodByTheHashThatItsCgroupCarries) {
   PodDirectory directory;
   const PodObject pod{"u-1", "abc", {"kube-system", "etcd", "", ""}};
-  directory.put(pod);
+  (void)directory.put(pod);
   EXPECT_TRUE(directory.find("abc"));
   EXPECT_FALSE(directory.find("u-1"));
   directory.replace({pod});
@@ -78,7 +78,7 @@ TEST(PodDirectory, KnowsAStaticPodByTheHashThatItsCgroupCarries) {
 
 TEST(PodDirectory, ForgetsWhatAFreshListLacks) {
   PodDirectory directory;
-  directory.put({"u-1", "", {"shop", "cart", "", ""}});
+  (void)directory.put({"u-1", "", {"shop", "cart", "", ""}});
   directory.replace({{"u-2", "", {"shop", "cart", "", ""}}});
   EXPECT_FALSE(directory.find("u-1"));
   EXPECT_TRUE(directory.find("u-2"));
