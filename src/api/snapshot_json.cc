@@ -118,8 +118,11 @@ json::value held_json(const PodSnapshot& pod) {
                       {"oldest_seconds", seconds(pod.held_for())},
                       {"read_seconds_ago", seconds(pod.held_ago)},
                       {"entered_total", pod.held->entered},
+                      {"left_closed_total", pod.held->left_closed},
+                      {"left_held_total", pod.held->left_held},
                       {"containers", std::move(containers)},
-                      {"peers", peers_json(pod.held->peers)}};
+                      {"peers", peers_json(pod.held->peers)},
+                      {"owners", owners_json(pod.held->owners)}};
 }
 
 json::array descriptors_json(const std::vector<ContainerDescriptors>& descriptors) {

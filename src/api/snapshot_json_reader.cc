@@ -98,6 +98,15 @@ std::vector<PeerSums> read_peers(const json::object& object) {
   return peers;
 }
 
+std::vector<OwnerSums> read_owners(const json::object& object) {
+  std::vector<OwnerSums> owners;
+  for (const auto& entry : object.at("owners").as_array()) {
+    const auto& owner = entry.as_object();
+    owners.push_back({read_owner(owner), count_at(owner, "sockets"), count_at(owner, "stuck")});
+  }
+  return owners;
+}
+
 Diagnosis read_diagnosis(const json::object& object) {
   Diagnosis diagnosis;
   diagnosis.oldest = duration_at<std::chrono::milliseconds>(object, "oldest_seconds");
@@ -108,11 +117,7 @@ Diagnosis read_diagnosis(const json::object& object) {
     diagnosis.containers.push_back(read_container(container.as_object()));
   }
   diagnosis.peers = read_peers(object);
-  for (const auto& entry : object.at("owners").as_array()) {
-    const auto& owner = entry.as_object();
-    diagnosis.owners.push_back(
-        {read_owner(owner), count_at(owner, "sockets"), count_at(owner, "stuck")});
-  }
+  diagnosis.owners = read_owners(object);
   return diagnosis;
 }
 
@@ -123,11 +128,14 @@ void read_held(const json::object& object, PodSnapshot& pod) {
       std::max(std::chrono::nanoseconds(),
                duration_at<std::chrono::nanoseconds>(object, "oldest_seconds") - pod.held_ago);
   held->entered = count_at(object, "entered_total");
+  held->left_closed = count_at(object, "left_closed_total");
+  held->left_held = count_at(object, "left_held_total");
   for (const auto& entry : object.at("containers").as_array()) {
     const auto& container = entry.as_object();
     held->containers.push_back({text_at(container, "container"), count_at(container, "sockets")});
   }
   held->peers = read_peers(object);
+  held->owners = read_owners(object);
   pod.held = std::move(held);
 }
 

@@ -73,11 +73,13 @@ void CloseWaitHistory::rename(const NamespaceIdentity& space, steady_clock::time
   for (const auto& socket : after) {
     const auto same = gone.find(name_of(socket));
     if (same == gone.end()) continue;
-    known.push_back({socket.cookie, now - same->second->age});
+    known.push_back({socket.cookie, now - same->second->age, socket.inode});
     gone.erase(same);
   }
   if (trust == Trust::kAll) {
-    for (const auto& [name, socket] : gone) known.push_back({socket->cookie, now - socket->age});
+    for (const auto& [name, socket] : gone) {
+      known.push_back({socket->cookie, now - socket->age, socket->inode});
+    }
   } else {
     spaces_[space].missing.clear();
   }
@@ -143,7 +145,7 @@ void CloseWaitHistory::update_ports(Space& space, SocketTally& tally) {
 
 /// Walks the sockets of now and then side by side, all by cookie.
 void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now,
-                                      std::span<CloseWaitSocket> sockets) const {
+                                      std::span<CloseWaitSocket> sockets) {
   std::sort(sockets.begin(), sockets.end(),
             [](const auto& a, const auto& b) { return a.cookie < b.cookie; });
   std::vector<Known> missing;
@@ -151,10 +153,10 @@ void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now
     if (missing.size() < kMissing) {
       missing.push_back(known);
     } else {
-      ++space.left;
+      leave(space, known);
     }
   };
-  const auto give_up = [&](const Known&) { ++space.left; };
+  const auto give_up = [&](const Known& known) { leave(space, known); };
   std::span<const Known> before = space.sockets;
   std::span<const Known> awaited = space.missing;
   for (auto& socket : sockets) {
@@ -171,10 +173,16 @@ void CloseWaitHistory::update_sockets(Space& space, steady_clock::time_point now
     socket.age = now - since;
   }
   std::for_each(before.begin(), before.end(), miss);
-  space.left += awaited.size();
+  std::for_each(awaited.begin(), awaited.end(), give_up);
   space.missing = std::move(missing);
   space.read_at = now;
   remember(space.sockets, now, sockets);
+}
+
+void CloseWaitHistory::leave(Space& space, const Known& known) {
+  ++space.left;
+  if (!names_left_ || known.inode == 0 || left_inodes_.size() == kNamed) return;
+  left_inodes_.push_back(known.inode);
 }
 
 /// In the same memory, which is given back when few of many are left.
@@ -183,7 +191,9 @@ void CloseWaitHistory::remember(std::vector<Known>& known, steady_clock::time_po
   known.clear();
   if (sockets.size() < known.capacity() / 2) known.shrink_to_fit();
   known.reserve(sockets.size());
-  for (const auto& socket : sockets) known.push_back({socket.cookie, now - socket.age});
+  for (const auto& socket : sockets) {
+    known.push_back({socket.cookie, now - socket.age, socket.inode});
+  }
 }
 
 }  // namespace closewatch

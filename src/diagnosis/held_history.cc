@@ -48,16 +48,24 @@ void HeldDiagnosis::add(const HeldDiagnosis& other, std::size_t peer_count) {
   }
   containers = listed(counts);
   entered += other.entered;
+  left_closed += other.left_closed;
+  left_held += other.left_held;
   oldest = std::max(oldest, other.oldest);
   peers.insert(peers.end(), other.peers.begin(), other.peers.end());
   peers = merged_peers(std::move(peers), peer_count);
+  owners.insert(owners.end(), other.owners.begin(), other.owners.end());
+  owners = merged_owners(std::move(owners));
 }
 
-void HeldHistory::observe(std::chrono::steady_clock::time_point now, const Pod& pod,
-                          std::vector<ListedHeld> sockets, const DiagnosisSettings& settings) {
-  set_ages(now, sockets);
+HeldDiagnosis& HeldHistory::observe(HeldReading& reading, const Pod& pod,
+                                    const DiagnosisSettings& settings) {
+  auto& sockets = reading.sockets;
+  set_ages(reading.at, sockets);
+  judge_left(reading);
   auto diagnosis = std::make_shared<HeldDiagnosis>();
-  diagnosis->read_at = now;
+  diagnosis->read_at = reading.at;
+  diagnosis->left_closed = left_closed_;
+  diagnosis->left_held = left_held_;
   diagnosis->containers = held_by_container(pod, sockets);
   diagnosis->entered = entered_;
   std::vector<CloseWaitSocket> plain;
@@ -77,6 +85,28 @@ void HeldHistory::observe(std::chrono::steady_clock::time_point now, const Pod& 
                     });
   diagnosis->sockets.assign(sockets.begin(), sockets.begin() + kept);
   last_ = std::move(diagnosis);
+  return *last_;
+}
+
+/// A socket has one inode for as long as anybody holds it, in CLOSE_WAIT and after. Who has called
+/// shutdown() has yet to show whether close() follows.
+void HeldHistory::judge_left(HeldReading& reading) {
+  std::vector<std::uint32_t> held;
+  held.reserve(reading.sockets.size());
+  for (const auto& one : reading.sockets) held.push_back(one.socket.inode);
+  std::sort(held.begin(), held.end());
+  std::sort(reading.ending.begin(), reading.ending.end());
+  reading.left.insert(reading.left.end(), undecided_.begin(), undecided_.end());
+  undecided_.clear();
+  for (const auto inode : reading.left) {
+    if (std::binary_search(held.begin(), held.end(), inode)) {
+      ++left_held_;
+    } else if (std::binary_search(reading.ending.begin(), reading.ending.end(), inode)) {
+      undecided_.push_back(inode);
+    } else {
+      ++left_closed_;
+    }
+  }
 }
 
 /// Walks the sockets of now and then side by side, by cookie.

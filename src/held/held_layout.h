@@ -23,7 +23,13 @@ enum held_limits {
   HELD_COMM = 16,  ///< bytes of a process' name, with its zero
 };
 
-/// A socket whose connection is over, once for each descriptor that it has in a process.
+enum held_origin {
+  HELD_BOUND_PORT = 1,  ///< it asked for its port, as nothing that was accepted has
+  HELD_ACCEPTED = 2,    ///< from a listener, for certain
+};
+
+/// A socket whose connection is over, or of which nothing but the last ACK is missing, once for
+/// each descriptor that it has in a process.
 struct held_record {
   held_u64 socket;       ///< its address
   held_u64 cgroup;       ///< that made it; 0: not known
@@ -37,7 +43,9 @@ struct held_record {
   held_u8 local[16];
   held_u8 remote[16];
   held_u8 ipv6;
-  held_u8 unused[7];
+  held_u8 state;   ///< as the kernel numbers it: CLOSE or LAST_ACK
+  held_u8 origin;  ///< HELD_BOUND_PORT, HELD_ACCEPTED
+  held_u8 unused[5];
 };
 
 /// What one time through all files came to.

@@ -9,6 +9,7 @@
 #include <boost/container_hash/hash.hpp>
 
 #include "closewatch/base/printable.h"
+#include "closewatch/kernel/tcp_state.h"
 
 namespace closewatch {
 namespace {
@@ -62,6 +63,9 @@ Result<void> HeldRecords::take_record(const held_record& record) {
   auto& socket = sockets_.emplace_back();
   socket.row.local = endpoint(record, record.local, record.local_port);
   socket.row.remote = endpoint(record, record.remote, record.remote_port);
+  socket.row.state = tcp_state_from(record.state).value_or(TcpState::kClose);
+  socket.row.binding.port = (record.origin & HELD_BOUND_PORT) != 0;
+  socket.accepted = (record.origin & HELD_ACCEPTED) != 0;
   socket.row.cookie = identity_of(record);
   socket.row.inode = static_cast<std::uint32_t>(record.inode);
   if (record.cgroup != 0) socket.row.cgroup_id = record.cgroup;

@@ -73,6 +73,8 @@ constexpr std::array kHeldFields = {
     KernelField{"socket", "sk"},
     KernelField{"sock", "sk_shutdown"},
     KernelField{"sock", "sk_protocol"},
+    KernelField{"sock", "sk_userlocks"},
+    KernelField{"sock", "sk_max_ack_backlog"},
     KernelField{"sock", "sk_cgrp_data"},
     KernelField{"sock_cgroup_data", "cgroup"},
     KernelField{"cgroup", "kn"},

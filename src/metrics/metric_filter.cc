@@ -14,7 +14,8 @@ constexpr std::array kCanBeLeftOut = {
     Metric::kCloseWaitOldest,      Metric::kCloseWaitUnread,    Metric::kCloseWaitEntered,
     Metric::kCloseWaitLeft,        Metric::kCloseWaitPeer,      Metric::kCloseWaitOwner,
     Metric::kListenBacklogSockets, Metric::kListenBacklogLimit, Metric::kClosedHeld,
-    Metric::kClosedHeldEntered,    Metric::kDescriptorsOpen,    Metric::kDescriptorsLimit};
+    Metric::kClosedHeldEntered,    Metric::kDescriptorsOpen,    Metric::kDescriptorsLimit,
+    Metric::kCloseWaitLeftClosed,  Metric::kCloseWaitLeftHeld,  Metric::kClosedHeldOwner};
 
 }  // namespace
 

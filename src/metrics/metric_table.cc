@@ -25,8 +25,17 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "or the pod's, whichever came later."},
     {"closewatch_close_wait_left_total", MetricKind::kCounter, "namespace, pod",
      "Sockets that were in CLOSE_WAIT in a scan and in neither of the two after it: the application "
-     "has closed them, or their connections are over and it holds them still "
-     "(closewatch_closed_held_entered_total)."},
+     "has closed them (closewatch_close_wait_left_closed_total), or the kernel has given up their "
+     "connections and the application holds them still (closewatch_close_wait_left_held_total)."},
+    {"closewatch_close_wait_left_closed_total", MetricKind::kCounter, "namespace, pod",
+     "Of closewatch_close_wait_left_total, sockets that no process held when held sockets were looked "
+     "for next: closed by the application, or by its end. Missing as closewatch_closed_held_sockets "
+     "is."},
+    {"closewatch_close_wait_left_held_total", MetricKind::kCounter, "namespace, pod",
+     "Of closewatch_close_wait_left_total, sockets that a process held still when held sockets were "
+     "looked for next: the kernel gave up their connections (a RST came), nobody has closed them. "
+     "Missing as closewatch_closed_held_sockets is. What is in neither of the two was not looked for "
+     "yet, or had never been accepted."},
     {"closewatch_close_wait_peer_sockets", MetricKind::kGauge, "namespace, pod, direction, peer",
      "Stuck sockets by peer: the diagnosis.peers worst of the pod, the rest as peer=\"other\". "
      "Outbound peers are ip:port, inbound ones ip."},
@@ -61,7 +70,12 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "where feature held_sockets is 0, and until a pod is looked at first."},
     {"closewatch_closed_held_entered_total", MetricKind::kCounter, "namespace, pod",
      "Sockets that were held after the end of their connections in one reading and not in the one "
-     "before: what the kernel gave up on, not what the application has closed."},
+     "before, whether they had been seen in CLOSE_WAIT or not."},
+    {"closewatch_closed_held_owner_sockets", MetricKind::kGauge,
+     "namespace, pod, owner_namespace, owner_pod, owner_container",
+     "Those of closewatch_closed_held_sockets that other pods' containers have made in this pod's "
+     "network namespaces (container=\"other_pod\"), by that container: the 8 worst, the rest with "
+     "\"other_owners\" for all three. Only where there are some."},
     {"closewatch_descriptors_open", MetricKind::kGauge, "namespace, pod, container",
      "Open descriptors of that process of the container which is nearest to its limit. Missing when they "
      "cannot be counted."},

@@ -164,6 +164,17 @@ void add_containers(Exposition& exposition, const Labels& pod, const Diagnosis& 
   }
 }
 
+void add_owners(Exposition& exposition, Metric metric, const Labels& pod,
+                const std::vector<OwnerSums>& owners) {
+  for (const auto& [owner, sockets, stuck] : owners) {
+    if (!exposition.wants(metric)) continue;
+    exposition.add(metric,
+                   with(pod, label("owner_namespace", owner.pod_namespace),
+                        label("owner_pod", owner.pod), label("owner_container", owner.container)),
+                   sockets);
+  }
+}
+
 void add_diagnosis(Exposition& exposition, const Labels& pod, const Diagnosis& diagnosis) {
   add_containers(exposition, pod, diagnosis);
   const auto add = [&](Metric metric, auto value) {
@@ -179,13 +190,7 @@ void add_diagnosis(Exposition& exposition, const Labels& pod, const Diagnosis& d
                    with(pod, label("direction", name_of(peer.direction)), label("peer", peer.peer)),
                    peer.stuck);
   }
-  for (const auto& [owner, sockets, stuck] : diagnosis.owners) {
-    if (!exposition.wants(Metric::kCloseWaitOwner)) continue;
-    exposition.add(Metric::kCloseWaitOwner,
-                   with(pod, label("owner_namespace", owner.pod_namespace),
-                        label("owner_pod", owner.pod), label("owner_container", owner.container)),
-                   sockets);
-  }
+  add_owners(exposition, Metric::kCloseWaitOwner, pod, diagnosis.owners);
 }
 
 void add_backlog(Exposition& exposition, const Labels& pod, std::string_view port,
@@ -223,9 +228,13 @@ void add_held(Exposition& exposition, const Labels& pod, const HeldDiagnosis& he
     exposition.add(Metric::kClosedHeld, with(pod, label("container", container.container)),
                    container.sockets);
   }
-  if (exposition.wants(Metric::kClosedHeldEntered)) {
-    exposition.add(Metric::kClosedHeldEntered, pod, held.entered);
-  }
+  const auto add = [&](Metric metric, std::uint64_t value) {
+    if (exposition.wants(metric)) exposition.add(metric, pod, value);
+  };
+  add(Metric::kCloseWaitLeftClosed, held.left_closed);
+  add(Metric::kCloseWaitLeftHeld, held.left_held);
+  add(Metric::kClosedHeldEntered, held.entered);
+  add_owners(exposition, Metric::kClosedHeldOwner, pod, held.owners);
 }
 
 void add_descriptors(Exposition& exposition, const Labels& pod,

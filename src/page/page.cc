@@ -195,10 +195,10 @@ Cell finding(std::string_view value) {
 }
 
 /// With the owner below, where it is another pod's.
-Cell container_cell(const Diagnosis& diagnosis) {
-  auto cell = finding(container_text(diagnosis));
-  if (!diagnosis.owners.empty()) {
-    cell.html += fmt::format(" <small>{}</small>", html_text(owner_text(diagnosis)));
+Cell container_cell(const PodSnapshot& pod) {
+  auto cell = finding(container_text(pod.diagnosis));
+  if (const auto owner = owner_text(pod); !owner.empty()) {
+    cell.html += fmt::format(" <small>{}</small>", html_text(owner));
   }
   return cell;
 }
@@ -230,7 +230,7 @@ std::vector<Cell> counted_cells(const PodSnapshot& pod) {
           finding(owes_text(diagnosis)),
           finding(direction_text(diagnosis)),
           finding(top_peer_text(diagnosis)),
-          container_cell(diagnosis),
+          container_cell(pod),
           queue_cell(pod.sums),
           number(pod.sums.states.of(TcpState::kEstablished)),
           held_cell(pod),
@@ -463,20 +463,21 @@ std::string peers_table(const Diagnosis& diagnosis) {
                rows);
 }
 
-std::string owners_table(const Diagnosis& diagnosis) {
+std::string owners_table(const std::vector<OwnerSums>& owners) {
   std::vector<std::vector<Cell>> rows;
-  rows.reserve(diagnosis.owners.size());
-  for (const auto& [owner, sockets, stuck] : diagnosis.owners) {
+  rows.reserve(owners.size());
+  for (const auto& [owner, sockets, stuck] : owners) {
     rows.push_back({text(owner.pod), text(owner.pod_namespace), text(owner.container),
                     number(sockets), number(stuck)});
   }
-  return table("Owners of the sockets in CLOSE_WAIT that other pods have made here",
-               {{"Pod", Kind::kText},
-                {"Namespace", Kind::kText},
-                {"Container", Kind::kText},
-                {"Sockets", Kind::kNumber},
-                {"Stuck", Kind::kNumber}},
-               rows);
+  return table(
+      "Owners of the sockets in CLOSE_WAIT, or held after it, that other pods have made here",
+      {{"Pod", Kind::kText},
+       {"Namespace", Kind::kText},
+       {"Container", Kind::kText},
+       {"Sockets", Kind::kNumber},
+       {"Stuck", Kind::kNumber}},
+      rows);
 }
 
 std::string listeners_table(const SocketSums& sums) {
@@ -509,6 +510,13 @@ std::string descriptors_table(const std::vector<ContainerDescriptors>& descripto
                rows);
 }
 
+/// What has become of those that have left, as far as anybody has looked.
+std::string fate_text(const PodSnapshot& pod) {
+  if (pod.held == nullptr || pod.held->left_closed + pod.held->left_held == 0) return "";
+  return fmt::format(" ({} closed, {} held still when looked for)", pod.held->left_closed,
+                     pod.held->left_held);
+}
+
 std::string counted_facts(const PodSnapshot& pod) {
   const auto& diagnosis = pod.diagnosis;
   std::string html = "<dl>\n";
@@ -520,7 +528,8 @@ std::string counted_facts(const PodSnapshot& pod) {
   append_fact(html, "Held after the end", held_text(pod));
   append_fact(html, "Unread bytes", std::to_string(diagnosis.unread_bytes));
   append_fact(html, "Entered and left",
-              fmt::format("{} and {}, as seen between scans", diagnosis.entered, diagnosis.left));
+              fmt::format("{} and {}, as seen between scans{}", diagnosis.entered, diagnosis.left,
+                          fate_text(pod)));
   return html + "</dl>\n<h2>Last hour</h2>\n" + trend_svg(pod.trend, "trend large");
 }
 
@@ -537,7 +546,7 @@ std::string pod_section(const PodSnapshot& pod, const Shown& shown) {
   }
   html += counted_facts(pod);
   if (!pod.diagnosis.containers.empty()) html += containers_table(pod.diagnosis);
-  if (!pod.diagnosis.owners.empty()) html += owners_table(pod.diagnosis);
+  if (const auto owners = pod.owners(); !owners.empty()) html += owners_table(owners);
   if (!pod.diagnosis.peers.empty()) html += peers_table(pod.diagnosis);
   if (!pod.descriptors.empty()) html += descriptors_table(pod.descriptors);
   if (!pod.sums.listeners.empty()) html += listeners_table(pod.sums);

@@ -73,8 +73,8 @@ std::string container_text(const Diagnosis& diagnosis) {
   return leaking == 1 ? worst->container : fmt::format("{} +{}", worst->container, leaking - 1);
 }
 
-std::string owner_text(const Diagnosis& diagnosis) {
-  const auto& owners = diagnosis.owners;
+std::string owner_text(const PodSnapshot& pod) {
+  const auto owners = pod.owners();
   if (owners.empty()) return "";
   const auto& [owner, sockets, stuck] = owners.front();
   const auto others = owners.size() - 1;

@@ -75,7 +75,7 @@ TableColumn held_column() {
 
 TableColumn owner_column() {
   return {"OTHER OWNER", TextTable::Align::kLeft,
-          [](const PodSnapshot& pod) { return owner_text(pod.diagnosis); },
+          [](const PodSnapshot& pod) { return owner_text(pod); },
           [](const StateCounts&) { return std::string(); }};
 }
 
@@ -94,9 +94,8 @@ std::vector<TableColumn> columns_of(const Snapshot& snapshot, const Pods& pods, 
   const bool any_held = std::any_of(pods.begin(), pods.end(),
                                     [](const PodSnapshot* pod) { return pod->held_sockets() > 0; });
   if (any_held) columns.push_back(held_column());
-  const bool owned = std::any_of(pods.begin(), pods.end(), [](const PodSnapshot* pod) {
-    return !pod->diagnosis.owners.empty();
-  });
+  const bool owned = std::any_of(pods.begin(), pods.end(),
+                                 [](const PodSnapshot* pod) { return !pod->owners().empty(); });
   if (owned) columns.push_back(owner_column());
   if (filter.state) return columns;
   for (const auto state : kTcpStates) {

@@ -36,6 +36,22 @@ std::optional<ForeignOwners::Maker> ForeignOwners::maker_of(std::uint64_t cgroup
 
 void ForeignOwners::name(std::span<const CloseWaitSocket> sockets,
                          std::chrono::nanoseconds stuck_after, Diagnosis& diagnosis) const {
+  diagnosis.owners = sums_of(sockets, stuck_after);
+  for (auto& socket : diagnosis.sockets) set_owner(socket, diagnosis.owners);
+}
+
+void ForeignOwners::name(std::span<const ListedHeld> sockets, std::chrono::nanoseconds stuck_after,
+                         HeldDiagnosis& diagnosis) const {
+  std::vector<CloseWaitSocket> foreign;
+  for (const auto& held : sockets) {
+    if (held.socket.container == kForeignContainer) foreign.push_back(held.socket);
+  }
+  diagnosis.owners = sums_of(foreign, stuck_after);
+  for (auto& held : diagnosis.sockets) set_owner(held.socket, diagnosis.owners);
+}
+
+std::vector<OwnerSums> ForeignOwners::sums_of(std::span<const CloseWaitSocket> sockets,
+                                              std::chrono::nanoseconds stuck_after) const {
   std::map<std::pair<std::size_t, ContainerIndex>, OwnerSums> sums;
   for (const auto& socket : sockets) {
     if (socket.container != kForeignContainer) continue;
@@ -47,15 +63,17 @@ void ForeignOwners::name(std::span<const CloseWaitSocket> sockets,
   std::vector<OwnerSums> owners;
   owners.reserve(sums.size());
   for (auto& [place, owner] : sums) owners.push_back(std::move(owner));
-  diagnosis.owners = merged_owners(std::move(owners));
-  for (auto& socket : diagnosis.sockets) {
-    if (socket.container != kForeignContainer) continue;
-    const auto owner = owner_of(*claim_of(socket.cgroup_id));
-    const auto named =
-        std::find_if(diagnosis.owners.begin(), diagnosis.owners.end() - 1,
-                     [&](const OwnerSums& candidate) { return candidate.owner == owner; });
-    socket.owner = static_cast<OwnerIndex>(named - diagnosis.owners.begin());
-  }
+  return merged_owners(std::move(owners));
+}
+
+/// The last one's where it is none of the others', who are those that are named.
+void ForeignOwners::set_owner(CloseWaitSocket& socket, std::span<const OwnerSums> owners) const {
+  if (socket.container != kForeignContainer) return;
+  const auto owner = owner_of(*claim_of(socket.cgroup_id));
+  const auto named =
+      std::find_if(owners.begin(), owners.end() - 1,
+                   [&](const OwnerSums& candidate) { return candidate.owner == owner; });
+  socket.owner = static_cast<OwnerIndex>(named - owners.begin());
 }
 
 void ForeignOwners::look_at_cgroups(const Run& run) {

@@ -1,14 +1,10 @@
 #include "closewatch/scan/held_watch.h"
 
 #include <algorithm>
-#include <span>
 #include <utility>
 
 namespace closewatch {
 namespace {
-
-/// By the place of their pod.
-using HeldByPod = std::vector<std::vector<ListedHeld>>;
 
 ListedHeld listed_held(HeldSocket socket) {
   ListedHeld held;
@@ -19,11 +15,14 @@ ListedHeld listed_held(HeldSocket socket) {
   return held;
 }
 
-Direction direction_in(const PodSnapshot& pod, const CloseWaitSocket& socket) {
+/// By what the socket itself tells, else by who listens now.
+Direction direction_in(const PodSnapshot& pod, const HeldSocket& socket) {
+  if (socket.accepted) return Direction::kInbound;
+  if (socket.row.binding.port == true) return Direction::kOutbound;
   const auto& listeners = pod.sums.listeners;
   const bool listens = std::any_of(
       listeners.begin(), listeners.end(),
-      [&](const ListenBacklog& listener) { return listener.port == socket.local.port; });
+      [&](const ListenBacklog& listener) { return listener.port == socket.row.local.port; });
   return listens ? Direction::kInbound : Direction::kOutbound;
 }
 
@@ -32,7 +31,7 @@ Direction direction_in(const PodSnapshot& pod, const CloseWaitSocket& socket) {
 Result<void> HeldWatch::update(const Scan& scan) {
   Result<void> done;
   const auto now = scan.clock.steady_now();
-  if (pace_.is_due(now)) {
+  if (std::exchange(due_, false)) {
     const auto cpu_before = scan.clock.thread_cpu();
     done = read(scan, now);
     error_ = done ? std::nullopt : std::optional(done.error());
@@ -54,30 +53,44 @@ Result<void> HeldWatch::read(const Scan& scan, std::chrono::steady_clock::time_p
   }
   auto found = source_->read();
   if (!found) return tl::unexpected(found.error());
-  HeldByPod by_pod(pods.size());
+  std::vector<HeldReading> readings(pods.size());
   for (auto& socket : *found) {
-    const auto home = scan.homes.find(socket.space);
-    if (home != scan.homes.end()) {
-      by_pod[home->second].push_back(listed_held(std::move(socket)));
+    const auto place = place_of(socket, scan);
+    if (!place) continue;
+    auto& reading = readings[place->pod];
+    if (socket.row.state != TcpState::kClose) {
+      reading.ending.push_back(socket.row.inode);
       continue;
     }
-    const auto maker =
-        scan.owners.maker_of(socket.row.cgroup_id.value_or(kUnknownCgroup), scan.run);
-    if (!maker || !pods[maker->pod].host_network) continue;
-    by_pod[maker->pod].push_back(listed_held(std::move(socket)));
-    by_pod[maker->pod].back().socket.container = maker->container;
+    const auto direction = direction_in(pods[place->pod], socket);
+    auto& held = reading.sockets.emplace_back(listed_held(std::move(socket))).socket;
+    held.direction = direction;
+    held.container = place->container;
   }
   for (std::size_t place = 0; place < pods.size(); ++place) {
     const auto& pod = pods[place];
     auto* const history = scan.histories.held_of(pod);
     if (history == nullptr || pod.visibility != Visibility::kVisible) continue;
-    for (auto& held : by_pod[place]) {
-      scan.owners.find(pod, std::span(&held.socket, 1), scan.run);
-      held.socket.direction = direction_in(pod, held.socket);
-    }
-    history->observe(now, pod, std::move(by_pod[place]), scan.snapshot.settings);
+    auto& reading = readings[place];
+    reading.at = now;
+    reading.left = scan.histories.of(pod).take_left();
+    const auto& settings = scan.snapshot.settings;
+    auto& diagnosis = history->observe(reading, pod, settings);
+    scan.owners.name(reading.sockets, settings.stuck_after, diagnosis);
   }
   return {};
+}
+
+std::optional<HeldWatch::Place> HeldWatch::place_of(const HeldSocket& socket, const Scan& scan) {
+  const auto& pods = scan.snapshot.pods;
+  const auto maker = scan.owners.maker_of(socket.row.cgroup_id.value_or(kUnknownCgroup), scan.run);
+  const auto home = scan.homes.find(socket.space);
+  if (home == scan.homes.end()) {
+    if (!maker || !pods[maker->pod].host_network) return std::nullopt;
+    return Place{maker->pod, maker->container};
+  }
+  if (!maker) return Place{home->second, kNoContainer};
+  return Place{home->second, maker->pod == home->second ? maker->container : kForeignContainer};
 }
 
 }  // namespace closewatch

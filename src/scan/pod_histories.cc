@@ -13,7 +13,7 @@ void PodHistories::follow(const PodList& list) {
     if (known == entries_.end()) {
       known = entries_
                   .emplace(Key{key.inode, std::string(key.uid), std::string(key.file)},
-                           Entry{.history = CloseWaitHistory(has_followed_),
+                           Entry{.history = CloseWaitHistory(has_followed_, looks_for_held_),
                                  .held = HeldHistory(has_followed_)})
                   .first;
     }

@@ -180,7 +180,8 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
       wanted_engine_(settings.engine),
       settings_(std::move(settings)),
       clock_(clock),
-      guard_(settings_.patience) {
+      guard_(settings_.patience),
+      histories_(settings_.held_sockets != nullptr) {
   reader_->engine = settings_.engine;
   reader_->sockets = std::move(sockets);
   if (settings_.engine_policy) witness_.emplace();
@@ -404,6 +405,7 @@ void Scanner::read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot) 
   spread_pods_.clear();
   check_.reset();
   inodes_.clear();
+  if (held_watch_) held_watch_->begin(clock_.steady_now());
   outside_ = false;
   auto node = open_node(list, *snapshot);
   const auto split = node.space ? std::optional(node.space->fd.get()) : std::nullopt;
@@ -497,7 +499,7 @@ void Scanner::read_pod(std::size_t place, Result<PodNamespaces> namespaces, cons
   for (const auto& space : namespaces->own) {
     const bool home = !pod.host_network && &space == &namespaces->own.front();
     claims_.push_back({space.id, !home, place});
-    if (held_watch_) {
+    if (held_watch_ && held_watch_->is_due()) {
       if (const auto inode = opener_.inode_of(space)) inodes_[space.id] = *inode;
     }
   }

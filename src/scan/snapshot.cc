@@ -36,6 +36,13 @@ std::string_view name_of(ScanStage stage) {
   return kNames.at(static_cast<std::size_t>(stage));
 }
 
+std::vector<OwnerSums> PodSnapshot::owners() const {
+  auto owners = diagnosis.owners;
+  if (held == nullptr || held->owners.empty()) return owners;
+  owners.insert(owners.end(), held->owners.begin(), held->owners.end());
+  return merged_owners(std::move(owners));
+}
+
 void PodSnapshot::hide(Visibility why, std::string sentence) {
   visibility = why;
   detail = std::move(sentence);

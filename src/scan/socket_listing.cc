@@ -14,6 +14,9 @@ void list_held(const PodSnapshot& pod, SocketListing& listing) {
     listed.socket.age += pod.held_ago;
     listed.container = label_of(pod.containers, held.socket.container);
     listed.held = true;
+    if (held.socket.container == kForeignContainer) {
+      listed.owner = pod.held->owners.at(held.socket.owner).owner;
+    }
     if (held.pid != 0) listed.process = SocketOwner{held.pid, held.comm, held.socket.container};
   }
 }

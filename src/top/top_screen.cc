@@ -127,7 +127,7 @@ std::vector<std::string> pod_cells(const PodSnapshot& pod) {
           std::to_string(pod.sums.states.of(TcpState::kEstablished)),
           nearest == nullptr ? "" : descriptors_text(*nearest),
           nearest == nullptr ? "" : time_left_text(*nearest),
-          printable(owner_text(diagnosis))};
+          printable(owner_text(pod))};
 }
 
 std::vector<std::string> socket_cells(const ListedSocket& listed) {
@@ -197,7 +197,7 @@ std::string searched_text(const PodSnapshot& pod) {
                      owes_text(pod.diagnosis) + " " + direction_text(pod.diagnosis);
   for (const auto& peer : pod.diagnosis.peers) text += " " + peer.peer;
   for (const auto& container : pod.diagnosis.containers) text += " " + container.container;
-  for (const auto& owner : pod.diagnosis.owners) text += " " + text_of(owner.owner);
+  for (const auto& owner : pod.owners()) text += " " + text_of(owner.owner);
   return text;
 }
 
@@ -419,7 +419,7 @@ void TopScreen::append_pods(std::vector<TopLine>& lines, std::size_t width, std:
 /// The column of a socket's owner is there on wide screens alone.
 void TopScreen::append_owners(std::vector<TopLine>& lines, std::size_t width) const {
   for (const auto& pod : find_namesakes(*snapshot_, open_->first, open_->second)) {
-    for (const auto& [owner, sockets, stuck] : pod.diagnosis.owners) {
+    for (const auto& [owner, sockets, stuck] : pod.owners()) {
       lines.push_back(
           {fitted(fmt::format("{} made by {}", sockets, printable(text_of(owner))), width)});
     }

@@ -8,8 +8,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
 #include <functional>
@@ -73,6 +75,24 @@ Sockets held(std::size_t count, Wire wire = Wire::kIpv4) {
   return sockets;
 }
 
+/// One that nobody has ever answered. `others` gets what that takes.
+UniqueFd timed_out(Sockets& others) {
+  auto full = testing::listen_on(Wire::kIpv4, 0);  // drops whoever comes, once one waits
+  others.push_back(testing::connect_to(Wire::kIpv4, full.port));
+  auto socket = testing::connect_to(Wire::kIpv4, full.port, false);
+  constexpr int kMilliseconds = 100;
+  EXPECT_EQ(::setsockopt(socket.get(), IPPROTO_TCP, TCP_USER_TIMEOUT, &kMilliseconds,
+                         sizeof(kMilliseconds)),
+            0);
+  wait_until("nobody has answered", [&] { return has_ended(socket); });
+  int error = 0;
+  socklen_t size = sizeof(error);
+  ::getsockopt(socket.get(), SOL_SOCKET, SO_ERROR, &error, &size);
+  EXPECT_EQ(error, ETIMEDOUT);
+  others.push_back(std::move(full.fd));
+  return socket;
+}
+
 /// What looks alike, or almost, and is no connection that is over.
 Sockets others() {
   Sockets sockets;
@@ -92,6 +112,7 @@ Sockets others() {
     EXPECT_NE(::connect(socket, reinterpret_cast<sockaddr*>(&nobody), sizeof(nobody)), 0);
     wait_until("it is refused", [&] { return has_ended(sockets.back()); });
   }
+  sockets.push_back(timed_out(sockets));
   auto listener = testing::listen_on(Wire::kIpv4, 4);
   auto connection = testing::connected(Wire::kIpv4, listener);
   ::shutdown(connection.client.get(), SHUT_RDWR);  // and the other end has not followed
@@ -230,6 +251,125 @@ TEST_F(HeldSocketsTest, AreListedWithPeerProcessAndSinceWhen) {
   ASSERT_EQ(last().peers.size(), 2U);
 }
 
+/// Connections that the peer has ended, in CLOSE_WAIT at the client's end.
+std::vector<Connection> ended_by_peer(const testing::Listener& listener, std::size_t count) {
+  std::vector<Connection> connections;
+  for (std::size_t i = 0; i < count; ++i) {
+    auto& connection = connections.emplace_back(testing::connected(Wire::kIpv4, listener));
+    testing::half_close(connection.server);
+    testing::read_to_end(connection.client);
+  }
+  return connections;
+}
+
+TEST_F(HeldSocketsTest, WhatHasLeftCloseWaitWasClosedOrIsHeld) {
+  using namespace std::chrono_literals;
+  std::vector<Connection> connections;
+  UniqueFd impatient;
+  testing::Listener listener;
+  space_.run([&] {
+    listener = testing::listen_on(Wire::kIpv4, 64);
+    connections = ended_by_peer(listener, 6);
+    impatient = testing::connect_to(Wire::kIpv4, listener.port);
+    testing::half_close(impatient);
+  });
+  EXPECT_EQ(found().total(), 0U);
+  for (std::size_t closed = 0; closed < 2; ++closed) connections[closed] = {};
+  for (std::size_t reset = 2; reset < 5; ++reset) {
+    abort_connection(std::move(connections[reset].server));
+    wait_until("the RST has come", [&] { return has_ended(connections[reset].client); });
+  }
+  abort_connection(std::move(impatient));  // of which the application knows nothing yet
+  found();
+  found();
+  const auto& pod = scanner_.last_visible(space_.name());
+  EXPECT_EQ(pod.sums.states.of(TcpState::kCloseWait), 1U);
+  EXPECT_EQ(pod.diagnosis.left, 6U);
+  EXPECT_EQ(last().left_closed, 0U);  // nobody has looked yet
+  EXPECT_EQ(last().left_held, 0U);
+  clock_.steady += 61s;
+  EXPECT_EQ(found().total(), 3U);
+  EXPECT_EQ(last().left_closed, 2U);
+  EXPECT_EQ(last().left_held, 3U);
+  connections.clear();
+  clock_.steady += 61s;
+  found();
+  found();
+  clock_.steady += 61s;
+  EXPECT_EQ(found().total(), 0U);
+  EXPECT_EQ(last().left_closed, 3U);
+  EXPECT_EQ(last().left_held, 3U);
+}
+
+TEST_F(HeldSocketsTest, WhoseLastAckHasNotComeIsNeitherClosedNorHeld) {
+  using namespace std::chrono_literals;
+  std::vector<Connection> connections;
+  space_.run([&] { connections = ended_by_peer(testing::listen_on(Wire::kIpv4, 4), 1); });
+  connections.front().server = UniqueFd();
+  found();
+  space_.cut_wire(true);
+  ::shutdown(connections.front().client.get(), SHUT_WR);
+  found();
+  found();
+  clock_.steady += 61s;
+  EXPECT_EQ(found().total(), 0U);
+  EXPECT_EQ(scanner_.last_visible(space_.name()).diagnosis.left, 1U);
+  EXPECT_EQ(last().left_closed + last().left_held, 0U);
+  space_.cut_wire(false);
+  wait_until("the FIN has arrived", [&] { return has_ended(connections.front().client); });
+  clock_.steady += 61s;
+  EXPECT_EQ(found().total(), 1U);
+  EXPECT_EQ(last().left_held, 1U);
+  EXPECT_EQ(last().left_closed, 0U);
+}
+
+TEST_F(HeldSocketsTest, OfAListenerThatHasEndedAreInbound) {
+  run([] {
+    Sockets sockets;
+    const auto listener = testing::listen_on(Wire::kIpv4, 4);
+    auto connection = testing::connected(Wire::kIpv4, listener);
+    testing::half_close(connection.client);
+    testing::read_to_end(connection.server);
+    abort_connection(std::move(connection.client));
+    wait_until("the RST has come", [&] { return has_ended(connection.server); });
+    sockets.push_back(std::move(connection.server));
+    return sockets;
+  });
+  EXPECT_EQ(found().total(), 1U);
+  EXPECT_EQ(last().sockets.front().socket.direction, Direction::kInbound);
+}
+
+TEST_F(HeldSocketsTest, DialledFromAPortThatListensAreOutbound) {
+  run([] {
+    Sockets sockets;
+    auto peer = testing::listen_on(Wire::kIpv4, 4);
+    sockets.push_back(testing::listen_beside_others(Wire::kIpv4, 4001).fd);
+    UniqueFd dialling(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    constexpr int kOn = 1;
+    ::setsockopt(dialling.get(), SOL_SOCKET, SO_REUSEPORT, &kOn, sizeof(kOn));
+    const auto loopback = [](std::uint16_t port) {
+      sockaddr_in address{};
+      address.sin_family = AF_INET;
+      address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+      address.sin_port = htons(port);
+      return address;
+    };
+    const auto own = loopback(4001);
+    const auto called = loopback(peer.port);
+    // NOLINTBEGIN(cppcoreguidelines-pro-type-reinterpret-cast): as both want them
+    EXPECT_EQ(::bind(dialling.get(), reinterpret_cast<const sockaddr*>(&own), sizeof(own)), 0);
+    EXPECT_EQ(::connect(dialling.get(), reinterpret_cast<const sockaddr*>(&called), sizeof(called)),
+              0);
+    // NOLINTEND(cppcoreguidelines-pro-type-reinterpret-cast)
+    abort_connection(testing::accept_from(peer));
+    wait_until("the RST has come", [&] { return has_ended(dialling); });
+    sockets.push_back(std::move(dialling));
+    return sockets;
+  });
+  EXPECT_EQ(found().total(), 1U);
+  EXPECT_EQ(last().sockets.front().socket.direction, Direction::kOutbound);
+}
+
 TEST_F(HeldSocketsTest, AreGoneWithTheirDescriptors) {
   using namespace std::chrono_literals;
   run([] { return held(3); });
@@ -307,6 +447,31 @@ TEST_F(HeldByContainersTest, CountForTheContainerThatMadeThem) {
   members_.push_back(std::make_unique<SocketHolder>(space_, inside(sidecar_, 0)));
   for (const auto& member : members_) member->wait_until_ready();
   EXPECT_EQ(containers(), (std::vector<ContainerHeld>{{"app", 3}, {"sidecar", 0}}));
+}
+
+TEST_F(HeldByContainersTest, OfAnotherPodThatStandsInTheNamespaceHaveAnOwner) {
+  testing::CgroupPod ztunnel(logs_, "ztunnel");
+  const auto proxy = ztunnel.add_container("istio-proxy");
+  const NetworkNamespace home("ztunnel");
+  members_.push_back(std::make_unique<SocketHolder>(space_, inside(app_, 3)));
+  members_.push_back(std::make_unique<SocketHolder>(home, [&] {
+    Sockets sockets;
+    testing::enter_cgroup(proxy);
+    space_.run([&] { sockets = held(2); });
+    return sockets;
+  }));
+  for (const auto& member : members_) member->wait_until_ready();
+  EXPECT_EQ(containers(),
+            (std::vector<ContainerHeld>{{"app", 3}, {"other_pod", 2}, {"sidecar", 0}}));
+  const PodContainer owner{"shop", "ztunnel", "istio-proxy"};
+  EXPECT_EQ(kubernetes_->last_visible("web").held->owners, (std::vector<OwnerSums>{{owner, 2, 0}}));
+  EXPECT_EQ(kubernetes_->last_visible("ztunnel").held_sockets(), 0U);
+  const auto listing = list_sockets(find_namesakes(kubernetes_->last(), "shop", "web"),
+                                    [](const auto&, const auto&) { return SocketOwnerList(); });
+  EXPECT_EQ(std::count_if(listing.sockets.begin(), listing.sockets.end(),
+                          [&](const ListedSocket& one) { return one.owner == owner; }),
+            2);
+  members_.clear();
 }
 
 TEST_F(HeldByContainersTest, OnTheHostsNetworkCountForTheirPodAlone) {

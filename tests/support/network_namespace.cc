@@ -43,12 +43,13 @@ void on_a_thread(const std::function<void()>& work) {
   if (failure) std::rethrow_exception(failure);
 }
 
-void bring_loopback_up() {
+void set_loopback(bool up) {
   const UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   ifreq request{};
   std::string("lo").copy(static_cast<char*>(request.ifr_name), 2);
-  request.ifr_flags = IFF_UP | IFF_RUNNING;
-  check(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0, "bringing lo up (are you root?)");
+  request.ifr_flags = static_cast<short>(up ? IFF_UP | IFF_RUNNING : 0);
+  check(::ioctl(socket.get(), SIOCSIFFLAGS, &request) == 0,
+        "bringing lo up or down (are you root?)");
 }
 
 }  // namespace
@@ -60,7 +61,7 @@ NetworkNamespace::NetworkNamespace(const std::string& name, const std::function<
   std::ofstream(path()).flush();
   on_a_thread([&] {
     check(::unshare(CLONE_NEWNET) == 0, "making a network namespace (are you root?)");
-    bring_loopback_up();
+    set_loopback(true);
     if (furnish) furnish();
     if (resident == Resident::kOne) start_resident();
     check(::mount("/proc/thread-self/ns/net", path().c_str(), "none", MS_BIND, nullptr) == 0,
@@ -109,6 +110,10 @@ void NetworkNamespace::run(const std::function<void()>& work) const {
     check(::setns(open().get(), CLONE_NEWNET) == 0, "entering " + path());
     work();
   });
+}
+
+void NetworkNamespace::cut_wire(bool cut) const {
+  run([&] { set_loopback(!cut); });
 }
 
 void NetworkNamespace::sysctl(const std::string& key, const std::string& value) const {

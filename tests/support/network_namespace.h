@@ -33,6 +33,8 @@ class NetworkNamespace {
 
   /// Runs `work` on a thread of its own inside the namespace, to its end.
   void run(const std::function<void()>& work) const;
+  /// Lets nothing of what is sent arrive, or all again.
+  void cut_wire(bool cut) const;
   /// Writes a file of /proc/sys as the namespace sees it; `key` as "net.ipv4.tcp_syncookies".
   void sysctl(const std::string& key, const std::string& value) const;
 

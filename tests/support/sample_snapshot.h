@@ -86,6 +86,8 @@ inline Snapshot sample_snapshot() {
   held->containers = {{"app", 30}, {"sidecar", 0}};
   held->oldest = 45min;
   held->entered = 31;
+  held->left_closed = 68;
+  held->left_held = 31;
   held->peers = {{Direction::kOutbound, "10.0.0.9:443", 30, 30}};
   cart.held = std::move(held);
   cart.held_ago = 20s;

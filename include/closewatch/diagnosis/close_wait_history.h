@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <map>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "closewatch/diagnosis/close_wait_socket.h"
@@ -24,7 +25,7 @@ struct NamespaceIdentity {
 };
 
 /// What one pod's earlier scans knew of its CLOSE_WAIT sockets: since when, and how many came and
-/// went. 16 bytes for each socket that is in CLOSE_WAIT now, two for each port that listens.
+/// went. 24 bytes for each socket that is in CLOSE_WAIT now, two for each port that listens.
 /// A scan of the pod that fails is not told here, so it changes nothing.
 ///
 /// The kernel may miss a socket that is there (see InetDiagSource). So one that was not in a
@@ -36,11 +37,14 @@ class CloseWaitHistory {
  public:
   /// How many sockets of a namespace are waited for.
   static constexpr std::size_t kMissing = 4096;
+  /// How many of those that have left are named by take_left().
+  static constexpr std::size_t kNamed = 65'536;
 
   /// `newborn`: the pod began after the agent did, so that even the sockets of its first scan have
   /// come between scans. Else those are what the counters start from, so that a restart of the
-  /// agent looks like no leak.
-  explicit CloseWaitHistory(bool newborn) : counts_entries_(newborn) {}
+  /// agent looks like no leak. `names_left`: somebody asks for take_left().
+  explicit CloseWaitHistory(bool newborn, bool names_left = false)
+      : counts_entries_(newborn), names_left_(names_left) {}
 
   /// Takes a whole reading of one of the pod's namespaces, done at `now` or before, and sets
   /// direction and age of each of `tally`'s sockets in this namespace; puts them into another
@@ -72,12 +76,17 @@ class CloseWaitHistory {
   [[nodiscard]] std::uint64_t entered() const;  ///< came into CLOSE_WAIT
   [[nodiscard]] std::uint64_t left() const;     ///< went out of it, as far as that is certain
   [[nodiscard]] std::size_t sockets() const;    ///< in CLOSE_WAIT in the last scan
+  /// The inode numbers of those that have left since this was asked last: of so many as kNamed, of
+  /// those that had one, as nobody had accepted the others, and not of those whose namespace has
+  /// gone.
+  std::vector<std::uint32_t> take_left() { return std::exchange(left_inodes_, {}); }
 
  private:
   /// A socket in CLOSE_WAIT and the earliest moment that it is known to have been there.
   struct Known {
     std::uint64_t cookie;
     std::chrono::steady_clock::time_point since;
+    std::uint32_t inode;
   };
   struct Space {
     std::vector<Known> sockets;        ///< by cookie
@@ -95,13 +104,16 @@ class CloseWaitHistory {
   static void remember(std::vector<Known>& known, std::chrono::steady_clock::time_point now,
                        std::span<const CloseWaitSocket> sockets);
   void update_sockets(Space& space, std::chrono::steady_clock::time_point now,
-                      std::span<CloseWaitSocket> sockets) const;
+                      std::span<CloseWaitSocket> sockets);
+  void leave(Space& space, const Known& known);
 
   std::map<NamespaceIdentity, Space> spaces_;
   bool counts_entries_;         ///< of namespaces that are new
   bool counted_before_ = true;  ///< likewise, when this scan began
-  std::uint64_t entered_ = 0;   ///< in namespaces that have gone
-  std::uint64_t left_ = 0;      ///< likewise
+  bool names_left_;
+  std::vector<std::uint32_t> left_inodes_;
+  std::uint64_t entered_ = 0;  ///< in namespaces that have gone
+  std::uint64_t left_ = 0;     ///< likewise
 };
 
 }  // namespace closewatch

@@ -13,9 +13,10 @@
 namespace closewatch {
 
 /// A TCP socket whose connection is over while a process holds its descriptor: it is in no table of
-/// the kernel's.
+/// the kernel's. Or one that has still to wait for the last ACK.
 struct HeldSocket {
-  SocketRow row;            ///< of the state CLOSE; the ports and addresses that it had
+  SocketRow row;          ///< of the state CLOSE, or LAST_ACK; the ports and addresses that it had
+  bool accepted = false;  ///< the peer has begun the connection, for certain
   std::uint32_t space = 0;  ///< inode number of its network namespace
   pid_t pid = 0;            ///< of a process that holds it; 0: outside our PID namespace
   std::string comm;         ///< its name, printable ASCII

@@ -28,7 +28,7 @@ std::string container_text(const Diagnosis& diagnosis);
 
 /// "istio-system/ztunnel-x7k2p/istio-proxy (12)": the owner of most of the sockets that other pods'
 /// containers have made, with " +1" for each further one; empty when there is none.
-std::string owner_text(const Diagnosis& diagnosis);
+std::string owner_text(const PodSnapshot& pod);
 
 /// The limit of an accept queue, which holds one more; "?" where the engine cannot tell.
 std::string limit_text(const ListenBacklog& queue);

@@ -44,6 +44,8 @@ class ForeignOwners {
   /// Tells whose the sockets with kForeignContainer are, in sum and each of those that are listed.
   void name(std::span<const CloseWaitSocket> sockets, std::chrono::nanoseconds stuck_after,
             Diagnosis& diagnosis) const;
+  void name(std::span<const ListedHeld> sockets, std::chrono::nanoseconds stuck_after,
+            HeldDiagnosis& diagnosis) const;
 
  private:
   struct Claim {
@@ -59,6 +61,9 @@ class ForeignOwners {
   /// nullptr when it is no pod's.
   [[nodiscard]] const Claim* claim_of(std::uint64_t cgroup_id) const;
   [[nodiscard]] PodContainer owner_of(const Claim& claim) const;
+  [[nodiscard]] std::vector<OwnerSums> sums_of(std::span<const CloseWaitSocket> sockets,
+                                               std::chrono::nanoseconds stuck_after) const;
+  void set_owner(CloseWaitSocket& socket, std::span<const OwnerSums> owners) const;
 
   std::shared_ptr<const Snapshot> snapshot_;
   Claims claims_;        ///< by id

@@ -35,9 +35,14 @@ class HeldWatch {
     ForeignOwners& owners;
     const ForeignOwners::Run& run;
     const Clock& clock;
-    /// Whose the network namespaces are: a place in the snapshot by inode number.
+    /// Whose the network namespaces are: a place in the snapshot by inode number. Asked for in
+    /// scans that are due alone.
     const std::unordered_map<ino_t, std::size_t>& homes;
   };
+  /// A scan begins.
+  void begin(std::chrono::steady_clock::time_point now) { due_ = pace_.is_due(now); }
+  /// Whether they are looked for in it.
+  [[nodiscard]] bool is_due() const { return due_; }
   /// Gives each visible pod what the last reading came to, after one when it is due. Returns an
   /// error where it fails; it is in error() as well, until the next reading.
   Result<void> update(const Scan& scan);
@@ -46,10 +51,18 @@ class HeldWatch {
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
 
  private:
+  /// A pod of the snapshot, and a container of it.
+  struct Place {
+    std::size_t pod = 0;
+    ContainerIndex container = kNoContainer;
+  };
+
+  static std::optional<Place> place_of(const HeldSocket& socket, const Scan& scan);
   Result<void> read(const Scan& scan, std::chrono::steady_clock::time_point now);
 
   std::shared_ptr<HeldSocketSource> source_;
   ReadingPace pace_;
+  bool due_ = false;  ///< in this scan
   std::optional<Error> error_;
 };
 

@@ -18,6 +18,9 @@ namespace closewatch {
 /// The histories of all pods, for as long as the pods are there. Belongs to one thread.
 class PodHistories {
  public:
+  /// `looks_for_held`: what has left CLOSE_WAIT is looked for among what is held.
+  explicit PodHistories(bool looks_for_held = false) : looks_for_held_(looks_for_held) {}
+
   /// Begins to remember the pods that are new in `list` and forgets those that have gone from it. A
   /// list with errors may lack pods, so those that are missing from it are remembered for 60 such
   /// lists, and until there has been a whole one no pod counts as newborn.
@@ -64,6 +67,7 @@ class PodHistories {
   static KeyView key_of(const Pod& pod);
 
   std::map<Key, Entry, ByKey> entries_;
+  bool looks_for_held_;
   bool has_followed_ = false;  ///< a list that was whole
 };
 

@@ -15,6 +15,7 @@
 #include "closewatch/diagnosis/diagnosis.h"
 #include "closewatch/diagnosis/held_history.h"
 #include "closewatch/diagnosis/host_tally.h"
+#include "closewatch/diagnosis/owner.h"
 #include "closewatch/diagnosis/socket_tally.h"
 #include "closewatch/diagnosis/trend.h"
 #include "closewatch/engines/engine_status.h"
@@ -81,6 +82,9 @@ struct PodSnapshot : Pod {
   [[nodiscard]] std::uint64_t unclosed() const {
     return sums.states.of(TcpState::kCloseWait) + held_sockets();
   }
+
+  /// Whose those of them are that other pods' containers have made.
+  [[nodiscard]] std::vector<OwnerSums> owners() const;
 
   /// Whether its sockets in this state were counted. In the host's namespace nobody can tell whose
   /// those are that the kernel keeps without a cgroup; they are the node's.

@@ -1,5 +1,6 @@
 // Goes through all open files of all processes, and tells of each TCP socket whose connection is over:
-// somebody holds the descriptor, and no table of the kernel's has the socket any more. The agent
+// somebody holds the descriptor, and no table of the kernel's has the socket any more. It tells of those as
+// well that wait for the last ACK alone, which is before that. The agent
 // reads what it tells from a descriptor that stands for the iteration; nothing is attached to
 // anything, and nothing of the kernel's is written (kernel/bpf/bpf_iter.c, task_iter.c).
 //
@@ -16,10 +17,12 @@
 char LICENSE[] SEC("license") = "GPL";
 
 enum { AF_INET = 2, AF_INET6 = 10 };
-enum { TCP_CLOSE = 7 };
+enum { TCP_CLOSE = 7, TCP_LAST_ACK = 9 };
 enum { IPPROTO_TCP = 6, IPPROTO_MPTCP = 262 };
 // Both directions, as tcp_done() sets it (net/ipv4/tcp.c).
 enum { SHUTDOWN_MASK = 3 };
+// In sk_userlocks (include/net/sock.h).
+enum { SOCK_BINDPORT_LOCK = 8 };
 
 // Memory that the agent has mapped.
 struct held_answer answer;
@@ -40,6 +43,16 @@ static __always_inline __u32 sequence_of(struct sock* sk) {
     return (__u32)acknowledged | (acknowledged != 0);
   }
   return 0;
+}
+
+// Who began the connection, as far as the socket tells now that no table has it. What is accepted is a copy
+// of its listener but for the lock of the port (sk_clone_lock() in net/core/sock.c), so it has the length
+// of that one's queue, which is 0 where listen() said so; and who connects has none.
+static __always_inline __u8 origin_of(struct sock* sk) {
+  __u8 origin = 0;
+  if (BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDPORT_LOCK) origin |= HELD_BOUND_PORT;
+  if (sk->sk_max_ack_backlog) origin |= HELD_ACCEPTED;
+  return origin;
 }
 
 // The number of a process in the namespace of the one that reads. Addresses are numbers here, for which
@@ -68,6 +81,8 @@ static __always_inline void describe(struct task_struct* task, struct file* file
   bpf_probe_read_kernel(record->comm, sizeof(record->comm), task->group_leader->comm);
   record->local_port = BPF_CORE_READ(inet, inet_sport);  // skc_num is 0 by now (inet_put_port())
   record->remote_port = sk->__sk_common.skc_dport;
+  record->state = sk->__sk_common.skc_state;
+  record->origin = origin_of(sk);
   if (sk->__sk_common.skc_family == AF_INET6) {
     record->ipv6 = 1;
     bpf_probe_read_kernel(record->local, sizeof(record->local), &sk->__sk_common.skc_v6_rcv_saddr);
@@ -87,7 +102,9 @@ int tell_held(struct bpf_iter__task_file* context) {
   struct socket* socket = bpf_sock_from_file(file);
   if (!socket) return 0;
   struct sock* sk = socket->sk;
-  if (!sk || sk->__sk_common.skc_state != TCP_CLOSE || sk->sk_shutdown != SHUTDOWN_MASK) return 0;
+  if (!sk || sk->sk_shutdown != SHUTDOWN_MASK) return 0;
+  __u8 state = sk->__sk_common.skc_state;
+  if (state != TCP_CLOSE && state != TCP_LAST_ACK) return 0;
   __u16 family = sk->__sk_common.skc_family;
   if (family != AF_INET && family != AF_INET6) return 0;
   struct held_record record = {};

@@ -29,8 +29,8 @@ class Shape:
     leaking_share: float = 0.02
 
     def series_of_pod(self):
-        """Of a healthy one: states, sums and stuck by container, seven of its own, two for each port."""
-        return len(STATES) + self.containers * (len(OWED) + 4) + 7 + 2 * self.ports
+        """Of a healthy one: states, sums and stuck by container, nine of its own, two for each port."""
+        return len(STATES) + self.containers * (len(OWED) + 4) + 9 + 2 * self.ports
 
     def series_of_agent(self):
         """What does not grow with the pods."""
@@ -91,6 +91,8 @@ class Pod:
         yield "closewatch_close_wait_unread_bytes", self.who, 0
         yield "closewatch_close_wait_entered_total", self.who, self.entered
         yield "closewatch_close_wait_left_total", self.who, self.left
+        yield "closewatch_close_wait_left_closed_total", self.who, self.left
+        yield "closewatch_close_wait_left_held_total", self.who, 0
         yield "closewatch_closed_held_entered_total", self.who, 0
         if stuck:
             yield "closewatch_close_wait_peer_sockets", {**self.who, "direction": "outbound", "peer": "10.0.0.9:443"}, stuck

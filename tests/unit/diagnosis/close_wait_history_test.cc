@@ -1,7 +1,9 @@
 #include "closewatch/diagnosis/close_wait_history.h"
 
 #include <map>
+#include <span>
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 namespace closewatch {
@@ -10,6 +12,8 @@ namespace {
 using namespace std::chrono_literals;
 using std::chrono::milliseconds;
 using std::chrono::steady_clock;
+using ::testing::ElementsAre;
+using ::testing::IsEmpty;
 
 constexpr NamespaceIdentity kSpace{.cookie = 1, .id = {}};
 constexpr NamespaceIdentity kOther{.cookie = 2, .id = {}};
@@ -74,6 +78,53 @@ TEST_F(CloseWaitHistoryTest, BelievesTheKernelWhenItKnowsOfAnEarlierTime) {
   scan({close_wait(1, 0)});  // a kernel that did not tell
   now_ += 10s;
   EXPECT_EQ(scan({close_wait(1, 30'000)})[1].age, 30s);
+}
+
+TEST_F(CloseWaitHistoryTest, NamesWhatHasLeftByItsInodeOnce) {
+  const auto with_inode = [](std::uint64_t cookie, std::uint32_t inode) {
+    auto row = close_wait(cookie);
+    row.inode = inode;
+    return row;
+  };
+  history_ = CloseWaitHistory(false, true);
+  // The second is accepted in between; nobody accepts the third.
+  scan({with_inode(1, 10), with_inode(2, 0), with_inode(3, 0), with_inode(4, 40)});
+  scan({with_inode(1, 10), with_inode(2, 20), with_inode(3, 0), with_inode(4, 40)});
+  scan({with_inode(4, 40)});
+  EXPECT_THAT(history_.take_left(), IsEmpty());  // it may have been missed
+  scan({with_inode(4, 40)});
+  EXPECT_EQ(history_.left(), 3U);
+  EXPECT_THAT(history_.take_left(), ElementsAre(10, 20));
+  EXPECT_THAT(history_.take_left(), IsEmpty());
+}
+
+TEST_F(CloseWaitHistoryTest, NamesASocketThatAnotherEngineCallsOtherwise) {
+  history_ = CloseWaitHistory(false, true);
+  auto before = close_wait(1);
+  before.inode = 10;
+  scan({before});
+  const auto known = close_wait_socket(before);
+  auto after = known;
+  after.cookie = 99;
+  history_.rename(kSpace, now_, std::span(&known, 1), std::span(&after, 1));
+  scan({});
+  scan({});
+  EXPECT_THAT(history_.take_left(), ElementsAre(10));
+}
+
+TEST_F(CloseWaitHistoryTest, NamesNobodyWhereNobodyAsksAndNoMoreThanItMay) {
+  std::vector<SocketRow> many;
+  for (std::uint64_t cookie = 0; cookie < CloseWaitHistory::kNamed + 10; ++cookie) {
+    many.push_back(close_wait(cookie));
+  }
+  for (const bool names : {false, true}) {
+    history_ = CloseWaitHistory(false, names);
+    scan(many);
+    scan({});
+    scan({});
+    EXPECT_EQ(history_.left(), many.size());
+    EXPECT_EQ(history_.take_left().size(), names ? CloseWaitHistory::kNamed : 0);
+  }
 }
 
 TEST_F(CloseWaitHistoryTest, CountsWhatCameAndWent) {

@@ -13,15 +13,22 @@ class HeldHistoryTest : public ::testing::Test {
 
   /// A minute later these are held.
   const HeldDiagnosis& later(const std::vector<std::uint64_t>& cookies) {
-    now_ += 1min;
+    return later_with({.at = {}, .sockets = sockets(cookies), .ending = {}, .left = {}});
+  }
+  const HeldDiagnosis& later_with(HeldReading reading) {
+    reading.at = now_ += 1min;
+    return history_.observe(reading, pod_, settings_);
+  }
+  /// The inode number of each is a hundred times its cookie.
+  static std::vector<ListedHeld> sockets(const std::vector<std::uint64_t>& cookies) {
     std::vector<ListedHeld> sockets;
     for (const auto cookie : cookies) {
       auto& held = sockets.emplace_back();
       held.socket.cookie = cookie;
+      held.socket.inode = static_cast<std::uint32_t>(100 * cookie);
       held.socket.container = 1;
     }
-    history_.observe(now_, pod_, std::move(sockets), settings_);
-    return *history_.last();
+    return sockets;
   }
 
   Pod pod_;
@@ -74,6 +81,25 @@ TEST_F(HeldHistoryTest, IsNotKnownAfterAFailure) {
   EXPECT_EQ(later({7}).oldest, 1min);
 }
 
+TEST_F(HeldHistoryTest, TellsWhatWasClosedFromWhatIsHeldAfterItHasLeft) {
+  later({2});
+  const auto& held = later_with({{}, sockets({1, 2, 3}), {}, {100, 300, 400, 500}});
+  EXPECT_EQ(held.left_held, 2U);
+  EXPECT_EQ(held.left_closed, 2U);
+  const auto& after = later_with({{}, sockets({1}), {}, {200}});
+  EXPECT_EQ(after.left_held, 2U);
+  EXPECT_EQ(after.left_closed, 3U);
+}
+
+TEST_F(HeldHistoryTest, WhatWaitsForTheLastAckIsNotDecided) {
+  const auto& ending = later_with({{}, {}, {700, 800, 900}, {800, 700}});
+  EXPECT_EQ(ending.left_held, 0U);
+  EXPECT_EQ(ending.left_closed, 0U);
+  const auto& over = later_with({{}, sockets({8}), {}, {}});
+  EXPECT_EQ(over.left_held, 1U);
+  EXPECT_EQ(over.left_closed, 1U);
+}
+
 TEST(HeldDiagnosis, OfNamesakesAddsUp) {
   HeldDiagnosis sum;
   HeldDiagnosis other;
@@ -81,7 +107,13 @@ TEST(HeldDiagnosis, OfNamesakesAddsUp) {
   other.containers = {{"app", 2}, {"sidecar", 3}};
   other.oldest = 5s;
   other.entered = 7;
+  other.left_closed = 8;
+  other.left_held = 9;
+  other.owners = {{{"istio-system", "ztunnel", "proxy"}, 3, 0}};
   sum.add(other, 3);
+  EXPECT_EQ(sum.left_closed, 8U);
+  EXPECT_EQ(sum.left_held, 9U);
+  EXPECT_EQ(sum.owners, other.owners);
   EXPECT_EQ(sum.containers, (std::vector<ContainerHeld>{{"app", 3}, {"sidecar", 3}}));
   EXPECT_EQ(sum.total(), 6U);
   EXPECT_EQ(sum.oldest, 5s);

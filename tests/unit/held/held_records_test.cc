@@ -20,6 +20,7 @@ held_record record(std::uint64_t socket, std::string_view comm = "java") {
   record.space = 4026531840;
   record.sequence = 99;
   record.pid = 42;
+  record.state = static_cast<held_u8>(TcpState::kClose);
   record.local_port = htons(40'000);
   record.remote_port = htons(443);
   std::copy(comm.begin(), comm.end(), std::begin(record.comm));
@@ -46,6 +47,22 @@ TEST(HeldRecords, TellWhatTheSocketWas) {
   EXPECT_EQ(socket.space, 4026531840U);
   EXPECT_EQ(socket.pid, 42);
   EXPECT_EQ(socket.comm, "java");
+}
+
+TEST(HeldRecords, TellWhoBeganTheConnectionAndWhetherItIsOver) {
+  HeldRecords records;
+  std::array told = {record(1), record(2), record(3)};
+  told[0].state = static_cast<held_u8>(TcpState::kLastAck);
+  told[1].origin = HELD_BOUND_PORT;
+  told[2].origin = HELD_ACCEPTED;
+  ASSERT_TRUE(records.take(bytes_of(told)));
+  const auto found = *std::move(records).result();
+  EXPECT_EQ(found[0].row.state, TcpState::kLastAck);
+  EXPECT_EQ(found[0].row.binding.port, false);
+  EXPECT_FALSE(found[0].accepted);
+  EXPECT_EQ(found[1].row.state, TcpState::kClose);
+  EXPECT_EQ(found[1].row.binding.port, true);
+  EXPECT_TRUE(found[2].accepted);
 }
 
 TEST(HeldRecords, TellEachSocketOnceHoweverItComes) {

@@ -162,7 +162,8 @@ TEST(PodPage, TellsAllOfAPod) {
                         "<td class=\"number\">2h03m</td><td class=\"number\">0</td>"
                         "<td class=\"breaks\">app</td>"));
   EXPECT_THAT(page, HasSubstr("77/&lt;b&gt;java&lt;/b&gt;"));
-  EXPECT_THAT(page, HasSubstr("1300 and 99, as seen between scans"));
+  EXPECT_THAT(page, HasSubstr("1300 and 99, as seen between scans (68 closed, 31 held "
+                              "still when looked for)"));
   EXPECT_THAT(page, HasSubstr("<th scope=\"row\">9090</th>"));
   EXPECT_THAT(page, HasSubstr("<th scope=\"row\">sidecar</th>"));
 }

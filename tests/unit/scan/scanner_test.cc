@@ -1101,6 +1101,58 @@ TEST_F(HeldScannerTest, APodThatIsNotVisibleHasNoNumbers) {
   EXPECT_EQ(pod(*scan(), "cart").held, nullptr);
 }
 
+TEST_F(HeldScannerTest, WhatHasLeftIsClosedOrHeld) {
+  const auto row = [](std::uint64_t cookie, std::uint32_t number) {
+    auto found = close_wait_row(cookie);
+    found.inode = number;
+    return found;
+  };
+  sockets_.detailed[inode("cart-ns")] = {row(1, 4711), row(2, 4712), row(3, 4713)};
+  scan();
+  sockets_.detailed[inode("cart-ns")] = {row(3, 4713)};
+  for (int scans = 0; scans < 2; ++scans) {
+    clock_.steady += 10s;
+    EXPECT_EQ(pod(*scan(), "cart").held->left_closed, 0U);
+  }
+  clock_.steady += 40s;
+  held_->answer = std::vector{in(inode("cart-ns"), 77)};  // 4711
+  const auto snapshot = scan();
+  const auto& cart = pod(*snapshot, "cart");
+  EXPECT_EQ(cart.diagnosis.left, 2U);
+  EXPECT_EQ(cart.held->left_closed, 1U);
+  EXPECT_EQ(cart.held->left_held, 1U);
+}
+
+TEST_F(HeldScannerTest, WhatWaitsForTheLastAckIsNotHeldYet) {
+  auto ending = in(inode("cart-ns"), 1);
+  ending.row.state = TcpState::kLastAck;
+  held_->answer = std::vector{ending};
+  EXPECT_EQ(pod(*scan(), "cart").held_sockets(), 0U);
+}
+
+TEST_F(HeldScannerTest, WhoBeganTheConnectionIsToldByTheSocketElseByWhoListens) {
+  SocketRow listener;
+  listener.state = TcpState::kListen;
+  listener.local.port = 80;
+  sockets_.detailed[inode("cart-ns")] = {listener};
+  const auto held = [this](std::uint64_t cookie, std::uint16_t port) {
+    auto socket = in(inode("cart-ns"), cookie);
+    socket.row.local.port = port;
+    return socket;
+  };
+  std::vector<HeldSocket> all = {held(1, 80), held(2, 81), held(3, 80), held(4, 81)};
+  all[2].row.binding.port = true;  // dialled from a port that listens
+  all[3].accepted = true;          // from a listener that has gone
+  held_->answer = all;
+  std::map<std::uint64_t, Direction> found;
+  const auto snapshot = scan();
+  for (const auto& one : pod(*snapshot, "cart").held->sockets) {
+    found[one.socket.cookie] = one.socket.direction;
+  }
+  EXPECT_THAT(found, ElementsAre(Pair(1, Direction::kInbound), Pair(2, Direction::kOutbound),
+                                 Pair(3, Direction::kOutbound), Pair(4, Direction::kInbound)));
+}
+
 /// inet_diag is dear from the first scan on.
 class EngineChangeTest : public ScannerTest {
  protected:
