@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include "closewatch/base/seconds.h"
+#include "closewatch/events/tcp_event.h"
 #include "closewatch/present/shown.h"
 
 namespace closewatch {
@@ -139,6 +140,15 @@ json::array descriptors_json(const std::vector<ContainerDescriptors>& descriptor
   return array;
 }
 
+json::value events_json(const std::optional<TcpEventCounts>& counts) {
+  if (!counts) return nullptr;
+  json::object events;
+  for (const auto event : kTcpEvents) {
+    if (counts->of(event)) events[describe(event).name] = *counts->of(event);
+  }
+  return events;
+}
+
 json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, const Shown& shown) {
   const auto visibility = shown.of(pod);
   const bool visible = visibility == Visibility::kVisible;
@@ -155,6 +165,7 @@ json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, const Sho
     object["close_wait"] = close_wait_json(pod);
     object["closed_held"] = held_json(pod);
     object["descriptors"] = descriptors_json(pod.descriptors);
+    object["tcp_events"] = events_json(pod.tcp_events);
   } else {
     object["reason"] = reason_of(visibility);
     object["detail"] = shown.detail_of(pod);

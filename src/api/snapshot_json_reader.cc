@@ -14,6 +14,7 @@
 
 #include "closewatch/base/printable.h"
 #include "closewatch/base/whole_number.h"
+#include "closewatch/events/tcp_event.h"
 
 namespace closewatch {
 namespace {
@@ -153,6 +154,15 @@ ContainerDescriptors read_descriptors(const json::object& object) {
   return container;
 }
 
+TcpEventCounts read_events(const json::object& object) {
+  TcpEventCounts counts;
+  for (const auto event : kTcpEvents) {
+    const auto name = describe(event).name;
+    if (object.contains(name)) counts.set(event, count_at(object, name));
+  }
+  return counts;
+}
+
 PodSnapshot read_pod(const json::object& object) {
   PodSnapshot pod;
   pod.pod_namespace = text_at(object, "namespace");
@@ -180,6 +190,9 @@ PodSnapshot read_pod(const json::object& object) {
   }
   for (const auto& entry : object.at("descriptors").as_array()) {
     pod.descriptors.push_back(read_descriptors(entry.as_object()));
+  }
+  if (const auto& events = object.at("tcp_events"); !events.is_null()) {
+    pod.tcp_events = read_events(events.as_object());
   }
   return pod;
 }

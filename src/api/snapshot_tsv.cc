@@ -10,6 +10,7 @@
 #include <fmt/format.h>
 
 #include "closewatch/base/seconds.h"
+#include "closewatch/events/tcp_event.h"
 #include "closewatch/present/shown.h"
 #include "closewatch/present/tsv_table.h"
 
@@ -84,6 +85,16 @@ std::string held_containers(const PodSnapshot& pod) {
   return words.cell();
 }
 
+std::string tcp_events(const PodSnapshot& pod) {
+  TsvWords words;
+  if (!pod.tcp_events) return "";
+  for (const auto event : kTcpEvents) {
+    const auto count = pod.tcp_events->of(event);
+    if (count) words.add({std::string(describe(event).name), std::to_string(*count)});
+  }
+  return words.cell();
+}
+
 /// Of a pod that was counted.
 const Columns<PodSnapshot>& counts() {
   static const Columns<PodSnapshot> columns = {
@@ -124,7 +135,8 @@ const Columns<PodSnapshot>& counts() {
          return pod.held == nullptr ? "" : std::to_string(pod.held->entered);
        }},
       {"closed_held_containers", held_containers},
-      {"descriptors", descriptors}};
+      {"descriptors", descriptors},
+      {"tcp_events", tcp_events}};
   return columns;
 }
 

@@ -103,6 +103,7 @@ Result<MadeScanner> make_scanner(const Config& config, const Clock& clock,
       config.scan.cpu_budget,
       DescriptorReader(config.paths.proc, access),
       std::move(held),
+      config.pods.tcp_events,
       make_source};
   return MadeScanner{
       std::make_unique<Scanner>(std::move(pods), NamespaceOpener(config.paths.proc, access, most),

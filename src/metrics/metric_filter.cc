@@ -15,7 +15,8 @@ constexpr std::array kCanBeLeftOut = {
     Metric::kCloseWaitLeft,        Metric::kCloseWaitPeer,      Metric::kCloseWaitOwner,
     Metric::kListenBacklogSockets, Metric::kListenBacklogLimit, Metric::kClosedHeld,
     Metric::kClosedHeldEntered,    Metric::kDescriptorsOpen,    Metric::kDescriptorsLimit,
-    Metric::kCloseWaitLeftClosed,  Metric::kCloseWaitLeftHeld,  Metric::kClosedHeldOwner};
+    Metric::kCloseWaitLeftClosed,  Metric::kCloseWaitLeftHeld,  Metric::kClosedHeldOwner,
+    Metric::kPodTcpEvents};
 
 }  // namespace
 

@@ -82,6 +82,9 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
     {"closewatch_descriptors_limit", MetricKind::kGauge, "namespace, pod, container",
      "How many descriptors that process may have open, its soft RLIMIT_NOFILE. Missing when it has no "
      "limit."},
+    {"closewatch_pod_tcp_events_total", MetricKind::kCounter, "namespace, pod, event",
+     "What the kernel has counted of TCP in the pod's network namespaces since they were made, by event: those of "
+     "pods.tcp_events. Missing for hostNetwork pods, whose namespace is the node's, and what the kernel does not count."},
     {"closewatch_node_sockets", MetricKind::kGauge, "state",
      "TCP sockets in the host's network namespace by state, but for those of visible hostNetwork "
      "pods. Missing when it cannot be read."},

@@ -14,6 +14,7 @@
 #include <prometheus/text_serializer.h>
 
 #include "closewatch/base/seconds.h"
+#include "closewatch/events/tcp_event.h"
 #include "closewatch/metrics/metric_table.h"
 #include "closewatch/present/shown.h"
 #include "closewatch/scan/namesakes.h"
@@ -118,8 +119,24 @@ struct Together {
   SocketSums sums;
   Diagnosis diagnosis;
   std::vector<ContainerDescriptors> descriptors;
-  std::optional<HeldDiagnosis> held;  ///< known of all of them
+  std::optional<HeldDiagnosis> held;         ///< known of all of them
+  std::optional<TcpEventCounts> tcp_events;  ///< likewise
 };
+
+/// nullopt where they are not known of one that was counted.
+std::optional<TcpEventCounts> events_of(Namesakes pods) {
+  std::optional<TcpEventCounts> events;
+  for (const auto& pod : pods) {
+    if (pod.visibility != Visibility::kVisible) continue;
+    if (!pod.tcp_events) return std::nullopt;
+    if (events) {
+      events->add(*pod.tcp_events);
+    } else {
+      events = pod.tcp_events;
+    }
+  }
+  return events;
+}
 
 Together sum_of(Namesakes pods, std::size_t peers) {
   Together together;
@@ -134,6 +151,7 @@ Together sum_of(Namesakes pods, std::size_t peers) {
                                 pod.descriptors.end());
   }
   together.descriptors = merged_descriptors(std::move(together.descriptors));
+  together.tcp_events = events_of(pods);
   return together;
 }
 
@@ -250,6 +268,14 @@ void add_descriptors(Exposition& exposition, const Labels& pod,
   }
 }
 
+void add_events(Exposition& exposition, const Labels& pod, const TcpEventCounts& counts) {
+  for (const auto event : kTcpEvents) {
+    if (!counts.of(event) || !exposition.wants(Metric::kPodTcpEvents)) continue;
+    exposition.add(Metric::kPodTcpEvents, with(pod, label("event", describe(event).name)),
+                   *counts.of(event));
+  }
+}
+
 void add_pod_info(Exposition& exposition, Namesakes pods) {
   std::set<std::string_view> told;  // one container can hold several namespaces of one uid
   for (const auto& pod : pods) {
@@ -281,6 +307,7 @@ void add_pod(Exposition& exposition, Namesakes pods, const Shown& shown, std::si
   add_diagnosis(exposition, labels, together.diagnosis);
   if (together.held) add_held(exposition, labels, *together.held);
   add_descriptors(exposition, labels, together.descriptors);
+  if (together.tcp_events) add_events(exposition, labels, *together.tcp_events);
 }
 
 void add_pods(Exposition& exposition, const Snapshot& snapshot, const Shown& shown) {

@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 
 #include "closewatch/base/seconds.h"
+#include "closewatch/events/tcp_event.h"
 #include "closewatch/http/url_segment.h"
 #include "closewatch/present/html.h"
 #include "closewatch/present/pod_summary.h"
@@ -517,6 +518,18 @@ std::string fate_text(const PodSnapshot& pod) {
                      pod.held->left_held);
 }
 
+std::string events_table(const TcpEventCounts& counts) {
+  std::vector<std::vector<Cell>> rows;
+  for (const auto event : kTcpEvents) {
+    if (!counts.of(event)) continue;
+    rows.push_back(
+        {text(describe(event).name), number(*counts.of(event)), text(describe(event).help)});
+  }
+  return table("TCP events that the kernel has counted since the pod's start",
+               {{"Event", Kind::kText}, {"Count", Kind::kNumber}, {"What it is", Kind::kText}},
+               rows);
+}
+
 std::string counted_facts(const PodSnapshot& pod) {
   const auto& diagnosis = pod.diagnosis;
   std::string html = "<dl>\n";
@@ -550,6 +563,7 @@ std::string pod_section(const PodSnapshot& pod, const Shown& shown) {
   if (!pod.diagnosis.peers.empty()) html += peers_table(pod.diagnosis);
   if (!pod.descriptors.empty()) html += descriptors_table(pod.descriptors);
   if (!pod.sums.listeners.empty()) html += listeners_table(pod.sums);
+  if (pod.tcp_events) html += events_table(*pod.tcp_events);
   return html + states_table(pod) + "</section>\n";
 }
 

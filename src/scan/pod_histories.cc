@@ -24,20 +24,20 @@ void PodHistories::follow(const PodList& list) {
   has_followed_ |= list.errors.empty();
 }
 
-Trend* PodHistories::trend_of(const Pod& pod) {
+PodHistories::Entry* PodHistories::entry_of(const Pod& pod) {
   const auto known = entries_.find(key_of(pod));
-  return known == entries_.end() ? nullptr : &known->second.trend;
+  return known == entries_.end() ? nullptr : &known->second;
 }
+
+Trend* PodHistories::trend_of(const Pod& pod) { return part_of(pod, &Entry::trend); }
 
 DescriptorHistory* PodHistories::descriptors_of(const Pod& pod) {
-  const auto known = entries_.find(key_of(pod));
-  return known == entries_.end() ? nullptr : &known->second.descriptors;
+  return part_of(pod, &Entry::descriptors);
 }
 
-HeldHistory* PodHistories::held_of(const Pod& pod) {
-  const auto known = entries_.find(key_of(pod));
-  return known == entries_.end() ? nullptr : &known->second.held;
-}
+HeldHistory* PodHistories::held_of(const Pod& pod) { return part_of(pod, &Entry::held); }
+
+TcpEventHistory* PodHistories::events_of(const Pod& pod) { return part_of(pod, &Entry::events); }
 
 PodHistories::KeyView PodHistories::key_of(const Pod& pod) {
   if (!pod.located) return {0, pod.uid, {}};

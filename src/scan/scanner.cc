@@ -21,6 +21,8 @@ constexpr const char* kNoCgroupsInText =
 
 /// Descriptors that leak do so over minutes, and a process is looked at in 2 µs.
 constexpr std::chrono::seconds kDescriptorPace{30};
+/// The kernel sums each counter up over all CPUs.
+constexpr std::chrono::seconds kEventPace{30};
 /// All open files of the machine, at half a microsecond each.
 constexpr std::chrono::seconds kHeldPace{60};
 /// Of the budget, for each.
@@ -192,6 +194,10 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
   if (settings_.held_sockets) {
     held_watch_.emplace(settings_.held_sockets, ReadingPace(kHeldPace, share));
   }
+  if (settings_.tcp_events.any()) {
+    event_watch_.emplace(TcpEventReader(opener_, settings_.tcp_events),
+                         ReadingPace(kEventPace, share));
+  }
 }
 
 std::shared_ptr<const Snapshot> Scanner::scan(const std::function<bool()>& go_on) {
@@ -338,6 +344,7 @@ void Scanner::read_beside(const std::shared_ptr<Snapshot>& snapshot) {
   if (descriptor_watch_) read_descriptors(snapshot);
   features_.held_sockets = false;
   if (held_watch_) read_held(*snapshot);
+  if (event_watch_) read_events(snapshot);
 }
 
 void Scanner::read_descriptors(const std::shared_ptr<Snapshot>& snapshot) {
@@ -367,11 +374,22 @@ void Scanner::read_held(Snapshot& snapshot) {
   }
 }
 
+void Scanner::read_events(const std::shared_ptr<Snapshot>& snapshot) {
+  auto failures =
+      event_watch_->update({snapshot, histories_, guard_, go_on_, clock_, read_spaces_});
+  for (; failures > 0; --failures) count(ScanStage::kNamespace);
+  if (const auto& error = event_watch_->error()) {
+    snapshot->complaints.push_back(std::string(name_of(ScanStage::kNamespace)) + ": " +
+                                   error->what);
+  }
+}
+
 /// Such that scans keep to what of the budget the readings beside them leave.
 std::chrono::nanoseconds Scanner::next_interval(std::chrono::nanoseconds scan_cpu) {
   double beside = 0;
   if (descriptor_watch_) beside += descriptor_watch_->pace().rate();
   if (held_watch_) beside += held_watch_->pace().rate();
+  if (event_watch_) beside += event_watch_->pace().rate();
   const double left = settings_.cpu_budget / (settings_.cpu_budget - beside);
   return settings_.pacer.after(std::chrono::round<std::chrono::nanoseconds>(left * scan_cpu));
 }
@@ -414,6 +432,7 @@ void Scanner::read_all(PodList list, const std::shared_ptr<Snapshot>& snapshot) 
   sort_by_name(list.pods);
   snapshot->pods.reserve(list.pods.size());
   for (auto& pod : list.pods) snapshot->pods.push_back(identity(std::move(pod)));
+  read_spaces_.assign(snapshot->pods.size(), {});
   foreign_owners_.begin(snapshot);
   if (witness_ && reader_->engine == Engine::kBpf && !next_reader_) begin_check(node, snapshot);
   read_pods(node, snapshot);
@@ -584,6 +603,8 @@ Result<void> Scanner::read_own(PodNamespaces& namespaces, PodSnapshot& pod, Snap
     const auto read = read_checked(space.id, std::move(opened), reader_->tally, pod.uid);
     if (!read) return tl::unexpected(read.error());
     const auto identity = learn(*read, space.id, reader_->tally);
+    read_spaces_[static_cast<std::size_t>(&pod - snapshot.pods.data())].push_back(
+        {identity, space.at});
     const auto now = clock_.steady_now();
     history.observe(identity, now, reader_->tally);
     if (next_reader_) rename_sockets(space, identity, now, namespaces, pod);

@@ -50,6 +50,7 @@ void PodSnapshot::hide(Visibility why, std::string sentence) {
   diagnosis = {};
   descriptors.clear();
   held.reset();
+  tcp_events.reset();
 }
 
 void SnapshotStore::publish(std::shared_ptr<const Snapshot> snapshot) {

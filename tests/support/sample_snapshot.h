@@ -93,6 +93,9 @@ inline Snapshot sample_snapshot() {
   cart.held_ago = 20s;
   cart.descriptors = {{"app", 1'260, 4'096, 77, "java", 2h + 15min},
                       {"sidecar", 12, std::nullopt, 78, "envoy", std::nullopt}};
+  cart.tcp_events.emplace();
+  cart.tcp_events->set(TcpEvent::kListenOverflows, 42);
+  cart.tcp_events->set(TcpEvent::kEstablishedResets, 0);
 
   auto& ending = pod("shop", "web-0", "uid-old");
   ending.visibility = Visibility::kNoProcess;

@@ -26,7 +26,7 @@ POD_COLUMNS = (
     "namespace pod uid workload_kind workload host_network visible reason established syn_sent syn_recv fin_wait1 fin_wait2 "
     "time_wait close close_wait last_ack listen closing stuck oldest_seconds owes_accept owes_read owes_close "
     "inbound outbound unread_bytes entered_total left_total containers peers owners closed_held "
-    "closed_held_oldest_seconds closed_held_entered_total closed_held_containers descriptors").split()
+    "closed_held_oldest_seconds closed_held_entered_total closed_held_containers descriptors tcp_events").split()
 AGENT_COLUMNS = (
     "version uptime_seconds cpu_seconds resident_bytes scan_age_seconds scan_stale scan_duration_seconds scan_cpu_seconds "
     "scan_interval_seconds scan_errors_total stuck_after_seconds pods pods_visible not_visible node_close_wait").split()

@@ -201,7 +201,7 @@ class SchemaTest(DocumentTest):
 
     def test_wrong_pods_are_refused(self):
         def unseen(pod):
-            for key in ("states", "listeners", "close_wait", "closed_held", "descriptors"):
+            for key in ("states", "listeners", "close_wait", "closed_held", "descriptors", "tcp_events"):
                 del pod[key]
             pod.update(visible=False, reason="denied", detail="why")
 

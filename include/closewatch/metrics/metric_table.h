@@ -34,6 +34,7 @@ enum class Metric : std::uint8_t {
   kClosedHeldOwner,
   kDescriptorsOpen,
   kDescriptorsLimit,
+  kPodTcpEvents,
   kNodeSockets,
   kScanDuration,
   kScanCpu,

@@ -41,8 +41,6 @@ class DescriptorWatch {
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
 
  private:
-  class Batch;
-
   void read(const Scan& scan, const std::vector<std::size_t>& places);
   void take(const Scan& scan, std::size_t place, const Result<std::vector<DescriptorUse>>& uses);
   void hang(const Scan& scan, std::size_t place);

@@ -11,6 +11,7 @@
 #include "closewatch/diagnosis/descriptor_history.h"
 #include "closewatch/diagnosis/held_history.h"
 #include "closewatch/diagnosis/trend.h"
+#include "closewatch/events/tcp_event_history.h"
 #include "closewatch/pods/pod.h"
 
 namespace closewatch {
@@ -33,6 +34,7 @@ class PodHistories {
   /// Likewise.
   DescriptorHistory* descriptors_of(const Pod& pod);
   HeldHistory* held_of(const Pod& pod);
+  TcpEventHistory* events_of(const Pod& pod);
 
  private:
   /// Who a pod is through all scans: its uid, as its name may become known later. Without
@@ -61,10 +63,17 @@ class PodHistories {
     Trend trend{};
     DescriptorHistory descriptors{};
     HeldHistory held;
+    TcpEventHistory events{};
     unsigned missing = 0;  ///< in so many lists since it was last in one
   };
 
   static KeyView key_of(const Pod& pod);
+  Entry* entry_of(const Pod& pod);
+  template <typename Part>
+  Part* part_of(const Pod& pod, Part Entry::*part) {
+    auto* const entry = entry_of(pod);
+    return entry == nullptr ? nullptr : &(entry->*part);
+  }
 
   std::map<Key, Entry, ByKey> entries_;
   bool looks_for_held_;

@@ -28,6 +28,7 @@
 #include "closewatch/pods/pod.h"
 #include "closewatch/pods/socket_owners.h"
 #include "closewatch/scan/descriptor_watch.h"
+#include "closewatch/scan/event_watch.h"
 #include "closewatch/scan/foreign_owners.h"
 #include "closewatch/scan/held_watch.h"
 #include "closewatch/scan/namespace_filter.h"
@@ -54,12 +55,14 @@ struct ScanSettings {
   /// How long a pod may hold up the scan before it is set aside; zero: for as long as it likes.
   std::chrono::nanoseconds patience{};
   /// What the scanner may cost, in CPU seconds per second; readings with a pace of their own may
-  /// take half of it together.
+  /// take three quarters of it together.
   double cpu_budget = 1;
   /// Counts descriptors; nullopt: nobody does.
   std::optional<DescriptorReader> descriptors = std::nullopt;
   /// Finds sockets whose connections are over; nullptr: nobody does.
   std::shared_ptr<HeldSocketSource> held_sockets = nullptr;
+  /// What is read of the kernel's counters; nothing of none.
+  TcpEventSet tcp_events{};
   /// Takes the place of a source that a pod has held up, or of another engine's.
   SourceMaker make_source = [](Engine) {
     return fail(ErrorKind::kSystem, "no other source of sockets is known");
@@ -197,6 +200,7 @@ class Scanner {
   void read_beside(const std::shared_ptr<Snapshot>& snapshot);
   void read_descriptors(const std::shared_ptr<Snapshot>& snapshot);
   void read_held(Snapshot& snapshot);
+  void read_events(const std::shared_ptr<Snapshot>& snapshot);
   [[nodiscard]] ForeignOwners::Run guarded_look(Snapshot& snapshot);
   [[nodiscard]] std::chrono::nanoseconds next_interval(std::chrono::nanoseconds scan_cpu);
   std::vector<PodSnapshot> last_pods_unseen(const Error& error) const;
@@ -223,6 +227,7 @@ class Scanner {
   PodHistories histories_;
   std::optional<DescriptorWatch> descriptor_watch_;
   std::optional<HeldWatch> held_watch_;
+  std::optional<EventWatch> event_watch_;
   // What follows is of one scan.
   std::optional<Check> check_;
   std::chrono::nanoseconds check_cpu_{};
@@ -231,8 +236,9 @@ class Scanner {
   std::vector<Claim> claims_;
   std::vector<HostPod> host_pods_;
   std::vector<SpreadPod> spread_pods_;
-  std::map<NamespaceId, ino_t> inodes_;  ///< of namespaces, by what they go by here
-  bool outside_ = false;                 ///< it has met processes outside our PID namespace
+  std::vector<std::vector<ReadNamespace>> read_spaces_;  ///< by the place of their pod
+  std::map<NamespaceId, ino_t> inodes_;                  ///< of namespaces, by what they go by here
+  bool outside_ = false;  ///< it has met processes outside our PID namespace
   // Since the start.
   std::array<std::uint64_t, kScanStageCount> errors_{};
   std::chrono::nanoseconds cpu_total_{};

@@ -20,6 +20,7 @@
 #include "closewatch/diagnosis/trend.h"
 #include "closewatch/engines/engine_status.h"
 #include "closewatch/engines/engine_witness.h"
+#include "closewatch/events/tcp_event.h"
 #include "closewatch/pods/pod.h"
 
 namespace closewatch {
@@ -55,8 +56,8 @@ inline constexpr std::array<ScanStage, kScanStageCount> kScanStages = {
     ScanStage::kDecode};
 std::string_view name_of(ScanStage stage);
 
-/// One pod at one moment. `sums`, `diagnosis`, `descriptors` and `held` have a meaning only while
-/// `visibility` is kVisible.
+/// One pod at one moment. `sums`, `diagnosis`, `descriptors`, `held` and `tcp_events` have a
+/// meaning only while `visibility` is kVisible.
 struct PodSnapshot : Pod {
   bool host_network = false;
   Visibility visibility = Visibility::kNoProcess;
@@ -70,6 +71,8 @@ struct PodSnapshot : Pod {
   /// nullptr when there was none: nobody knows.
   std::shared_ptr<const HeldDiagnosis> held;
   std::chrono::nanoseconds held_ago{};  ///< how long before the end of the scan that reading was
+  /// What the kernel has counted in its namespaces, of the last reading; nullopt: nobody knows.
+  std::optional<TcpEventCounts> tcp_events;
 
   /// Such sockets; 0 when nobody knows.
   [[nodiscard]] std::uint64_t held_sockets() const { return held == nullptr ? 0 : held->total(); }

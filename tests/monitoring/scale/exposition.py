@@ -15,6 +15,8 @@ STATES = ("established", "syn_sent", "syn_recv", "fin_wait1", "fin_wait2", "time
           "listen", "closing")
 OWED = (("inbound", "accept"), ("inbound", "read"), ("inbound", "close"), ("outbound", "read"), ("outbound", "close"))
 SCRAPE_SECONDS = 15
+# What an agent tells by default.
+EVENTS = ("listen_overflows", "listen_drops", "retransmission_timeouts", "failed_attempts", "established_resets", "resets_sent")
 # Scrapes after which the numbers begin anew, counters included, as after an agent's restart.
 CYCLE = 64
 
@@ -29,8 +31,8 @@ class Shape:
     leaking_share: float = 0.02
 
     def series_of_pod(self):
-        """Of a healthy one: states, sums and stuck by container, nine of its own, two for each port."""
-        return len(STATES) + self.containers * (len(OWED) + 4) + 9 + 2 * self.ports
+        """Of a healthy one: states, events, sums and stuck by container, nine of its own, two for each port."""
+        return len(STATES) + len(EVENTS) + self.containers * (len(OWED) + 4) + 9 + 2 * self.ports
 
     def series_of_agent(self):
         """What does not grow with the pods."""
@@ -87,6 +89,8 @@ class Pod:
             yield "closewatch_closed_held_sockets", mine, 0
             yield "closewatch_descriptors_open", mine, 20 + self.busy + (self.held if container == 0 else 0)
             yield "closewatch_descriptors_limit", mine, 1048576
+        for event in EVENTS:
+            yield "closewatch_pod_tcp_events_total", {**self.who, "event": event}, self.left if event == "resets_sent" else 0
         yield "closewatch_close_wait_oldest_seconds", self.who, self.entered * SCRAPE_SECONDS if stuck else 0
         yield "closewatch_close_wait_unread_bytes", self.who, 0
         yield "closewatch_close_wait_entered_total", self.who, self.entered

@@ -64,7 +64,7 @@ TEST(PodsTsv, HasAHeaderThatReadersRelyOn) {
             "last_ack\tlisten\tclosing\tstuck\toldest_seconds\towes_accept\towes_read\t"
             "owes_close\tinbound\toutbound\tunread_bytes\tentered_total\tleft_total\t"
             "containers\tpeers\towners\tclosed_held\tclosed_held_oldest_seconds\t"
-            "closed_held_entered_total\tclosed_held_containers\tdescriptors");
+            "closed_held_entered_total\tclosed_held_containers\tdescriptors\ttcp_events");
 }
 
 TEST(PodsTsv, HasTheDiagnosisOfAPod) {
@@ -95,7 +95,8 @@ TEST(PodsTsv, HasTheDiagnosisOfAPod) {
           Pair("owners", ""), Pair("closed_held", "30"),
           Pair("closed_held_oldest_seconds", "2720.000"), Pair("closed_held_entered_total", "31"),
           Pair("closed_held_containers", "app/30 sidecar/0"),
-          Pair("descriptors", "app/1260/4096/8100/77/java sidecar/12///78/envoy")));
+          Pair("descriptors", "app/1260/4096/8100/77/java sidecar/12///78/envoy"),
+          Pair("tcp_events", "listen_overflows/42 established_resets/0")));
 }
 
 TEST(PodsTsv, NamesTheOwnersOfWhatOtherPodsHaveMade) {

@@ -79,6 +79,20 @@ TEST(PrometheusText, NamesakesAreOneSeriesAndTheirSum) {
   EXPECT_THAT(text, HasSubstr("pod=\"web-0\",state=\"established\"} 7"));
 }
 
+TEST(PrometheusText, EventsOfNamesakesAreTheirSumWhereTheyAreKnownOfAll) {
+  auto snapshot = sample_snapshot();
+  auto& ending = snapshot.pods[2];
+  auto& web = snapshot.pods[3];
+  web.tcp_events.emplace().set(TcpEvent::kListenDrops, 4);
+  constexpr const char* kSeries =
+      "closewatch_pod_tcp_events_total{namespace=\"shop\",pod=\"web-0\",event=\"listen_drops\"} ";
+  EXPECT_THAT(text_of(snapshot), HasSubstr(kSeries + std::string("4\n")));
+  ending.visibility = Visibility::kVisible;
+  EXPECT_THAT(text_of(snapshot), Not(HasSubstr(kSeries)));
+  ending.tcp_events.emplace().set(TcpEvent::kListenDrops, 3);
+  EXPECT_THAT(text_of(snapshot), HasSubstr(kSeries + std::string("7\n")));
+}
+
 TEST(PrometheusText, OneNamesakeThatIsNotWholeMakesTheSumUnknown) {
   auto snapshot = sample_snapshot();
   for (auto& pod : snapshot.pods) {

@@ -166,6 +166,9 @@ TEST(PodPage, TellsAllOfAPod) {
                               "still when looked for)"));
   EXPECT_THAT(page, HasSubstr("<th scope=\"row\">9090</th>"));
   EXPECT_THAT(page, HasSubstr("<th scope=\"row\">sidecar</th>"));
+  EXPECT_THAT(page,
+              HasSubstr("<th scope=\"row\">listen_overflows</th><td class=\"number\">42</td>"));
+  EXPECT_THAT(page, Not(HasSubstr("listen_drops")));
 }
 
 TEST(Page, NamesTheOwnersOfWhatOtherPodsHaveMade) {
