@@ -18,6 +18,8 @@ class Pacer {
   /// seconds as the budget asks for. It grows at once and shrinks only when it could by a fifth, so
   /// that it does not waver with each scan.
   std::chrono::nanoseconds after(std::chrono::nanoseconds cpu);
+  /// The interval that was asked for.
+  [[nodiscard]] std::chrono::nanoseconds configured() const { return configured_; }
   /// What scans have cost says nothing of the next ones: another engine reads.
   void forget();
   /// The last scans cost more than the budget allows even so.

@@ -102,9 +102,10 @@ int tell_held(struct bpf_iter__task_file* context) {
   struct socket* socket = bpf_sock_from_file(file);
   if (!socket) return 0;
   struct sock* sk = socket->sk;
-  if (!sk || sk->sk_shutdown != SHUTDOWN_MASK) return 0;
-  __u8 state = sk->__sk_common.skc_state;
+  if (!sk) return 0;
+  __u8 state = sk->__sk_common.skc_state;  // of the socket's first cache line, as most end here
   if (state != TCP_CLOSE && state != TCP_LAST_ACK) return 0;
+  if (sk->sk_shutdown != SHUTDOWN_MASK) return 0;
   __u16 family = sk->__sk_common.skc_family;
   if (family != AF_INET && family != AF_INET6) return 0;
   struct held_record record = {};

@@ -1082,6 +1082,19 @@ TEST_F(HeldScannerTest, HeldSocketsAreLookedForAtAPaceOfTheirOwn) {
   EXPECT_NE(pod(*later, "late").held, nullptr);
 }
 
+TEST_F(HeldScannerTest, HeldSocketsAreLookedForSoonerWhereScansAreMoreFrequent) {
+  Scanner frequent(
+      std::make_unique<FakePods>(pods_), NamespaceOpener(proc_.path()), SocketOwners(proc_.path()),
+      std::make_unique<FakeSockets>(sockets_, clock_),
+      {.pacer = Pacer(2s, 0.01, 60s), .diagnosis = {}, .cpu_budget = 0.01, .held_sockets = held_},
+      clock_);
+  for (int scans = 0; scans < 7; ++scans) {
+    frequent.scan([] { return true; });
+    clock_.steady += 2s;
+  }
+  EXPECT_EQ(held_->readings, 2);
+}
+
 TEST_F(HeldScannerTest, WhatCannotBeReadHasNoNumbers) {
   scan();
   held_->answer = fail(ErrorKind::kOverLimit, "too many");
