@@ -73,8 +73,8 @@ class Scenario:
         seconds = [int(60 * self.step) * number for number in range(self.steps())]
         return [level(second) if second % every == phase else None for second in seconds]
 
-    def pod(self, namespace, workload, pod, stuck, *, kind="Deployment", node="a", oldest=None, container="app", **extra):
-        """A pod whose agent knows it while `stuck` (minute by minute) has values."""
+    def pod(self, namespace, workload, pod, stuck, *, kind="Deployment", node="a", oldest=None, container="app", held=None, **extra):
+        """A pod whose agent knows it while `stuck` (minute by minute) has values; `held` likewise, where it looks for such."""
         stuck = stuck if isinstance(stuck, list) else [stuck] * (self.minutes + 1)
         stuck = stuck + [None] * (self.minutes + 1 - len(stuck))
         name = {"node": node, "namespace": namespace, "pod": pod} | extra
@@ -84,6 +84,8 @@ class Scenario:
         self.series("closewatch_close_wait_stuck_sockets", name | {"container": container}, self.minutely(stuck))
         self.series("closewatch_close_wait_sockets", name | {"container": container, "direction": "outbound", "owes": "close"},
                     self.minutely(stuck))
+        if held is not None:
+            self.series("closewatch_closed_held_sockets", name | {"container": container}, self.minutely(held))
         since, age = 0, []
         for one in stuck:
             since = since + 60 if one and one != "stale" else 0

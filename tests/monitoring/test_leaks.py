@@ -63,6 +63,36 @@ class LeaksTest(unittest.TestCase):
         asked.asks_spells(LEAK, 358, 2)
         asked.run(self)
 
+    def test_a_leak_whose_peers_reset_lasts_until_its_descriptors_are_gone(self):
+        """One a minute: in CLOSE_WAIT, where a RST ends it after some minutes, and held from then on. After two hours nothing comes any
+        more, after six all is closed. One pod has a workload, one has none; a third one's sockets have all been closed by then."""
+        asked = self.scenario(9)
+        stuck = [min(minute, 11) for minute in range(120)] + [max(0, 11 - minute) for minute in range(421)]
+        held = [max(0, minute - 11) for minute in range(120)] + [min(120, 109 + minute) for minute in range(240)] + [0] * 181
+        for workload, pod in (("cart", "cart-5d-x"), ("", "legacy")):
+            asked.pod("shop", workload, pod, stuck, held=held)
+        asked.pod("shop", "pay", "pay-5d-x", [min(minute, 11) for minute in range(120)] + [0] * 421, held=[0] * 541)
+        asked.asks_alerts(LEAK, 20, 0)
+        asked.asks_alerts(LEAK, 80, 2)
+        asked.asks_alerts(LEAK, 119, 2)
+        asked.asks_alerts(LEAK, 355, 1, workload="cart", scope="workload")
+        asked.asks_alerts(LEAK, 355, 1, pod="legacy", scope="pod")
+        asked.asks_alerts(LEAK, 375, 0)
+        asked.asks_spells(LEAK, 539, 2)
+        asked.asks("sum by (workload) (workload:closewatch_closed_held_sockets:sum{workload!=''})", 300, {'workload="cart"': 120, 'workload="pay"': 0})
+        asked.asks("sum(namespace:closewatch_closed_held_sockets:sum)", 300, {"": 240})
+        asked.run(self)
+
+    def test_what_is_held_for_hours_is_information_without_a_socket_in_close_wait(self):
+        asked = self.scenario(5)
+        for workload, pod in (("cart", "cart-5d-x"), ("", "legacy")):
+            asked.pod("shop", workload, pod, [0] * 301, held=[0] * 30 + [9] * 271)
+        asked.asks_alerts(STUCK, 80, 0)
+        asked.asks_alerts(STUCK, 240, 1, workload="cart", severity="info")
+        asked.asks_alerts(STUCK, 240, 1, pod="legacy", severity="info")
+        asked.asks_spells(LEAK, 299, 0)
+        asked.run(self)
+
     def test_a_leak_ends_when_it_has_not_come_back_for_as_long_as_it_is_kept(self):
         asked = self.scenario(6)
         asked.pod("shop", "cart", "cart-5d-x", [0] * 10 + ramp(0, 60, 120) + [0] * 400)
