@@ -188,9 +188,9 @@ class OverAMonth(unittest.TestCase):
         self.assertGreater(was, 1)
         self.assertAlmostEqual(before["Restarts a day"], was, delta=0.3)
         self.assertEqual(after["Restarts a day"], 0)
-        self.assertGreater(before["Stuck sockets, at worst"], 300)
-        self.assertEqual(after["Stuck sockets, at worst"], 0)
-        self.assertEqual(after["CLOSE_WAIT, median"], 0)
+        self.assertGreater(before["Stuck and held, at worst"], 300)
+        self.assertEqual(after["Stuck and held, at worst"], 0)
+        self.assertEqual(after["CLOSE_WAIT and held, median"], 0)
         self.assertAlmostEqual(before["p99 of the slowest service, s"], month.P99[0] / 1000, delta=0.001)
         self.assertAlmostEqual(after["p99 of the slowest service, s"], month.P99[1] / 1000, delta=0.001)
         self.assertAlmostEqual(before["Retries that succeed, %"], 100 * month.RETRY_SUCCESS[0], delta=0.001)
@@ -242,7 +242,7 @@ class WithoutExporters(unittest.TestCase):
     def test_before_and_after_still_has_the_rows_of_sockets(self):
         dashboard = dashboards()["closewatch-fix"]
         found = self.asked.rows(panel_named(dashboard, "Before and after"), dashboard, "C", "measure", **self.WINDOWS)
-        self.assertEqual(set(found), {"CLOSE_WAIT, median", "CLOSE_WAIT, at worst", "Stuck sockets, at worst"})
+        self.assertEqual(set(found), {"CLOSE_WAIT and held, median", "CLOSE_WAIT and held, at worst", "Stuck and held, at worst"})
 
 
 if __name__ == "__main__":

@@ -42,12 +42,24 @@ class PanelsTest(unittest.TestCase):
         for chosen in ({}, {"workload": "app-.*"}):
             windows = {"window": "1h", "before": "1h", "after": "1m"} | chosen
             for letter in "AB":
-                for title in ("CLOSE_WAIT and stuck", "CLOSE_WAIT"):
+                for title in ("CLOSE_WAIT and stuck", "CLOSE_WAIT and held"):
                     scenario.asks(f"max_over_time(({asked(FIX, title, letter, **windows)})[1h:7m])", self.HOURS * 60, {"": 320})
                 table = asked(FIX, "Before and after", letter, **windows)
                 scenario.asks(f'sum by (measure) ({table}) and on (measure) '
-                              'label_replace(vector(1), "measure", "Stuck sockets, at worst", "", "")', self.HOURS * 60,
-                              {'measure="Stuck sockets, at worst"': 320})
+                              'label_replace(vector(1), "measure", "Stuck and held, at worst", "", "")', self.HOURS * 60,
+                              {'measure="Stuck and held, at worst"': 320})
+        scenario.run(self)
+
+    def test_what_is_held_is_not_mended(self):
+        """Two leak for two hours; then one's peers reset the connections, and the descriptors are kept; the other is mended."""
+        scenario = Scenario(5 * 60, files=FILES)
+        leak = ramp(0, 60, 120)
+        scenario.pod("shop", "reset", "reset-0", leak + [0] * 181, held=[0] * 120 + [119] * 181)
+        scenario.pod("shop", "mended", "mended-0", leak + [0] * 181, held=[0] * 301)
+        for workload, met in (("reset", 0), ("mended", 1)):
+            table = asked(FIX, "Before and after", "C", window="1h", before="3h", after="1m", workload=workload)
+            measures = ("CLOSE_WAIT and held, median", "CLOSE_WAIT and held, at worst", "Stuck and held, at worst")
+            scenario.asks(f"sum by (measure) ({table})", 5 * 60, {f'measure="{measure}"': met for measure in measures})
         scenario.run(self)
 
     def test_growth_beside_restarts_is_growth(self):
@@ -128,7 +140,7 @@ class PanelsTest(unittest.TestCase):
 
     def test_a_month_of_a_large_cluster_is_not_read_workload_by_workload(self):
         """All workloads are their namespaces' sums; those that are chosen are their own."""
-        for title, letters in (("CLOSE_WAIT and stuck", "AB"), ("CLOSE_WAIT", "AB"), ("Before and after", "AB")):
+        for title, letters in (("CLOSE_WAIT and stuck", "AB"), ("CLOSE_WAIT and held", "AB"), ("Before and after", "AB")):
             for letter in letters:
                 with self.subTest(panel=title, query=letter):
                     text = asked(FIX, title, letter)
