@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import tempfile
 import threading
 import unittest
@@ -15,7 +16,7 @@ import uuid
 
 import yaml
 
-from agent import Agent, Holder, cleaned_up, remove_cgroup, require, select, wait_for
+from agent import HERE, Agent, Holder, cleaned_up, remove_cgroup, require, run, select, wait_for
 from prometheus import Alertmanager, Prometheus
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
@@ -27,6 +28,14 @@ SETTINGS = {
     "leak": {"sockets": 20, "window": "10s", "for": "3s", "history": "5s", "keep": "8s", "settleSeconds": 2},
     "stuck": {"sockets": 20, "seconds": 1, "for": "1s"},
 }
+
+
+# Held sockets are looked for every six seconds here.
+HELD_SETTINGS = SETTINGS | {
+    "leak": {"sockets": 20, "window": "30s", "for": "6s", "history": "12s", "keep": "10s", "settleSeconds": 8}}
+# A peer forgets within seconds, and keepalive notices.
+HASTE = ("net.ipv4.tcp_fin_timeout=1", "net.ipv4.tcp_keepalive_time=1", "net.ipv4.tcp_keepalive_intvl=1",
+         "net.ipv4.tcp_keepalive_probes=1")
 
 
 class Webhook(contextlib.ExitStack):
@@ -106,10 +115,14 @@ class Pod(contextlib.ExitStack):
         self._pid = process.pid
         return self
 
+    def entering(self):
+        """The command that runs another as a process of the container."""
+        return (*self._join, "nsenter", f"--net=/proc/{self._pid}/ns/net")
+
     def leak(self, sockets, port):
         """Connections of the container that it does not close, until `with` ends."""
         return Holder("hold_close_wait.py", f"outbound,close,{PEER[0]},{port},{sockets},0",
-                      prefix=(*self._join, "nsenter", f"--net=/proc/{self._pid}/ns/net"))
+                      prefix=self.entering())
 
 
 def routing(url):
@@ -182,6 +195,50 @@ class LiveTest(unittest.TestCase):
             self.assertEqual([], prometheus.query('ALERTS{alertstate="firing",alertname=~"ClosewatchAgent.*"}'))
             self.assertNotIn("level=error", prometheus.log())
             self.assertNotIn("Evaluating rule failed", prometheus.log())
+
+    def test_a_leak_whose_peers_reset_is_told_until_its_descriptors_are_gone(self):
+        """Hardly one of its sockets is in CLOSE_WAIT for long, and none is in the end."""
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        (directory / "values.yaml").write_text(yaml.safe_dump({"prometheusRule": {"settings": HELD_SETTINGS}}))
+        subprocess.run([ROOT / "scripts/rules", "-f", directory / "values.yaml", "-o", directory / "rules"], check=True)
+        pod = self.enterContext(Pod("shop", "cart-0", "app"))
+        agent = self.enterContext(Agent(*pod.flags, "--diagnosis.stuck_after", "1s"))
+        webhook = self.enterContext(Webhook())
+        alertmanager = self.enterContext(Alertmanager(routing(webhook.url)))
+        prometheus = self.enterContext(Prometheus(scraping(directory / "rules", [agent], alertmanager)))
+        wait_for(lambda: prometheus.value("sum(closewatch_closed_held_sockets)") == 0, "the agent to have looked for held sockets")
+        run(*pod.entering(), "sysctl", "-qw", *HASTE)
+        leak = self.enterContext(subprocess.Popen(
+            [*pod.entering(), sys.executable, "-B", HERE / "leaks/steady_leak.py", "5"], text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        self.enterContext(cleaned_up(leak.kill))
+        leak.stdout.readline()
+
+        def ask(what):
+            leak.stdin.write(what + "\n")
+            leak.stdin.flush()
+            return int(leak.stdout.readline())
+        firing = 'count(ALERTS{alertname="ClosewatchCloseWaitLeak",alertstate="firing",pod="cart-0"})'
+        wait_for(lambda: (prometheus.value("sum(pod:closewatch_kept_sockets:growth)") or 0) > 0, "growth to be seen")
+        wait_for(lambda: prometheus.value(firing) == 1, "the leak to be told")
+
+        kept = ask("stop")
+        everything = "sum(closewatch_close_wait_sockets) + sum(closewatch_closed_held_sockets)"
+        wait_for(lambda: prometheus.value("sum(closewatch_closed_held_sockets)") == kept, "all of them to be held")
+        self.assertEqual(kept, prometheus.value(everything))
+        self.assertEqual(0, prometheus.value("sum(closewatch_close_wait_sockets)"))
+        wait_for(lambda: prometheus.value("sum(closewatch_close_wait_left_held_total)")
+                 == prometheus.value("sum(closewatch_close_wait_left_total)"), "all that have left to be known as held")
+        self.assertEqual(0, prometheus.value("sum(closewatch_close_wait_left_closed_total)"))
+        confirmed = "max_over_time(pod:closewatch_leak:confirmed[{}])".format(HELD_SETTINGS["leak"]["keep"])
+        wait_for(lambda: prometheus.query(confirmed) == [], "the growth to be long over")
+        self.assertEqual(1, prometheus.value(firing))
+        self.assertEqual([], webhook.alerts("ClosewatchCloseWaitLeak", "resolved"))
+
+        self.assertEqual(0, ask("close"))
+        wait_for(lambda: prometheus.value(firing) is None, "the alert to end")
+        wait_for(lambda: webhook.alerts("ClosewatchCloseWaitLeak", "resolved"), "the end to be told")
+        self.assertEqual(0, prometheus.value("sum(closewatch_closed_held_sockets)"))
 
     def test_what_grows_is_not_told_as_stuck_too(self):
         """Inhibition, by the example's own rules."""
