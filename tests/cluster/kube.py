@@ -276,6 +276,10 @@ class Agent:
         except OSError:
             return False
 
+    def capabilities(self):
+        """Those that its container was given."""
+        return self.pod()["spec"]["containers"][0]["securityContext"]["capabilities"]["add"]
+
     def get(self, path):
         """Status and body of an answer of the agent's pod."""
         return self._request(path)

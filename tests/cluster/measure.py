@@ -1,4 +1,4 @@
-"""What the agent costs on the cluster, as a table: measure.py [SECONDS], 600 if not said."""
+"""What the agent costs on the cluster by engine, as a table: measure.py [SECONDS], 600 for each if not said."""
 
 import sys
 import time
@@ -41,12 +41,15 @@ def image_sizes():
     return archive.stat().st_size, unpacked
 
 
-def main():
-    """Prints the table."""
-    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 600
-    workload.start()
-    agent = kube.Agent()
-    agent.install(config={}, startupProbe={}, readinessProbe={})
+def in_use(metrics):
+    """The engine that reads, and why the others do not."""
+    engines = {labels["engine"]: labels["reason"] for labels, _ in metrics["closewatch_engine_in_use"]}
+    return next(engine for engine, reason in engines.items() if not reason)
+
+
+def measured(agent, engine, seconds):
+    """With the chart's defaults but for the engine: what -> how much."""
+    agent.install(config={"scan": {"engine": engine}}, startupProbe={}, readinessProbe={})
     started = first_scan(agent)
     asked = len(kube.requests_of_the_agent())
     scrapes = watch(agent, seconds)
@@ -55,26 +58,38 @@ def main():
     def grown(family):
         return sample(last, family) - sample(first, family)
     lasted = sample(last, "closewatch_scan_timestamp_seconds") - sample(first, "closewatch_scan_timestamp_seconds")
-    sockets = sum(value for _, value in last["closewatch_pod_sockets"])
     resident = [sample(scrape, "process_resident_memory_bytes") / 2**20 for scrape in scrapes]
+    used = [in_use(scrape) for scrape in scrapes]
+    checks = {labels["result"]: f"{number:.0f}" for labels, number in last["closewatch_engine_checks_total"]}
+    return {
+        "pods": f"{len(last['closewatch_pod_info'])}",
+        "their sockets": f"{sum(value for _, value in last['closewatch_pod_sockets']):.0f}",
+        "the engine that reads": " → ".join(engine for at, engine in enumerate(used) if used[:at][-1:] != [engine]),
+        "checks: agree, disagree, undecided": ", ".join(checks.values()) or "–",
+        "up to its first scan": f"{started:.2f} s",
+        "a scan": f"{sample(last, 'closewatch_scan_duration_seconds') * 1000:.1f} ms",
+        "time between scans": f"{sample(last, 'closewatch_scan_interval_seconds'):.1f} s",
+        "minutes": f"{lasted / 60:.1f}",
+        "CPU": f"{100 * grown('process_cpu_seconds_total') / lasted:.3f} % of a core",
+        "of it for scans": f"{100 * grown('closewatch_scan_cpu_seconds_total') / lasted:.3f} % of a core",
+        "memory, at most": f"{max(resident):.1f} MiB resident",
+        "memory, at the end": f"{resident[-1]:.1f} MiB resident",
+        "descriptors, at the end": f"{sample(last, 'process_open_fds'):.0f}",
+        "the API server's requests": f"{len(kube.requests_of_the_agent()) - asked}",
+    }
+
+
+def main():
+    """Prints the table."""
+    seconds = int(sys.argv[1]) if len(sys.argv) > 1 else 600
+    workload.start()
+    agent = kube.Agent()
+    columns = {engine: measured(agent, engine, seconds) for engine in ("auto", "inet_diag", "bpf")}
     archive, unpacked = image_sizes()
-    rows = (
-        ("pods", f"{len(last['closewatch_pod_info'])}"),
-        ("their sockets", f"{sockets:.0f}"),
-        ("up to its first scan", f"{started:.2f} s"),
-        ("a scan", f"{sample(last, 'closewatch_scan_duration_seconds') * 1000:.1f} ms"),
-        ("time between scans", f"{sample(last, 'closewatch_scan_interval_seconds'):.1f} s"),
-        (f"CPU over {lasted / 60:.1f} minutes", f"{100 * grown('process_cpu_seconds_total') / lasted:.3f} % of a core"),
-        ("of it for scans", f"{100 * grown('closewatch_scan_cpu_seconds_total') / lasted:.3f} % of a core"),
-        ("memory, at most", f"{max(resident):.1f} MiB resident"),
-        ("memory, at the end", f"{resident[-1]:.1f} MiB resident"),
-        ("descriptors, at the end", f"{sample(last, 'process_open_fds'):.0f}"),
-        ("the API server's requests", f"{len(kube.requests_of_the_agent()) - asked}"),
-        ("its image", f"{archive / 1e6:.1f} MB, {unpacked / 1e6:.1f} MB unpacked"),
-    )
-    print("| what | how much |\n|---|---|")
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
+    print(f"| what | {' | '.join(columns)} |\n|---|{'---|' * len(columns)}")
+    for what in columns["auto"]:
+        print(f"| {what} | {' | '.join(column[what] for column in columns.values())} |")
+    print(f"\nThe image has {archive / 1e6:.1f} MB, {unpacked / 1e6:.1f} MB unpacked.")
 
 
 if __name__ == "__main__":

@@ -610,7 +610,7 @@ class Privileges(ClusterTest):
 
 
 class Engines(ClusterTest):
-    """The engines that do without SYS_ADMIN, with the capabilities that the chart gives them and no others."""
+    """Each with the capabilities that the chart gives it and no others, under the runtime's seccomp profile."""
 
     def install_engine(self, engine):
         """The agent with this engine, which must be in use."""
@@ -622,6 +622,20 @@ class Engines(ClusterTest):
         self.install_engine("bpf")
         self.assert_right()
         self.assertEqual(workload_mistakes(agent.fresh_metrics(), workload.all_run()), [])
+
+    def test_auto_goes_over_to_bpf_and_inet_diag_agrees(self):
+        """SYS_ADMIN stands in for BPF and PERFMON."""
+        self.addCleanup(agent.install)
+        agent.install(config={**agent.CONFIG, "scan": {"interval": "1s", "cpu_budget": 0.0001, "max_interval": "1s"}})
+        self.assertEqual(agent.capabilities(), ["SYS_ADMIN", "SYS_PTRACE"])
+
+        def checked():
+            metrics = agent.fresh_metrics()
+            agreed = value(metrics, "closewatch_engine_checks_total", result="agree") or 0
+            return metrics if agreed >= 5 and value(metrics, "closewatch_engine_in_use", engine="bpf") == 1 else None
+        metrics = wait_for(checked, "five checks of bpf by inet_diag")
+        self.assertEqual(value(metrics, "closewatch_engine_checks_total", result="disagree"), 0, agent.log())
+        self.assert_right()
 
     def test_procfs(self):
         self.install_engine("procfs")
