@@ -49,10 +49,10 @@ CpuSeconds cpu_seconds(http::Connection& connection) {
 }
 
 /// An agent as it runs for ever: a scan every 10 s, a scrape every 15 s as Prometheus asks.
-void print_everyday(const std::string& binary, const std::string& engine) {
+void print_everyday(const std::string& binary, const std::string& engine, std::size_t connections) {
   constexpr std::chrono::seconds kBetweenScrapes{15};
   constexpr int kScrapes = 20;  // five minutes
-  const Tenants tenants(110, 100);
+  const Tenants tenants(110, connections);
   const AgentProcess agent(binary, {engine, "10s", "0.01"});
   auto connection = AgentProcess::connect_when_ready();
   const auto before = cpu_seconds(connection);
@@ -64,9 +64,13 @@ void print_everyday(const std::string& binary, const std::string& engine) {
   const Seconds lasted(std::chrono::steady_clock::now() - start);
   const auto after = cpu_seconds(connection);
   const auto percent = [&](double used) { return 100 * used / lasted.count(); };
-  fmt::print("| {} | {:.3f} % | {:.3f} % | {:.1f} MiB |\n", engine,
-             percent(after.scans - before.scans), percent(after.process - before.process),
-             agent.mebibytes("VmHWM"));
+  fmt::print("| 110 × {} | {} | {:.3f} % | {:.3f} % | {:.1f} MiB | {:g} s | {:g} |\n", connections,
+             engine, percent(after.scans - before.scans), percent(after.process - before.process),
+             agent.mebibytes("VmHWM"),
+             AgentProcess::metric(connection, "closewatch_scan_interval_seconds"),
+             engine == "auto" ? AgentProcess::metric(
+                                    connection, "closewatch_engine_checks_total{result=\"agree\"}")
+                              : 0);
   (void)std::fflush(stdout);
 }
 
@@ -95,10 +99,18 @@ void print_latency(const std::string& binary) {
 void print_agent_cost(const std::string& binary) {
   print_memory(binary);
   print_latency(binary);
+}
+
+void print_everyday_cost(const std::string& binary) {
   fmt::print(
-      "\nFive minutes with 110 namespaces × 200 sockets, a scan every 10 s and a scrape every 15 s:\n\n"
-      "| engine | scans, of one core | the whole agent | memory at most |\n|---|---|---|---|\n");
-  print_everyday(binary, "bpf");
+      "\nFive minutes with a scan every 10 s, if the budget allows, and a scrape every 15 s:\n\n"
+      "| namespaces × connections | engine | scans, of one core | the whole agent | memory at most "
+      "| interval | checks by the witness |\n|---|---|---|---|---|---|---|\n");
+  for (const std::size_t connections : {10U, 100U, 1'000U}) {
+    for (const auto* const engine : {"auto", "inet_diag", "bpf"}) {
+      print_everyday(binary, engine, connections);
+    }
+  }
 }
 
 }  // namespace closewatch::bench
