@@ -6,7 +6,6 @@
 #include <utility>
 #include <variant>
 
-#include "closewatch/kernel/tcp_traffic.h"
 #include "closewatch/scan/guarded_owners.h"
 
 namespace closewatch {
@@ -284,7 +283,14 @@ std::shared_ptr<Snapshot> Scanner::take_bpfs_word_back(const std::function<bool(
   settings_.engine_policy->refuse_bpf();
   if (scan_once(go_on) == nullptr) return nullptr;
   auto snapshot = scan_once(go_on);
-  if (snapshot != nullptr) {
+  if (snapshot != nullptr && reader_->engine == Engine::kBpf) {  // inet_diag cannot be had now
+    for (auto& pod : snapshot->pods) {
+      if (pod.visibility == Visibility::kVisible) {
+        pod.hide(Visibility::kIncomplete, "bpf has told what is not so: " + *witness_->verdict());
+      }
+    }
+    snapshot->node.reset();
+  } else if (snapshot != nullptr) {
     complain(*snapshot, ScanStage::kSockets,
              {ErrorKind::kMalformed,
               "the engine bpf has twice told what is not so, and inet_diag reads from now on: " +
@@ -708,7 +714,8 @@ void Scanner::end_check() {
   if (!after || after->id != check_->id) {
     return witness_->undecided(uid, check_cpu_ += meter.used());
   }
-  check_->readings.silent = after->traffic == check_->traffic;
+  check_->readings.silent = after->traffic.segments == check_->traffic.segments;
+  check_->readings.mptcp = after->traffic.mptcp;
   check_->readings.after = std::move(after->record);
   auto contradiction = find_contradiction(check_->readings);
   check_cpu_ += meter.used();

@@ -15,6 +15,9 @@ struct CrossCheck {
   NamespaceRecord after;
   /// TCP of the namespace has neither sent nor received anything from the first to the last.
   bool silent = false;
+  /// It has had to do with MPTCP, whose connections and subflows the two do not always count alike
+  /// (docs/metrics.md).
+  bool mptcp = false;
 };
 
 /// What the engine that is checked has told that cannot be true, with what inet_diag says beside
@@ -26,8 +29,8 @@ struct CrossCheck {
 ///   queue and limit, as far as these were the same before and after;
 /// - and where inet_diag has found the same sockets in the same states twice and no segment has
 ///   come or gone, no other can have been there in between: each state but LISTEN has just as many.
-/// Where only a part of the rows is kept, that part is compared; counts are where all are known.
-/// O(n log n) for the n sockets that are kept.
+/// With MPTCP only listeners are compared. Where only a part of the rows is kept, that part is
+/// compared; counts are where all are known. O(n log n) for the n sockets that are kept.
 std::optional<std::string> find_contradiction(const CrossCheck& check);
 
 }  // namespace closewatch

@@ -24,6 +24,7 @@
 #include "closewatch/engines/engine_policy.h"
 #include "closewatch/engines/engine_witness.h"
 #include "closewatch/kernel/socket_source.h"
+#include "closewatch/kernel/tcp_traffic.h"
 #include "closewatch/pods/namespace_opener.h"
 #include "closewatch/pods/pod.h"
 #include "closewatch/pods/socket_owners.h"
@@ -126,14 +127,14 @@ class Scanner {
     std::string uid;  ///< the pod's; "": the node's
     NamespaceLocator where;
     NamespaceId id;
-    std::string traffic;  ///< tcp_traffic() before
+    TcpTraffic traffic;  ///< before
     CrossCheck readings;
     bool done = false;  ///< the engine that is checked has read it
   };
   /// What inet_diag says of one namespace.
   struct Testimony {
     NamespaceId id;
-    std::string traffic;
+    TcpTraffic traffic;
     NamespaceRecord record;
   };
   class Finding;

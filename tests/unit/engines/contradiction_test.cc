@@ -149,6 +149,18 @@ TEST_F(ContradictionTest, AnAddressThatIsMappedIsTheSame) {
             std::nullopt);
 }
 
+TEST_F(ContradictionTest, WithMptcpOnlyListenersAreCompared) {
+  auto told_rows = rows_;
+  told_rows.erase(told_rows.begin(), told_rows.begin() + 2);
+  told_rows.pop_back();
+  EXPECT_EQ(find_contradiction({record_of(rows_), told(told_rows), record_of(rows_), true, true}),
+            std::nullopt);
+  told_rows = rows_;
+  told_rows[10].inode = 0;
+  EXPECT_TRUE(
+      find_contradiction({record_of(rows_), told(told_rows), record_of(rows_), true, true}));
+}
+
 TEST_F(ContradictionTest, OfTooManyTheSamePartIsCompared) {
   constexpr std::size_t kMost = 64;
   std::vector<SocketRow> rows;
