@@ -28,6 +28,10 @@ constexpr std::chrono::seconds kHeldPace{60};
 constexpr int kHeldScans = 6;
 /// Of the budget, for each.
 constexpr double kShareBeside = 0.25;
+/// Of the budget, for held sockets, as long as that is no more than some minutes: a leak takes
+/// longer.
+constexpr double kHeldShare = 0.01;
+constexpr std::chrono::minutes kHeldLongest{5};
 
 constexpr const char* kExcludedDetail =
     "pods of this namespace are not counted: pods.namespaces of the configuration says so";
@@ -195,7 +199,10 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
   if (settings_.held_sockets) {
     const auto pace =
         std::min<std::chrono::nanoseconds>(kHeldPace, kHeldScans * settings_.pacer.configured());
-    held_watch_.emplace(settings_.held_sockets, ReadingPace(pace, share));
+    held_watch_.emplace(
+        settings_.held_sockets,
+        ReadingPace(pace, share,
+                    ReadingPace::Thrift{kHeldShare * settings_.cpu_budget, kHeldLongest}));
   }
   if (settings_.tcp_events.any()) {
     event_watch_.emplace(TcpEventReader(opener_, settings_.tcp_events),

@@ -3,17 +3,21 @@
 The truth is how many descriptors of sockets a program has, as its mistake leaves them, and what `ss` shows no more.
 """
 
+import contextlib
 import json
 import os
 import pathlib
+import re
+import subprocess
 import sys
 import unittest
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import Agent, Namespace, require, run, select, wait_for  # noqa: E402
+from agent import HERE, Agent, Namespace, cleaned_up, require, run, select, wait_for  # noqa: E402
 from test_real_leaks import Program, scan  # noqa: E402
 
+CHART = HERE.parent / "chart/golden"
 # Of a peer that has forgotten the connection keepalive learns within seconds.
 HASTE = ("net.ipv4.tcp_fin_timeout=1", "net.ipv4.tcp_keepalive_time=1", "net.ipv4.tcp_keepalive_intvl=1",
          "net.ipv4.tcp_keepalive_probes=1")
@@ -24,9 +28,35 @@ def descriptors(pid):
     return len(os.listdir(f"/proc/{pid}/fd"))
 
 
-def soft_limit(pid):
-    """What prlimit(1) says."""
-    return int(run("prlimit", "--nofile", "--noheadings", "--output", "SOFT", "--pid", str(pid)))
+AS_ANOTHER = ("setpriv", "--reuid=1234", "--regid=1234", "--clear-groups")
+
+
+def soft_limit(pid, *user):
+    """What prlimit(1) says, which asks for the process' own user here."""
+    return int(run(*user, "prlimit", "--nofile", "--noheadings", "--output", "SOFT", "--pid", str(pid)))
+
+
+# 30 connections that their peer has reset, and a limit of its own.
+OF_ANOTHER_USER = """
+import resource, socket, struct, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, (777, 4096))
+server = socket.create_server(("127.0.0.1", 0))
+kept = [open("/dev/null") for _ in range(300)]
+for _ in range(30):
+    kept.append(socket.create_connection(server.getsockname()))
+    accepted, _ = server.accept()
+    accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    accepted.close()
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+def capabilities_of_the_chart(engine):
+    """What it adds for an engine, and the numbers of their bits."""
+    numbers = {"SYS_PTRACE": 19, "SYS_ADMIN": 21, "PERFMON": 38, "BPF": 39}
+    rendered = (CHART / {"auto": "default.yaml", "bpf": "bpf.yaml"}[engine]).read_text(encoding="utf-8")
+    return {name: numbers[name] for name in re.search(r"add:\n((?: +- \w+\n)+)", rendered)[1].replace("-", "").split()}
 
 
 class HeldTest(unittest.TestCase):
@@ -114,6 +144,36 @@ class HeldTest(unittest.TestCase):
                          select(metrics, "closewatch_closed_held_sockets", **labels))
         self.assertEqual([0], list(select(metrics, "closewatch_closed_held_entered_total", **labels).values()))
         self.assertEqual([1], list(select(metrics, "closewatch_feature_enabled", feature="held_sockets").values()))
+
+    def test_with_the_charts_capabilities_alone_other_users_processes_are_told(self):
+        """Root as in a container, that may gain nothing."""
+        require("setpriv", "prlimit")
+        process = self.enterContext(subprocess.Popen(
+            [*self.namespace.entering(), *AS_ANOTHER, sys.executable, "-c", OF_ANOTHER_USER], text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE))
+        self.enterContext(cleaned_up(process.kill))
+        self.assertEqual("ready\n", process.stdout.readline())
+        for engine in ("auto", "bpf"):
+            with self.subTest(engine), contextlib.ExitStack() as stack:
+                added = capabilities_of_the_chart(engine)
+                agent = stack.enter_context(Agent(
+                    "--pods.discovery", "standalone", "--scan.engine", engine,
+                    prefix=("setpriv", "--no-new-privs", "--inh-caps=-all",
+                            "--bounding-set=" + ",".join(["-all", *(f"+{name.lower()}" for name in added)]))))
+                agent.wait_until_ready()
+                (child,) = run("pgrep", "--parent", str(agent.process.pid)).split()
+                status = pathlib.Path(f"/proc/{child}/status").read_text(encoding="utf-8")
+                self.assertEqual(sum(1 << bit for bit in added.values()),
+                                 int(re.search(r"CapPrm:\s(\w+)", status)[1], 16))
+                mine = {"namespace": "netns", "pod": self.namespace.name, "container": "unknown"}
+
+                def told(metric):
+                    return list(select(agent.metrics(), metric, **mine).values())  # pylint: disable=cell-var-from-loop
+                self.assertEqual([30], told("closewatch_closed_held_sockets"))
+                self.assertEqual([descriptors(process.pid)], told("closewatch_descriptors_open"))
+                self.assertEqual([soft_limit(process.pid, *AS_ANOTHER)], told("closewatch_descriptors_limit"))
+                self.assertEqual([777], told("closewatch_descriptors_limit"))
+                self.assertEqual([1], list(select(agent.metrics(), "closewatch_engine_in_use",
+                                                  engine={"auto": "inet_diag", "bpf": "bpf"}[engine]).values()))
 
     def test_without_looking_there_is_no_number(self):
         agent = self.enterContext(Agent("--pods.discovery", "standalone", "--diagnosis.held_sockets", "off"))

@@ -26,5 +26,17 @@ TEST(ReadingPace, WaitsLongerForWhatCostsMoreThanItsShare) {
   EXPECT_DOUBLE_EQ(pace.rate(), 0.01);
 }
 
+TEST(ReadingPace, IsThriftyForAsLongAsThatIsNotTooLong) {
+  ReadingPace pace(1min, 0.002, ReadingPace::Thrift{0.000'1, 5min});
+  const auto wait_after = [&](std::chrono::milliseconds cpu) {
+    pace.read({}, cpu);
+    return pace.wait();
+  };
+  EXPECT_EQ(wait_after(5ms), 60s);
+  EXPECT_EQ(wait_after(16ms), 160s);
+  EXPECT_EQ(wait_after(100ms), 300s);
+  EXPECT_EQ(wait_after(800ms), 400s);
+}
+
 }  // namespace
 }  // namespace closewatch
