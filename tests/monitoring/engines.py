@@ -25,7 +25,6 @@ RULES = month.ROOT / "deploy/monitoring/rules"
 CACHE = pathlib.Path.home() / ".cache/closewatch"
 MINUTES = 240
 END = month.START + MINUTES * 60
-FLAGS = (*month.QUICK[:-1], "--query.lookback-delta=59800ms")  # below the interval, since promtool marks no end of a series
 SERIES = re.compile(r"(\w[\w:]*)(?:\{(.*)\})?$", re.S)
 LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 VALUES = re.compile(r"(?P<empty>_)(?:x(?P<gaps>\d+))?$|(?P<first>-?[\d.e]+|-?Inf|NaN)(?:(?P<step>[+-][\d.e]+))?(?:x(?P<times>\d+))?$")
@@ -51,8 +50,8 @@ def seconds(text):
     return int(text[:-1]) * {"s": 1, "m": 60, "h": 3600}[text[-1]]
 
 
-def samples():
-    """(name, labels, value, time) of all tests of rules, each in a cluster of its own."""
+def told():
+    """(name, labels, [(time, value)]) of all tests of rules, each in a cluster of its own."""
     case = 0
     for path in sorted((month.HERE / "rules").glob("*.yaml")):
         for test in yaml.safe_load(path.read_text(encoding="utf-8"))["tests"]:
@@ -62,25 +61,21 @@ def samples():
                 name, inside = SERIES.match(series["series"].strip()).groups()
                 labels = dict(LABEL.findall(inside or ""))
                 labels["cluster"] = f"case-{case}-{labels.get('cluster', '')}"
-                values = expanded(str(series["values"]))
-                for number, value in enumerate(values[:MINUTES * 60 // pace]):
-                    if value is not None:
-                        yield name, labels, value, month.START + number * pace
+                values = expanded(str(series["values"]))[:MINUTES * 60 // pace]
+                yield name, labels, [(month.START + number * pace, value) for number, value in enumerate(values) if value is not None]
 
 
-def write(path):
-    """OpenMetrics, in which the samples of a name must be together."""
-    by_name = collections.defaultdict(list)
-    for name, labels, value, at in samples():
+def write(path, series):
+    """(name, labels, [(time, value)]) as OpenMetrics, in which the samples of a name must be together."""
+    by_name = collections.defaultdict(lambda: collections.defaultdict(list))
+    for name, labels, samples in series:
         inside = ",".join(f'{key}="{text}"' for key, text in sorted(labels.items()))
-        by_name[name].append((inside, at, value))
+        by_name[name][inside] += samples
     with open(path, "w", encoding="utf-8") as file:
         for name, found in sorted(by_name.items()):
-            last = None
-            for inside, at, value in sorted(found):
-                if (inside, at) != last:  # a series that a test names twice
-                    file.write(f"{name}{{{inside}}} {value:.17g} {at}\n")
-                last = (inside, at)
+            for inside, samples in sorted(found.items()):
+                first = dict(reversed(samples))  # a test may name a series twice
+                file.writelines(f"{name}{{{inside}}} {value:.17g} {at}\n" for at, value in sorted(first.items()))
         file.write("# EOF\n")
 
 
@@ -106,7 +101,7 @@ def unpacked(binary, pattern, directory):
 class OtherPrometheus(Prometheus):
 
     def __init__(self, binary, directory):
-        super().__init__("{}", *FLAGS, directory=directory)
+        super().__init__("{}", *looking_back(60), directory=directory)
         self._binary = binary
 
     def command(self, configuration):
@@ -146,12 +141,17 @@ class VictoriaMetrics(Server):
             yield json.loads(line)
 
 
-def built(directory):
-    """All that is read, in directory/data for a Prometheus."""
-    write(directory / "input")
+def looking_back(interval):
+    """Flags for a Prometheus that looks back a little less than this, since promtool marks no end of a series."""
+    return (*month.QUICK[:-1], f"--query.lookback-delta={1000 * interval - 200}ms")
+
+
+def built(directory, series, begin, end, interval=60):
+    """Those series and what the rules record of them, in directory/data for a Prometheus."""
+    write(directory / "input", series)
     month.ingest(directory, "input")
     for layer in month.layers([rule for _, rule in rules() if "record" in rule]):
-        month.backfill(directory, layer, month.START, END - 60, interval=60, flags=FLAGS)
+        month.backfill(directory, layer, begin, end, interval=interval, flags=looking_back(interval))
 
 
 def asked(prometheus, begin, end):

@@ -49,7 +49,7 @@ GROWS_SECONDS = 7200
 LEAK_TOP = (240, 120)  # sockets of either pod
 
 # What the rules are told for this month, which is scraped and evaluated more seldom.
-SETTINGS = {"rules": {"interval": "5m", "slowInterval": "5m", "hold": "6m"}}
+SETTINGS = {"rules": {"interval": "5m", "detailInterval": "5m", "slowInterval": "5m", "hold": "6m"}}
 
 Burst = collections.namedtuple("Burst", "service start seconds excess cause")
 

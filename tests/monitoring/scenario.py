@@ -45,6 +45,12 @@ def shorthand(values):
     return " ".join(found)
 
 
+def promtools(name, labels, values):
+    """A series as promtool is told it."""
+    inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
+    return {"series": f"{name}{{{inside}}}", "values": shorthand(values)}
+
+
 class Scenario:
     """Series of one value for each step, and what is asked of them."""
 
@@ -58,8 +64,13 @@ class Scenario:
         """`values`: a list with one for each step, None where there is none, or a number for all time."""
         if not isinstance(values, list):
             values = [values] * self.steps()
-        inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
-        self._series.append({"series": f"{name}{{{inside}}}", "values": shorthand(values)})
+        self._series.append((name, labels, values))
+
+    def told(self, start):
+        """(name, labels, [(time, value)]) of all, the first step at the Unix time `start`. That nothing follows is the end of one."""
+        step = int(60 * self.step)
+        for name, labels, values in self._series:
+            yield name, labels, [(start + step * number, value) for number, value in enumerate(values) if value not in (None, "stale")]
 
     def steps(self):
         return int(self.minutes / self.step) + 1
@@ -122,7 +133,8 @@ class Scenario:
         text = yaml.safe_dump({
             "evaluation_interval": interval, "rule_files": [str((self._rules / name).resolve()) for name in names],
             "group_eval_order": [name for name in groups() if name in known],
-            "tests": [{"interval": f"{int(60 * self.step)}s", "input_series": self._series, "promql_expr_test": self._asked}]},
+            "tests": [{"interval": f"{int(60 * self.step)}s", "input_series": [promtools(*one) for one in self._series],
+                       "promql_expr_test": self._asked}]},
             default_flow_style=None, width=10 ** 9)
         with tempfile.TemporaryDirectory() as directory:
             path = pathlib.Path(directory) / "test.yaml"

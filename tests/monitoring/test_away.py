@@ -16,7 +16,7 @@ from agent import wait_for
 from prometheus import Prometheus
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-SETTINGS = {"rules": {"interval": "1s", "slowInterval": "1s"},
+SETTINGS = {"rules": {"interval": "1s", "detailInterval": "1s", "slowInterval": "1s"},
             "burst": {"gap": "3s", "settleSeconds": 4, "leakWindow": "20s", "leastHistory": "2s", "slack": "2s"}}
 
 

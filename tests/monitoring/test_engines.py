@@ -41,8 +41,8 @@ class EnginesTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.directory = pathlib.Path(cls.enterClassContext(tempfile.TemporaryDirectory(dir="/var/tmp")))
-        engines.built(cls.directory)
-        with Prometheus("{}", *engines.FLAGS, directory=cls.directory) as prometheus:
+        engines.built(cls.directory, engines.told(), month.START, engines.END - 60)
+        with Prometheus("{}", *engines.looking_back(60), directory=cls.directory) as prometheus:
             cls.wanted = engines.asked(prometheus, BEGIN, END)
 
     def binary(self, name, pattern, whence):

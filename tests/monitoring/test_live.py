@@ -24,8 +24,8 @@ EXAMPLE = ROOT / "deploy/monitoring/alertmanager.yml"
 PEER = ("127.0.0.9", 443)
 # Minutes become seconds; the shape of the rules stays.
 SETTINGS = {
-    "rules": {"interval": "1s", "slowInterval": "10s", "hold": "10s"},
-    "leak": {"sockets": 20, "window": "10s", "for": "3s", "history": "5s", "keep": "8s", "settleSeconds": 2},
+    "rules": {"interval": "1s", "detailInterval": "1s", "slowInterval": "10s", "hold": "10s"},
+    "leak": {"sockets": 20, "window": "20s", "step": "10s", "for": "3s", "history": "5s", "keep": "8s", "startSeconds": 4, "settleSeconds": 2},
     "stuck": {"sockets": 20, "seconds": 1, "for": "1s"},
 }
 
