@@ -140,7 +140,6 @@ TEST_P(PlantedFault, IsFoundAndInetDiagReads) {
 
   const auto& checks = *agent.last().checks;
   EXPECT_EQ(checks.disagree, 2U);
-  EXPECT_EQ(checks.undecided, 0U);
   RecordProperty("agreed_before", static_cast<int>(checks.agree));
   EXPECT_LE(checks.agree, 2 * agent.last().pods.size() + 1) << "one round, and what began before";
   ASSERT_EQ(agent.last().complaints.size(), 1U);
