@@ -145,13 +145,13 @@ class Exposition:
     def constant(self, name, labels, value, steps=range(STEPS)):
         self.series(name, labels, [value] * STEPS, steps)
 
-    def counter(self, name, labels, rates):
+    def counter(self, name, labels, rates, steps=range(STEPS)):
         """From what happens in a second, step by step; at the step it is what has happened until then."""
         total, values = 0.0, []
         for rate in rates:
             values.append(total)
             total += rate * SCRAPE
-        self.series(name, labels, values)
+        self.series(name, labels, values, steps)
 
 
 def spread(burst):
@@ -186,6 +186,14 @@ LATENCIES = {"500": (0.97, 0.98), "1000": (0.985, 0.995), "2000": (0.995, 1.0), 
 P99 = (1500.0, 500 + 500 * (0.99 - 0.98) / (0.995 - 0.98))
 
 
+# A second or at the moment, before and after the fix.
+CONNECT_TIMEOUTS, CLOSE_NOTIFICATIONS = (0.2, 0.01), (3, 1)
+UNDER_WAY, WAITING = (40, 30), (6, 0)
+CUT_OFF = (0.05, 0.001)
+INGRESS_FAILED = (0.02, 0.005)  # of 50 requests a second, by which the latencies are those of LATENCIES, in seconds
+EVENTS = {"listen_drops": (0.3, 0.02), "retransmission_timeouts": (0.2, 0.01), "resets_sent": (0.5, 0.1)}  # of each pod
+
+
 class Month:
     """The truth, and what was written of it."""
 
@@ -210,6 +218,9 @@ class Month:
                 self._write_service(to, service)
             to.counter("envoy_http_downstream_rq_completed", {"app": "web", "envoy_http_conn_manager_prefix": "ingress_http"},
                        [sum(CALLS.values()) / CALLS_PER_PAGE] * STEPS)
+            to.counter("envoy_http_downstream_cx_destroy_local_active_rq",
+                       {"app": "web", "envoy_http_conn_manager_prefix": "ingress_http"}, before_and_after(*CUT_OFF))
+            self._write_ingress(to)
             for node in "ab":
                 self._write_node(to, node)
             file.write("# EOF\n")
@@ -244,6 +255,8 @@ class Month:
                       [step for step in seen if stuck[step]])
             to.constant("closewatch_listen_backlog_sockets", agent | name | {"port": "8080"}, 1, seen)
             to.constant("closewatch_listen_backlog_limit", agent | name | {"port": "8080"}, 128, seen)
+            for event, rates in EVENTS.items():
+                to.counter("closewatch_pod_tcp_events_total", agent | name | {"event": event}, before_and_after(*rates), seen)
             alive = [step for step in range(STEPS) if pod.born <= step * SCRAPE < pod.ends]
             to.constant("kube_pod_start_time", name, START + pod.born, alive)
             to.series("kube_pod_container_status_restarts_total", app, pod.restarts, alive)
@@ -269,10 +282,24 @@ class Month:
         to.counter(prefix + "rq_retry_success", labels, before_and_after(*(RETRIES * one for one in RETRY_SUCCESS)))
         to.counter(prefix + "cx_idle_timeout", labels, before_and_after(0, IDLE_TIMEOUTS))
         to.counter(prefix + "cx_max_requests", labels, before_and_after(0, MAX_REQUESTS))
+        to.counter(prefix + "cx_connect_timeout", labels, before_and_after(*CONNECT_TIMEOUTS))
+        to.counter(prefix + "cx_close_notify", labels, before_and_after(*CLOSE_NOTIFICATIONS))
+        to.series(prefix + "rq_active", labels, before_and_after(*UNDER_WAY))
+        to.series(prefix + "rq_pending_active", labels, before_and_after(*WAITING))
         for metric in ("cx_overflow", "cx_pool_overflow", "rq_pending_overflow", "cx_none_healthy"):
             to.constant(prefix + metric, labels, 0)
         for bound, shares in LATENCIES.items():
             to.counter(prefix + "rq_time_bucket", labels | {"le": bound}, before_and_after(*(calls * one for one in shares)))
+
+    @staticmethod
+    def _write_ingress(to):
+        labels = {"namespace": "shop", "ingress": "web", "service": "web"}
+        for status, shares in {"200": [1 - one for one in INGRESS_FAILED], "502": INGRESS_FAILED}.items():
+            to.counter("nginx_ingress_controller_requests", labels | {"status": status}, before_and_after(*(50 * one for one in shares)))
+        for bound, shares in LATENCIES.items():
+            le = bound if bound == "+Inf" else f"{int(bound) / 1000:g}"
+            to.counter("nginx_ingress_controller_request_duration_seconds_bucket", labels | {"status": "200", "le": le},
+                       before_and_after(*(50 * one for one in shares)))
 
     @staticmethod
     def _write_node(to, node):
@@ -289,6 +316,8 @@ class Month:
         to.constant("process_resident_memory_bytes", agent, 9e6, seen)
         to.constant("closewatch_scan_errors_total", agent | {"stage": "sockets"}, 0, seen)
         to.constant("closewatch_build_info", agent | {"version": "0.1.0", "compiler": "g++"}, 1, seen)
+        for kind, level in {"alloc": 900, "orphan": 4, "inuse": 40, "tw": 25, "mem_bytes": 4096 * 300}.items():
+            to.constant(f"node_sockstat_TCP_{kind}", {"node": node, "instance": f"{node}:9100"}, level)
         to.counter("node_netstat_TcpExt_TCPTimeouts", {"instance": f"{node}:9100"}, [0.5] * STEPS)
         to.counter("node_netstat_TcpExt_ListenDrops", {"instance": f"{node}:9100"}, [0] * STEPS)
 
@@ -329,7 +358,7 @@ def layers(rules):
 
 
 # These look back over days, and are asked for at the fix and at the end: an hour of them is enough.
-LATE = re.compile(r":increase30d$|burst_attribution:|proxy:(best_)?correlation")
+LATE = re.compile(r":increase30d$|burst_attribution:|proxy(_pair)?:(best_)?correlation")
 
 
 def create_blocks(directory, *arguments):

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 import pathlib
 import subprocess
 import tempfile
@@ -94,6 +95,11 @@ class Prometheus(Server):
         question = urllib.parse.urlencode({"query": expression} | ({"time": at} if at is not None else {}))
         answer = json.loads(self.read(f"/api/v1/query?{question}", timeout))
         return [(sample["metric"], float(sample["value"][1])) for sample in answer["data"]["result"]]
+
+    def cpu_seconds(self):
+        """That it has used so far."""
+        fields = pathlib.Path(f"/proc/{self._process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def value(self, expression, at=None):
         """The value of the only sample, None without one."""

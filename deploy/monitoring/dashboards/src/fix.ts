@@ -3,7 +3,7 @@ import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
 
 import { annotations, dashboard, variables } from './dashboard.js';
 import { Exporter, lines, note, table } from './panels.js';
-import { NAMESPACE, SERVICE, WORKLOAD, labelled, line, rows } from './queries.js';
+import { CLUSTER, NAMESPACE, SERVICE, WORKLOAD, labelled, line, rows } from './queries.js';
 
 interface Measure {
   name: string;
@@ -32,6 +32,7 @@ const course = (how: string, series: string) => (window: string, ago: string) =>
 
 const halved = (before: string, after: string) => `${after} <= bool ${before} / 2`;
 const fewer = (before: string, after: string) => `${after} < bool ${before}`;
+const more = (before: string, after: string) => `${after} > bool ${before}`;
 const above = (limit: number) => (_: string, after: string) => `${after} > bool ${limit}`;
 const below = (limit: number) => (_: string, after: string) => `${after} < bool ${limit}`;
 const envoy = (name: string) => `service:envoy_cluster_upstream_${name}:rate5m`;
@@ -41,6 +42,9 @@ const restarts = (window: string, ago: string) =>
   `288 * (sum(sum_over_time(pod:kube_pod_container_status_restarts:increase5m{${WORKLOAD}}[${window}:5m] offset ${ago}))`
   + ` or 0 * ${mean('workload:kube_pod_container_status_restarts:increase1d', WORKLOAD)(window, ago)})`
   + ` / scalar(count_over_time(vector(1)[${window}:5m] offset ${ago}))`;
+
+// The kernel's own, in the pods' namespaces.
+const EVENTS = [['listen_drops', 'Connections dropped by accept queues of'], ['retransmission_timeouts', 'Retransmission timeouts of'], ['resets_sent', 'Resets sent by']];
 
 const MEASURES: Measure[] = [
   { name: 'CLOSE_WAIT and held, median', over: course('quantile_over_time(0.5, ', 'closewatch_close_wait_sockets'), target: 'back to 0', met: below(1) },
@@ -53,11 +57,21 @@ const MEASURES: Measure[] = [
   { name: 'Stream resets a day', over: aDay(mean(envoy('rq_rx_reset'), SERVICE)), target: 'halved', met: halved, needs: 'Envoy' },
   { name: 'Remote closes with a call under way, %', over: share(envoy('cx_destroy_remote_with_active_rq'), envoy('cx_destroy_remote'), SERVICE),
     target: 'below 10', met: below(10), needs: 'Envoy' },
-  { name: 'Retries that succeed, %', over: share(envoy('rq_retry_success'), envoy('rq_retry'), SERVICE), target: 'more', met: (before, after) => `${after} > bool ${before}`, needs: 'Envoy' },
+  { name: 'Retries that succeed, %', over: share(envoy('rq_retry_success'), envoy('rq_retry'), SERVICE), target: 'more', met: more, needs: 'Envoy' },
   { name: 'p99 of the slowest service, s', over: (window, ago) => `max(avg_over_time(service:envoy_cluster_upstream_rq_time:p99_5m{${SERVICE}}[${window}] offset ${ago})) / 1000`,
     target: 'lower', met: fewer, needs: 'Envoy' },
   { name: 'Connections ended when idle, a day', over: aDay(mean(envoy('cx_idle_timeout'), SERVICE)), target: 'in force', met: above(0), needs: 'Envoy' },
   { name: 'Connections ended after their last request, a day', over: aDay(mean(envoy('cx_max_requests'), SERVICE)), target: 'in force', met: above(0), needs: 'Envoy' },
+  { name: 'Connect timeouts a day', over: aDay(mean(envoy('cx_connect_timeout'), SERVICE)), target: 'fewer', met: fewer, needs: 'Envoy' },
+  { name: 'Connections that services announced to close, a day', over: aDay(mean(envoy('cx_close_notify'), SERVICE)), target: 'fewer', met: fewer, needs: 'Envoy' },
+  { name: 'Calls that wait for a connection', over: mean('service:envoy_cluster_upstream_rq_pending_active:sum', SERVICE), target: 'fewer', met: fewer, needs: 'Envoy' },
+  { name: 'Clients cut off by an Envoy, a day', over: aDay(mean('app:envoy_http_downstream_cx_destroy_local_active_rq:rate5m', CLUSTER)), target: 'fewer', met: fewer, needs: 'Envoy' },
+  { name: 'Ingress: p99 of the slowest, s', over: (window, ago) => `max(avg_over_time(ingress:nginx_ingress_controller_request_duration_seconds:p99_5m{${NAMESPACE}}[${window}] offset ${ago}))`,
+    target: 'lower', met: fewer, needs: 'ingress-nginx' },
+  { name: 'Ingress: success of the worst, %', over: (window, ago) => `100 * min(avg_over_time(ingress:nginx_ingress_controller_requests_succeeded:ratio_rate5m{${NAMESPACE}}[${window}] offset ${ago}))`,
+    target: 'more', met: more, needs: 'ingress-nginx' },
+  ...EVENTS.map(([event, name]): Measure => ({ name: `${name} its pods, a day`, over: aDay(mean('workload:closewatch_pod_tcp_events:rate5m', `${WORKLOAD},event="${event}"`)),
+    target: 'fewer', met: fewer })),
 ];
 
 const before = ({ over }: Measure) => over('$window', '$before');
@@ -66,7 +80,7 @@ const after = ({ over }: Measure) => over('$window', '$after');
 const rowsOf = (value: (measure: Measure) => string) => rows(MEASURES.map((measure, at) => labelled(value(measure),
   { row: String(at + 10), measure: measure.name, target: measure.target })).join(' or '));
 
-function compared(title: string, says: string, expr: (ago: string) => string, look: { unit?: string; needs?: Exporter[] }) {
+function compared(title: string, says: string, expr: (ago: string) => string, look: { unit?: string; needs?: Exporter[]; empty?: string }) {
   return lines(title, { says: `${says} Both windows on one time axis, each point the most since the one before.`, timeFrom: '$window', width: 12,
     colours: { before: 'orange', after: 'green' }, dashed: ['before'], calcs: ['mean', 'max'], ...look },
   line(expr('$before'), 'before'), line(expr('$after'), 'after'));
@@ -109,6 +123,15 @@ export const fix = dashboard('closewatch-fix', 'Fix validation', 'Did the releas
       compared('Retries that succeed', 'A share of all retries.', (ago) => `${ofServices(envoy('rq_retry_success'))(ago)} / (${ofServices(envoy('rq_retry'))(ago)} > 0)`, { unit: 'percentunit', needs: ['Envoy'] }),
       compared('Connections ended when idle', 'The idle timeout at work.', ofServices(envoy('cx_idle_timeout')), { unit: 'ops', needs: ['Envoy'] }),
       compared('Connections ended after their last request', 'The limit of requests a connection at work.', ofServices(envoy('cx_max_requests')), { unit: 'ops', needs: ['Envoy'] }),
+      compared('Connect timeouts', 'Connections to services that were not made in time.', ofServices(envoy('cx_connect_timeout')), { unit: 'ops', needs: ['Envoy'] }),
+      compared('Close notifications', 'Connections that services announced to close.', ofServices(envoy('cx_close_notify')), { unit: 'ops', needs: ['Envoy'] }),
+      compared('Calls that wait', 'Calls that wait for a connection.', ofServices('service:envoy_cluster_upstream_rq_pending_active:sum'), { needs: ['Envoy'] }),
+      compared('Calls under way', 'Calls to services at the moment.', ofServices('service:envoy_cluster_upstream_rq_active:sum'), { needs: ['Envoy'] }),
+      compared('Clients cut off by an Envoy', 'Connections of clients that an Envoy closed with a request on them.', mostOf(`sum(app:envoy_http_downstream_cx_destroy_local_active_rq:rate5m{${CLUSTER}})`), { unit: 'ops', needs: ['Envoy'] }),
+      compared('Ingress: p99 of the slowest', 'Of the ingresses of the namespaces.', (ago) => `max(ingress:nginx_ingress_controller_request_duration_seconds:p99_5m{${NAMESPACE}} offset ${ago})`, { unit: 's', needs: ['ingress-nginx'] }),
+      compared('Ingress: success of the worst', 'The share of requests that end neither with 4xx nor with 5xx.', (ago) => `min(ingress:nginx_ingress_controller_requests_succeeded:ratio_rate5m{${NAMESPACE}} offset ${ago})`, { unit: 'percentunit', needs: ['ingress-nginx'] }),
+      compared('TCP events of its pods', 'Drops of accept queues, retransmission timeouts and resets sent, as the kernel counts them in the pods.', mostOf(`sum(workload:closewatch_pod_tcp_events:rate5m{${WORKLOAD}})`),
+        { unit: 'ops', empty: 'The agents tell no TCP events (pods.tcp_events)' }),
     ] },
     { title: '', panels: [
       note('The windows are counted back from the end of the time range. A time range with a fixed end makes a link that will always show the same comparison.', 24, 2),

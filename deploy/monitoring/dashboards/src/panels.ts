@@ -12,7 +12,7 @@ import { PanelBuilder as TimeSeries } from '@grafana/grafana-foundation-sdk/time
 
 import { DATASOURCE } from './queries.js';
 
-export type Exporter = 'Envoy' | 'kube-state-metrics' | 'node_exporter';
+export type Exporter = 'Envoy' | 'ingress-nginx' | 'kube-state-metrics' | 'node_exporter';
 type Steps = Record<string, string>;
 
 export interface Look {

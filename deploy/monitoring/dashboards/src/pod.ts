@@ -6,6 +6,8 @@ import { CLUSTER, NAMESPACE, POD, line, linked, now, once, rows } from './querie
 
 const WHOSE = `max by (cluster, namespace, workload) (pod:closewatch_workload:info{${POD}})`;
 const SERVICES = `max by (cluster, service) (service:closewatch_workload:info{${CLUSTER}} * on (cluster, namespace, workload) group_left () ${WHOSE})`;
+const ofService = (series: string) => `service:envoy_cluster_upstream_${series}{${CLUSTER}} * on (cluster, service) ${SERVICES}`;
+const ofNode = (series: string) => `${series}{${CLUSTER},node!=""} and on (cluster, node) closewatch_pod_info{${POD}}`;
 const SHOWN = 'established|close_wait|time_wait|fin_wait1|fin_wait2|syn_sent|syn_recv|last_ack|closing';
 
 export const pod = dashboard('closewatch-pod', 'Pod', 'One victim: its sockets over time, what it owes, since when, towards whom.', '6h',
@@ -67,5 +69,29 @@ export const pod = dashboard('closewatch-pod', 'Pod', 'One victim: its sockets o
         line(`service:envoy_cluster_upstream_rq_rx_reset:rate5m{${CLUSTER}} * on (cluster, service) ${SERVICES}`, '{{service}}')),
       lines('Restarts', { says: 'Restarts of its containers so far.', needs: ['kube-state-metrics'], width: 8, decimals: 0 },
         line(`max by (container) (kube_pod_container_status_restarts_total{${POD}})`, '{{container}}')),
+      lines('TCP events in its namespace', { says: 'What the kernel counts in the pod itself, a second: drops of a full accept queue, retransmission timeouts, resets.', unit: 'ops', width: 8,
+        empty: 'Its agent tells no TCP events (pods.tcp_events), or it is on the host network' },
+        line(`max by (cluster, namespace, pod, event) (rate(closewatch_pod_tcp_events_total{${POD}}[$__rate_interval]))`, '{{event}}')),
+      lines('Connections to its service', { says: 'Connections a second that timed out or failed, and those that the service announced to close.', needs: ['Envoy'], unit: 'ops', width: 8 },
+        line(ofService('cx_connect_timeout:rate5m'), 'timed out {{service}}'),
+        line(ofService('cx_connect_fail:rate5m'), 'failed {{service}}'),
+        line(ofService('cx_close_notify:rate5m'), 'close notified {{service}}')),
+      lines('Calls under way to its service', { says: 'Calls at the moment, and those of them that wait for a connection.', needs: ['Envoy'], width: 8, decimals: 0 },
+        line(ofService('rq_active:sum'), 'under way {{service}}'),
+        line(ofService('rq_pending_active:sum'), 'waiting {{service}}')),
+      lines('Ingresses of its namespace: latency', { says: 'Of all requests that each ingress serves.', needs: ['ingress-nginx'], unit: 's', width: 8 },
+        line(`ingress:nginx_ingress_controller_request_duration_seconds:p50_5m{${NAMESPACE}}`, 'p50 {{ingress}}'),
+        line(`ingress:nginx_ingress_controller_request_duration_seconds:p90_5m{${NAMESPACE}}`, 'p90 {{ingress}}'),
+        line(`ingress:nginx_ingress_controller_request_duration_seconds:p99_5m{${NAMESPACE}}`, 'p99 {{ingress}}')),
+      lines('Ingresses of its namespace: success', { says: 'The share of requests that end neither with 4xx nor with 5xx.', needs: ['ingress-nginx'], unit: 'percentunit', width: 8 },
+        line(`ingress:nginx_ingress_controller_requests_succeeded:ratio_rate5m{${NAMESPACE}}`, '{{ingress}}')),
+      lines('Ingresses of its namespace: volume', { says: 'Requests a second.', needs: ['ingress-nginx'], unit: 'reqps', width: 8 },
+        line(`ingress:nginx_ingress_controller_requests:rate5m{${NAMESPACE}}`, '{{ingress}}')),
+      lines('Clients cut off by an Envoy', { says: 'Connections of clients a second that an Envoy closed with a request on them, by application.', needs: ['Envoy'], unit: 'ops', width: 8 },
+        line(`app:envoy_http_downstream_cx_destroy_local_active_rq:rate5m{${CLUSTER}}`, '{{app}}')),
+      lines('TCP sockets of its node', { says: 'Allocated and orphaned ones of the whole machine, pods included; in use and in TIME_WAIT of the host alone.', needs: ['node_exporter'], width: 8, decimals: 0 },
+        ...['alloc', 'orphan', 'inuse', 'tw'].map((kind) => line(ofNode(`node:node_sockstat_TCP_${kind}:max`), `${kind} {{node}}`))),
+      lines('TCP memory of its node', { says: 'What sockets of the whole machine hold, pods included.', needs: ['node_exporter'], unit: 'bytes', width: 8 },
+        line(ofNode('node:node_sockstat_TCP_mem_bytes:max'), '{{node}}')),
     ] },
   ]);
