@@ -37,6 +37,16 @@ class DescriptorsTest(unittest.TestCase):
                     asked.asks_spells(AHEAD, 659, 1, severity=severity)
                 asked.run(self)
 
+    def test_at_the_limit_some_come_and_go(self):
+        """Between 85 % and all, minute by minute, as calls fail and end; and 150 descriptors that are open for a moment each hour."""
+        asked = self.leaking(360, [100] * 60 + [1024 - minute % 7 * 25 for minute in range(301)], 1024, [0] * 60 + [700] * 301)
+        asked.asks_alerts(AHEAD, 355, 1, severity="critical")
+        asked.asks_spells(AHEAD, 359, 1, severity="critical")
+        asked.run(self)
+        asked = self.leaking(360, [800 + 150 * (minute % 60 < 2) for minute in range(361)], 1024, 700)
+        asked.asks_spells(AHEAD, 359, 0, severity="critical")
+        asked.run(self)
+
     def test_without_a_limit_of_its_own_that_of_the_settings_counts(self):
         close_wait = ramp(10000, 6000, 560)
         close_wait += [close_wait[-1]] * 100

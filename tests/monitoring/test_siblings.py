@@ -143,11 +143,11 @@ class PoolsTest(unittest.TestCase):
         self.silent(asked)
 
     def test_agents_one_after_the_other(self):
-        """60 nodes, an upgrade each four minutes; a new agent knows no age at first, so for two minutes nothing is stuck."""
+        """60 nodes, an upgrade each four minutes that takes eight; a new agent knows no age at first, so for two minutes nothing is stuck."""
         asked = self.scenario(8)
         for node in range(60):
             away = 60 + 4 * node
-            for instance, values in (("old", [25] * away + ["stale"]), ("new", [None] * (away + 1) + [0] * 2 + [25] * 480)):
+            for instance, values in (("old", [25] * away + ["stale"]), ("new", [None] * (away + 8) + [0] * 2 + [25] * 480)):
                 asked.pod("shop", "cart", f"cart-5d-{node}", values[:481], node=f"node-{node}", instance=instance, oldest=60)
         self.silent(asked)
 
