@@ -26,6 +26,7 @@ struct Given {
   std::map<std::string, std::string> flags;  ///< by option name
   ScanRequest request;
   std::string state;
+  std::string by;
   std::string output = "table";
   std::string path;
 };
@@ -44,14 +45,14 @@ void add_config_options(CLI::App& command, Given& given) {
   }
 }
 
-std::vector<std::string> state_names() {
-  std::vector<std::string> names(kTcpStateCount);
-  std::transform(kTcpStates.begin(), kTcpStates.end(), names.begin(),
-                 [](TcpState state) { return std::string(name_of(state)); });
-  return names;
+/// Says what is wrong with a list of states, as CLI11 wants it.
+std::string are_states(const std::string& list) {
+  const auto states = parse_states(list);
+  if (!states) return states.error().what;
+  return *states == 0 ? "it takes a state" : "";
 }
 
-/// Says what is wrong with a name, as CLI11 wants it: an empty one would ask for all.
+/// Likewise of a name: an empty one would ask for all.
 std::string is_name(const std::string& text) {
   const bool named = !text.empty() && !text.starts_with('/') && !text.ends_with('/');
   return named ? "" : "'" + text + "' lacks a name";
@@ -65,14 +66,19 @@ void add_scan_options(CLI::App& command, Given& given) {
   command
       .add_option("--pod", given.request.filter.pod, "only the pod of this name, or NAMESPACE/NAME")
       ->check(is_name);
-  auto* const state =
-      command.add_option("--state", given.state, "only pods with sockets in this state")
-          ->check(CLI::IsMember(state_names()));
   command
-      .add_flag("--sockets", given.request.sockets,
-                "list each socket in CLOSE_WAIT of --pod NAMESPACE/NAME")
-      ->needs("--pod")
-      ->excludes(state);
+      .add_option("--state", given.state,
+                  "only pods with sockets in this state; with --sockets, the states by commas")
+      ->check(are_states);
+  auto* const sockets =
+      command.add_flag("--sockets", given.request.sockets,
+                       "list each socket in CLOSE_WAIT of --pod NAMESPACE/NAME; with --state those "
+                       "in these states, by inet_diag, of all pods that are asked for");
+  command
+      .add_option("--by", given.by,
+                  "with --sockets: one line for each peer, who uses most local ports first")
+      ->needs(sockets)
+      ->check(CLI::IsMember({"peer"}));
   command.add_option("--output,-o", given.output, "table or json")
       ->check(CLI::IsMember({"table", "json"}));
 }
@@ -115,8 +121,19 @@ int read_config(const Given& given, Config& config) {
 
 /// What was asked of scan, put together. Prints a contradiction and says false.
 bool read_request(Given& given) {
-  auto& [filter, sockets, format] = given.request;
-  if (!given.state.empty()) filter.state = tcp_state_named(given.state);
+  auto& [filter, sockets, connections, format] = given.request;
+  if (sockets && (!given.state.empty() || !given.by.empty())) {
+    connections.emplace();
+    connections->by_peer = !given.by.empty();
+    const auto states = parse_states(given.state);  // which has been checked
+    if (states && *states != 0) connections->states = *states;
+  } else if (!given.state.empty()) {
+    filter.state = tcp_state_named(given.state);
+    if (!filter.state) {
+      fmt::print(stderr, "closewatch: --state takes one state, and several with --sockets\n");
+      return false;
+    }
+  }
   if (given.output == "json") format = OutputFormat::kJson;
   if (const auto slash = filter.pod.find('/'); slash != std::string::npos) {
     const auto pod_namespace = filter.pod.substr(0, slash);
@@ -128,8 +145,10 @@ bool read_request(Given& given) {
     filter.pod_namespace = pod_namespace;
     filter.pod.erase(0, slash + 1);
   }
-  if (sockets && filter.pod_namespace.empty()) {
-    fmt::print(stderr, "closewatch: --sockets needs the namespace, too: --pod NAMESPACE/NAME\n");
+  if (sockets && !connections && (filter.pod.empty() || filter.pod_namespace.empty())) {
+    fmt::print(stderr,
+               "closewatch: --sockets needs one pod, by both names: --pod NAMESPACE/NAME; with "
+               "--state or --by it lists those of all\n");
     return false;
   }
   return true;

@@ -1,10 +1,12 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "app/config.h"
 #include "closewatch/base/exit_status.h"
+#include "closewatch/connections/connection_listing.h"
 #include "closewatch/scan/pod_filter.h"
 
 /// What the agent does, one function for each subcommand. Each returns the process's exit status.
@@ -19,6 +21,8 @@ int serve(Config config);
 struct ScanRequest {
   PodFilter filter;
   bool sockets = false;  ///< the sockets in CLOSE_WAIT of the one pod that `filter` names
+  /// In place of these, those of any state of all pods that `filter` names.
+  std::optional<ConnectionQuery> connections = std::nullopt;
   OutputFormat format = OutputFormat::kTable;
 };
 

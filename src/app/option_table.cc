@@ -156,30 +156,13 @@ Result<void> set_discovery(Config& config, std::string_view text) {
   return choose(config.pods.discovery, text, kDiscovery, kChoices);
 }
 
-Result<void> set_namespaces(NamePatterns& target, std::string_view text) {
-  auto names = NamePatterns::parse(text);
-  if (!names) {
-    return fail(ErrorKind::kMalformed,
-                names.error().what + "; it takes " + std::string(kNamespaces));
+/// What was made of a list, if anything.
+template <typename List>
+Result<void> set_list(List& target, Result<List> list, std::string_view takes) {
+  if (!list) {
+    return fail(ErrorKind::kMalformed, list.error().what + "; it takes " + std::string(takes));
   }
-  target = std::move(*names);
-  return {};
-}
-
-Result<void> set_tcp_events(Config& config, std::string_view text) {
-  auto events = TcpEventSet::parse(text);
-  if (!events) return tl::unexpected(events.error());
-  config.pods.tcp_events = *events;
-  return {};
-}
-
-Result<void> set_without(Config& config, std::string_view text) {
-  auto metrics = MetricFilter::parse(text);
-  if (!metrics) {
-    return fail(ErrorKind::kMalformed,
-                metrics.error().what + "; it takes " + std::string(kMetrics));
-  }
-  config.metrics.without = *metrics;
+  target = std::move(*list);
   return {};
 }
 
@@ -279,22 +262,26 @@ constexpr auto kOptions = std::to_array<Option>({
      "Of which namespaces pods are counted; empty counts all. The others are not visible, with the "
      "reason `excluded`.",
      [](Config& config, std::string_view text) {
-       return set_namespaces(config.pods.namespaces.include, text);
+       return set_list(config.pods.namespaces.include, NamePatterns::parse(text), kNamespaces);
      }},
     {"pods.namespaces.exclude", kNamespaces, "", "Of which of these they are not.",
      [](Config& config, std::string_view text) {
-       return set_namespaces(config.pods.namespaces.exclude, text);
+       return set_list(config.pods.namespaces.exclude, NamePatterns::parse(text), kNamespaces);
      }},
     {"pods.tcp_events", kEventList,
      "listen_overflows,listen_drops,retransmission_timeouts,failed_attempts,established_resets,"
      "resets_sent",
      "Which of the events that the kernel counts in each network namespace are told of pods, every "
      "30 s or less often to keep to the budget. Empty reads none.",
-     set_tcp_events},
+     [](Config& config, std::string_view text) {
+       return set_list(config.pods.tcp_events, TcpEventSet::parse(text), kEventList);
+     }},
     {"metrics.without", kMetrics, "",
      "What the metrics do not tell of pods. How many series that saves is in "
      "`closewatch_excluded_series`; API and page tell all.",
-     set_without},
+     [](Config& config, std::string_view text) {
+       return set_list(config.metrics.without, MetricFilter::parse(text), kMetrics);
+     }},
     {"metadata.source", kMetadata, "auto",
      "Where pods' names come from: the API server (with the workload), or the kubelet's log directories "
      "alone. auto takes the API server where a service account's token is mounted and the node's "

@@ -10,11 +10,13 @@
 #include <fmt/format.h>
 
 #include "app/api_names.h"
+#include "app/capabilities.h"
 #include "app/commands.h"
 #include "app/make_scanner.h"
 #include "app/standard_output.h"
 #include "app/supervisor.h"
 #include "closewatch/api/snapshot_json.h"
+#include "closewatch/connections/connection_reader.h"
 #include "closewatch/present/snapshot_table.h"
 #include "closewatch/scan/guarded_owners.h"
 #include "closewatch/scan/socket_listing.h"
@@ -25,18 +27,25 @@ namespace {
 /// How long the API server may take to tell the names.
 constexpr std::chrono::seconds kNamesWithin{5};
 
+constexpr const char* kOnlyInetDiag =
+    "sockets of any state are listed by inet_diag alone, which takes CAP_SYS_ADMIN and "
+    "CAP_SYS_PTRACE: run as root, or in a container with SYS_ADMIN and SYS_PTRACE";
+
+/// Says so where there is no such pod.
 bool knows(const Snapshot& snapshot, const PodFilter& filter) {
   const bool asks_for_all = filter.pod_namespace.empty() && filter.pod.empty();
-  return asks_for_all || std::any_of(snapshot.pods.begin(), snapshot.pods.end(),
-                                     [&](const PodSnapshot& pod) { return filter.names(pod); });
+  const bool known =
+      asks_for_all || std::any_of(snapshot.pods.begin(), snapshot.pods.end(),
+                                  [&](const PodSnapshot& pod) { return filter.names(pod); });
+  if (!known) {
+    fmt::print(stderr, "closewatch: no pod here matches --namespace '{}' --pod '{}'\n",
+               filter.pod_namespace, filter.pod);
+  }
+  return known;
 }
 
 int print_pods(const Snapshot& snapshot, const ScanRequest& request) {
-  if (!knows(snapshot, request.filter)) {
-    fmt::print(stderr, "closewatch: no pod here matches --namespace '{}' --pod '{}'\n",
-               request.filter.pod_namespace, request.filter.pod);
-    return kExitFailure;
-  }
+  if (!knows(snapshot, request.filter)) return kExitFailure;
   const bool written = print(request.format == OutputFormat::kJson
                                  ? snapshot_json(snapshot, request.filter, snapshot.taken_at_steady)
                                  : snapshot_table(snapshot, request.filter));
@@ -70,8 +79,34 @@ int print_sockets(const Snapshot& snapshot, const ScanRequest& request, GuardedO
   return written && visible ? kExitSuccess : kExitFailure;
 }
 
+int print_connections(const Config& config, const Scanner& scanner, const Snapshot& snapshot,
+                      const ScanRequest& request) {
+  if (!knows(snapshot, request.filter)) return kExitFailure;
+  const auto answer =
+      list_connections(scanner, snapshot, request.filter, *request.connections, config.paths.proc);
+  if (!answer) {
+    fmt::print(stderr, "closewatch: {}\n", answer.error().what);
+    return kExitFailure;
+  }
+  for (const auto& remark : answer->remarks) fmt::print(stderr, "closewatch: {}\n", remark);
+  const bool written =
+      print(request.format == OutputFormat::kJson ? connections_json(answer->listing, snapshot)
+                                                  : connections_table(answer->listing, snapshot));
+  return written ? answer->status : kExitFailure;
+}
+
 int scan_here(Config config, const ScanRequest& request) {
-  config.diagnosis.sockets = request.sockets ? std::numeric_limits<std::size_t>::max() : 0;
+  if (request.connections) {
+    if (!missing_capabilities(Engine::kInetDiag).empty()) {
+      fmt::print(stderr, "closewatch: {}\n", kOnlyInetDiag);
+      return kExitFailure;
+    }
+    config.scan.engine = EngineChoice::kInetDiag;
+    config.diagnosis.held_sockets = false;
+    config.pods.tcp_events = {};
+  }
+  config.diagnosis.sockets =
+      request.sockets && !request.connections ? std::numeric_limits<std::size_t>::max() : 0;
   const SystemClock clock;
   boost::asio::io_context context(1);
   const auto names = ApiNames::make(config, context);
@@ -94,6 +129,9 @@ int scan_here(Config config, const ScanRequest& request) {
   const auto snapshot = made->scanner->scan([] { return true; });
   for (const auto& complaint : snapshot->complaints) {
     fmt::print(stderr, "closewatch: {}\n", complaint);
+  }
+  if (request.connections) {
+    return print_connections(config, *made->scanner, *snapshot, request);
   }
   if (!request.sockets) return print_pods(*snapshot, request);
   GuardedOwners owners(SocketOwners(config.paths.proc));

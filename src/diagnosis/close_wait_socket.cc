@@ -10,7 +10,8 @@ OwedCall owed_call_of(const SocketRow& row) {
   return row.receive_queue > 0 ? OwedCall::kRead : OwedCall::kClose;
 }
 
-/// ::ffff:10.0.0.1 as 10.0.0.1, all else as it is.
+}  // namespace
+
 Endpoint unmapped(Endpoint endpoint) {
   constexpr std::array<std::uint8_t, 12> kPrefix = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xFF, 0xFF};
   auto& [family, bytes] = endpoint.address;
@@ -23,8 +24,6 @@ Endpoint unmapped(Endpoint endpoint) {
   std::fill(bytes.begin() + 4, bytes.end(), std::uint8_t{0});
   return endpoint;
 }
-
-}  // namespace
 
 std::string_view name_of(Direction direction) {
   return direction == Direction::kInbound ? "inbound" : "outbound";

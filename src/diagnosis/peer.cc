@@ -11,13 +11,6 @@
 namespace closewatch {
 namespace {
 
-std::string text_of(const IpAddress& address) {
-  std::array<char, INET6_ADDRSTRLEN> text{};
-  const bool is_v4 = address.family == AddressFamily::kIpv4;
-  ::inet_ntop(is_v4 ? AF_INET : AF_INET6, address.bytes.data(), text.data(), text.size());
-  return is_v4 ? std::string(text.data()) : "[" + std::string(text.data()) + "]";
-}
-
 std::uint16_t port_that_counts(const CloseWaitSocket& socket) {
   return socket.direction == Direction::kInbound ? std::uint16_t{0} : socket.remote.port;
 }
@@ -70,9 +63,8 @@ class Ranking {
     for (const auto& run : kept_) {
       const auto& remote = run.first->remote;
       const bool inbound = run.first->direction == Direction::kInbound;
-      peers.push_back({run.first->direction,
-                       inbound ? text_of(remote.address) : closewatch::text_of(remote), run.sockets,
-                       run.stuck});
+      peers.push_back({run.first->direction, inbound ? text_of(remote.address) : text_of(remote),
+                       run.sockets, run.stuck});
     }
     for (const auto direction : kDirections) {
       const auto& rest = rest_.at(static_cast<std::size_t>(direction));
@@ -88,6 +80,13 @@ class Ranking {
 };
 
 }  // namespace
+
+std::string text_of(const IpAddress& address) {
+  std::array<char, INET6_ADDRSTRLEN> text{};
+  const bool is_v4 = address.family == AddressFamily::kIpv4;
+  ::inet_ntop(is_v4 ? AF_INET : AF_INET6, address.bytes.data(), text.data(), text.size());
+  return is_v4 ? std::string(text.data()) : "[" + std::string(text.data()) + "]";
+}
 
 std::string text_of(const Endpoint& endpoint) {
   return text_of(endpoint.address) + ":" + std::to_string(endpoint.port);

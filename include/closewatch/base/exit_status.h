@@ -6,5 +6,7 @@ namespace closewatch {
 inline constexpr int kExitSuccess = 0;
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
+/// What is shown is right, but not whole.
+inline constexpr int kExitNotWhole = 3;
 
 }  // namespace closewatch

@@ -63,6 +63,9 @@ struct CloseWaitSocket {
   }
 };
 
+/// ::ffff:10.0.0.1 as 10.0.0.1, all else as it is.
+Endpoint unmapped(Endpoint endpoint);
+
 /// What one row tells by itself: the age as far as the last ACK tells (never later than the FIN's),
 /// and what the application owes. Container and direction are for whoever sees more than a row.
 ///

@@ -23,6 +23,8 @@ struct PeerSums {
 
 inline constexpr const char* kOtherPeers = "other";
 
+/// "10.0.0.1", "[fd00::1]".
+std::string text_of(const IpAddress& address);
 /// "10.0.0.1:443", "[fd00::1]:443".
 std::string text_of(const Endpoint& endpoint);
 

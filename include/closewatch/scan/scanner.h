@@ -82,6 +82,11 @@ class Scanner {
   /// error. When not even the pods can be listed, those of the last scan are there, none of them
   /// visible.
   std::shared_ptr<const Snapshot> scan(const std::function<bool()>& go_on);
+  /// Those that the last scan has read of a pod, by its place in the snapshot; its home first. None
+  /// of a pod on the host's network but those that it has beside.
+  [[nodiscard]] std::span<const ReadNamespace> namespaces_of(std::size_t place) const {
+    return read_spaces_.at(place);
+  }
 
  private:
   /// The host's own namespace.
