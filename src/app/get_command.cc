@@ -7,12 +7,13 @@
 
 #include "app/commands.h"
 #include "app/standard_output.h"
+#include "closewatch/base/terminal_text.h"
 #include "closewatch/http/client.h"
 
 namespace closewatch {
 namespace {
 
-constexpr std::chrono::seconds kGetPatience{5};
+constexpr std::chrono::seconds kGetPatience{5};  // for all of it
 constexpr std::string_view kScheme = "http://";
 
 /// A path is the agent's that the configuration names; an address has its server in it.
@@ -38,7 +39,8 @@ int get(const Config& config, const std::string& path) {
                http::first_line(*answer));
     return kExitFailure;
   }
-  return print(answer->body) ? kExitSuccess : kExitFailure;
+  // It may be anybody who has answered, and who reads this sits at a terminal somewhere.
+  return print(terminal_text(answer->body)) ? kExitSuccess : kExitFailure;
 }
 
 }  // namespace closewatch

@@ -76,6 +76,11 @@ class GetTest(unittest.TestCase):
         self.assertEqual("closewatch: /api/v1/pods/netns/nobody/sockets.tsv says 404: "
                          "no pod netns/nobody on this node\n", done.stderr)
 
+    def test_an_impostors_answer_cannot_move_the_cursor(self):
+        with Impostor(200, f"a\tb\n{Impostor.ESCAPES}\x9b31m\x7f caf\u00e9\n") as impostor:
+            done = self.get("/x", impostor.address)
+        self.assertEqual((0, "a\tb\n?[2J?]0;mine???31m? caf\u00e9\n"), (done.returncode, done.stdout))
+
     def test_an_impostors_words_cannot_move_the_cursor(self):
         with Impostor(500, f"why {Impostor.ESCAPES}\nmore\n") as impostor:
             done = self.get("/healthz", impostor.address)
