@@ -275,12 +275,41 @@ class AnswersTest(PluginTest):
         self.assertIn('a?[2J"\\?', self.closewait().stdout)
         self.assertEqual(['a?[2J"\\?'], list(self.pods()))
 
+    def second_agent(self, node, pods):
+        """Another one of a node, which comes after the first."""
+        second = FakeAgent(node, pods)
+        second.name += "-z"
+        self.cluster.agents["closewatch", second.name] = second
+        return second
+
     def test_two_agents_of_one_node_count_once(self):
-        second = FakeAgent("node-a", self.agent("node-a").pods, namespace="other")
-        self.cluster.agents["other", second.name] = second
+        self.second_agent("node-a", self.agent("node-a").pods)
         self.assertEqual(1, self.names("pods").count("cart-1"))
         self.agent("node-a").behave = fake.says("broken", 503)
         self.assertEqual(["cart-1", "cart-2"], self.names("-n", "shop"))
+
+    def test_two_agents_that_say_different_things_of_a_node_count_only_when_told(self):
+        truth = self.agent("node-a").pods
+        for lie in ([], truth[1:], [*truth, pod_row("shop", "lure", close_wait=99)],
+                    [pod_row("shop", "cart-1", close_wait=0), *truth[1:]]):
+            with self.subTest(lie):
+                second = self.second_agent("node-a", lie)
+                done = self.closewait("pods", status=3)
+                self.assertNotIn("cart-1", done.stdout)
+                self.assertIn(f"node node-a: closewatch/closewatch-node-a: this agent and closewatch/{second.name} say "
+                              "different things of it", done.stderr)
+                self.assertEqual(1, self.names("pods", "--any-agent").count("cart-1"))
+                self.closewait("nodes")
+
+    def test_a_pod_elsewhere_is_not_taken_for_an_agent(self):
+        stranger = FakeAgent("node-a", [pod_row("shop", "lure", close_wait=99)], namespace="a-first")
+        self.cluster.agents["a-first", stranger.name] = stranger
+        for command in (["pods"], ["nodes"]):
+            done = self.oncall.closewait(*command)
+            self.assertEqual((1, ""), (done.returncode, done.stdout))
+            self.assertIn("a-first, closewatch; say with --agent-namespace", done.stderr)
+        self.assertEqual(0, stranger.asked)
+        self.assertIn("cart-1", self.names("--agent-namespace", "closewatch"))
 
     def test_agents_are_found_in_their_namespace(self):
         stranger = FakeAgent("node-x", [pod_row("shop", "lure", close_wait=99)], namespace="shop")
