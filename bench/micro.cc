@@ -54,7 +54,7 @@ void write_exposition(benchmark::State& state) {
     pod.sums.listeners = {{8080, 0, 128}, {9090, 0, 128}};
   }
   std::size_t bytes = 0;
-  for ([[maybe_unused]] auto _ : state) bytes = prometheus_text(&snapshot, {}, {}).size();
+  for ([[maybe_unused]] auto _ : state) bytes = snapshot_text(snapshot, {}).size();
   state.counters["bytes"] = static_cast<double>(bytes);
 }
 BENCHMARK(write_exposition)->Arg(110)->Arg(250)->Unit(benchmark::kMillisecond);

@@ -1,6 +1,7 @@
 #include "closewatch/api/api_routes.h"
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -33,25 +34,46 @@ http::Response refusal(Form form, unsigned status, std::string sentence) {
           .body = boost::json::serialize(body) + "\n"};
 }
 
-http::Response api_pods(const RouteSources& sources, const Snapshot& snapshot, Form form) {
-  const auto now = sources.clock.steady_now();
-  if (form == Form::kTsv) return {.content_type = kTsvContentType, .body = pods_tsv(snapshot, now)};
-  return {.content_type = kJsonContentType, .body = snapshot_json(snapshot, {}, now)};
+const char* content_type_of(Form form) {
+  return form == Form::kTsv ? kTsvContentType : kJsonContentType;
 }
 
-http::Response api_sockets(const RouteSources& sources, const Snapshot& snapshot, Form form,
-                           const std::string& pod_namespace, const std::string& name) {
+http::Response api_pods(const RouteSources& sources, WrittenDown& written, Form form) {
+  const auto write = [&](const WrittenDown::State& state) {
+    const auto now = sources.clock.steady_now();
+    return form == Form::kTsv ? pods_tsv(*state.snapshot, now)
+                              : snapshot_json(*state.snapshot, {}, now);
+  };
+  return {.content_type = content_type_of(form),
+          .body = {},
+          .front = written.get(form == Form::kTsv ? "pods.tsv" : "pods", write)};
+}
+
+void api_sockets(const RouteSources& sources, WrittenDown& written,
+                 const std::shared_ptr<const Snapshot>& snapshot, Form form,
+                 const std::string& pod_namespace, const std::string& name,
+                 const http::Reply& reply) {
   if (!sources.socket_detail) {
-    return refusal(form, 403, "single sockets are not listed here: api.socket_detail is false");
+    return reply(
+        refusal(form, 403, "single sockets are not listed here: api.socket_detail is false"));
   }
-  const auto pods = find_namesakes(snapshot, pod_namespace, name);
-  if (pods.empty()) {
-    return refusal(form, 404, fmt::format("no pod {}/{} on this node", pod_namespace, name));
+  if (find_namesakes(*snapshot, pod_namespace, name).empty()) {
+    return reply(refusal(form, 404, fmt::format("no pod {}/{} on this node", pod_namespace, name)));
   }
-  const Shown shown(snapshot, sources.clock.steady_now());
-  const auto listing = shown.of(list_sockets(pods, sources.owners_of));
-  if (form == Form::kTsv) return {.content_type = kTsvContentType, .body = sockets_tsv(listing)};
-  return {.content_type = kJsonContentType, .body = listing_json(snapshot, listing)};
+  const auto key = (form == Form::kTsv ? "sockets.tsv " : "sockets ") + pod_namespace + "/" + name;
+  if (auto known = written.find(key)) {
+    return reply({.content_type = content_type_of(form), .body = {}, .front = std::move(known)});
+  }
+  sources.list_sockets(
+      snapshot, pod_namespace, name,
+      [&sources, &written, snapshot, form, key, reply](const SocketListings::Listing& found) {
+        const Shown shown(*snapshot, sources.clock.steady_now());
+        const auto listing = shown.of(*found);
+        auto text = form == Form::kTsv ? sockets_tsv(listing) : listing_json(*snapshot, listing);
+        reply({.content_type = content_type_of(form),
+               .body = {},
+               .front = written.keep(snapshot.get(), key, std::move(text))});
+      });
 }
 
 http::Response api_agent(const RouteSources& sources, const Snapshot& snapshot) {
@@ -62,7 +84,7 @@ http::Response api_agent(const RouteSources& sources, const Snapshot& snapshot) 
 
 }  // namespace
 
-http::Response api_answer(const RouteSources& sources, const http::Request& request) {
+void ApiRoutes::answer(const http::Request& request, const http::Reply& reply) {
   // api, v1, pods[, NAMESPACE, POD, sockets], or api, v1, agent
   const auto& path = request.segments;
   constexpr std::string_view kTsvSuffix = ".tsv";
@@ -70,16 +92,16 @@ http::Response api_answer(const RouteSources& sources, const http::Request& requ
   const auto form = last.ends_with(kTsvSuffix) ? Form::kTsv : Form::kJson;
   if (form == Form::kTsv) last.remove_suffix(kTsvSuffix.size());
 
-  const auto snapshot = sources.snapshots.last();
-  if (snapshot == nullptr) return refusal(form, 503, "the first scan is not done yet");
+  const auto snapshot = written_.follow().snapshot;
+  if (snapshot == nullptr) return reply(refusal(form, 503, "the first scan is not done yet"));
   if (path.size() >= 3 && path[1] == "v1") {
-    if (path.size() == 3 && last == "pods") return api_pods(sources, *snapshot, form);
-    if (path.size() == 3 && path[2] == "agent.tsv") return api_agent(sources, *snapshot);
+    if (path.size() == 3 && last == "pods") return reply(api_pods(sources_, written_, form));
+    if (path.size() == 3 && path[2] == "agent.tsv") return reply(api_agent(sources_, *snapshot));
     if (path.size() == 6 && path[2] == "pods" && last == "sockets") {
-      return api_sockets(sources, *snapshot, form, path[3], path[4]);
+      return api_sockets(sources_, written_, snapshot, form, path[3], path[4], reply);
     }
   }
-  return refusal(form, 404, "not found; see /");
+  reply(refusal(form, 404, "not found; see /"));
 }
 
 }  // namespace closewatch

@@ -9,6 +9,7 @@
 
 #include "closewatch/base/seconds.h"
 #include "closewatch/events/tcp_event.h"
+#include "closewatch/present/pod_summary.h"
 #include "closewatch/present/shown.h"
 
 namespace closewatch {
@@ -44,15 +45,21 @@ json::object states_json(const PodSnapshot& pod, const PodFilter& filter) {
   return states;
 }
 
-json::array listeners_json(const std::vector<ListenBacklog>& backlogs) {
+json::object queue_json(const ListenBacklog& backlog) {
+  return {{"backlog", backlog.sockets},
+          {"limit", backlog.limit ? json::value(*backlog.limit) : json::value(nullptr)}};
+}
+
+void add_listeners(json::object& pod, const std::vector<ListenBacklog>& backlogs) {
+  const auto queues = shown_queues(backlogs);
   json::array listeners;
-  for (const auto& backlog : backlogs) {
-    listeners.push_back(
-        {{"port", backlog.port},
-         {"backlog", backlog.sockets},
-         {"limit", backlog.limit ? json::value(*backlog.limit) : json::value(nullptr)}});
+  for (const auto& backlog : queues.ports) {
+    auto listener = queue_json(backlog);
+    listener["port"] = backlog.port;
+    listeners.push_back(std::move(listener));
   }
-  return listeners;
+  pod["listeners"] = std::move(listeners);
+  pod["other_listeners"] = queues.other ? json::value(queue_json(*queues.other)) : nullptr;
 }
 
 json::object container_json(const ContainerDiagnosis& container) {
@@ -161,7 +168,7 @@ json::object pod_json(const PodSnapshot& pod, const PodFilter& filter, const Sho
                       {"visible", visible}};
   if (visible) {
     object["states"] = states_json(pod, filter);
-    object["listeners"] = listeners_json(pod.sums.listeners);
+    add_listeners(object, pod.sums.listeners);
     object["close_wait"] = close_wait_json(pod);
     object["closed_held"] = held_json(pod);
     object["descriptors"] = descriptors_json(pod.descriptors);
@@ -218,6 +225,9 @@ std::string listing_json(const Snapshot& snapshot, const SocketListing& listing)
     for (const auto& listed : listing.sockets) sockets.push_back(socket_json(listed));
     whole["total"] = listing.total;
     whole["cut"] = listing.cut();
+    whole["processes_missing"] = listing.processes_missing.empty()
+                                     ? json::value(nullptr)
+                                     : json::value(listing.processes_missing);
     whole["sockets"] = std::move(sockets);
   } else {
     whole["reason"] = reason_of(listing.visibility);

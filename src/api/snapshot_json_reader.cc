@@ -284,6 +284,10 @@ SocketListing read_listing(const json::object& object) {
     return listing;
   }
   listing.total = count_at(object, "total");
+  const auto* const missing = object.if_contains("processes_missing");  // older agents tell none
+  if (missing != nullptr && !missing->is_null()) {
+    listing.processes_missing = text_at(object, "processes_missing");
+  }
   for (const auto& socket : object.at("sockets").as_array()) {
     listing.sockets.push_back(read_socket(socket.as_object()));
   }

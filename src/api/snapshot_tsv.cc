@@ -249,6 +249,9 @@ std::string sockets_tsv(const SocketListing& listing) {
                    owner ? owner->pod_namespace : "", owner ? owner->pod : "",
                    owner ? owner->container : ""});
   }
+  if (!listing.processes_missing.empty()) {
+    table.add_remark("processes_missing", {listing.processes_missing});
+  }
   table.add_remark("total", {std::to_string(listing.total)});
   return table.text();
 }

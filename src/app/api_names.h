@@ -27,6 +27,10 @@ class ApiNames {
   /// Runs the io_context until the first answer or failure, at most so long, so that the first scan
   /// has names.
   void wait(std::chrono::milliseconds most);
+  /// By which names the API server goes, by its certificate. Its proxy asks the agent by one of
+  /// them: it hands on the Host that it was asked by (UpgradeAwareHandler in
+  /// k8s.io/apimachinery/pkg/util/proxy, UseLocationHost is not set).
+  [[nodiscard]] const http::HostNames& server_names() const { return watcher_.server_names(); }
   [[nodiscard]] const PodDirectory& directory() const { return directory_; }
 
  private:

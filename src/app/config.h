@@ -8,6 +8,7 @@
 
 #include "closewatch/diagnosis/diagnosis.h"
 #include "closewatch/events/tcp_event.h"
+#include "closewatch/http/host_names.h"
 #include "closewatch/http/listen_address.h"
 #include "closewatch/metrics/metric_filter.h"
 #include "closewatch/pods/node_pods.h"
@@ -76,6 +77,7 @@ struct Config {
   struct {
     http::ListenAddress listen_address;
     std::string telemetry_path;
+    http::HostNames allowed_hosts;  ///< beside its own
   } web;
   struct {
     LogLevel level{};

@@ -6,7 +6,7 @@
 #include <span>
 #include <utility>
 
-#include "app/capabilities.h"
+#include "closewatch/engines/capabilities.h"
 #include "closewatch/kernel/engines.h"
 
 namespace closewatch {

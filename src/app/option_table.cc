@@ -78,6 +78,8 @@ constexpr std::string_view kApiServer = "an address: HOST:PORT or [IPv6]:PORT, o
 constexpr std::string_view kPath = "an absolute path";
 constexpr std::string_view kTelemetryPath =
     "an absolute path but /, /healthz, /readyz, /api/... and /page/...";
+constexpr std::string_view kHosts =
+    "a list of names of hosts by commas, NAME or *.SUFFIX each, or nothing";
 constexpr std::string_view kAddress = "an address: :PORT, IP:PORT or [IPv6]:PORT";
 constexpr std::string_view kLevel = "one of debug, info, warn, error";
 constexpr std::string_view kFormat = "one of text, json";
@@ -199,6 +201,13 @@ Result<void> set_telemetry_path(Config& config, std::string_view text) {
   return set_path(config.web.telemetry_path, text);
 }
 
+Result<void> set_allowed_hosts(Config& config, std::string_view text) {
+  auto names = http::HostNames::parse(text);
+  if (!names) return tl::unexpected(names.error());
+  config.web.allowed_hosts = std::move(*names);
+  return {};
+}
+
 Result<void> set_listen_address(Config& config, std::string_view text) {
   auto address = http::parse_listen_address(text);
   if (!address) return tl::unexpected(address.error());
@@ -318,6 +327,12 @@ constexpr auto kOptions = std::to_array<Option>({
      set_listen_address},
     {"web.telemetry-path", kTelemetryPath, "/metrics", "The path of the metrics.",
      set_telemetry_path},
+    {"web.allowed-hosts", kHosts, "",
+     "By which names the agent may be asked, beside addresses, localhost, its node's and its own name, "
+     "names without a dot, those below .svc and .svc.cluster.local, and those in the API server's "
+     "certificate: an Ingress's, for example. Other names get a 421, so that no page of another "
+     "site reads through somebody's browser.",
+     set_allowed_hosts},
     {"log.level", kLevel, "info", "The least severe messages to log.", set_log_level},
     {"log.format", kFormat, "text", "How to log, on standard error.", set_log_format},
 });

@@ -7,8 +7,8 @@
 namespace closewatch {
 
 /// Answers every route: metrics, /healthz, /readyz, the API and the live page. Nothing here scans:
-/// a scrape only writes down the last snapshot. A list of sockets looks up their processes as well,
-/// which is O(descriptors of the pod).
+/// the last snapshot is written down, once for all who ask for the same. What lists sockets is
+/// answered when their processes have been looked up, by another thread.
 /// Of the metrics that is left out which `without` says.
 http::Handler make_routes(RouteSources sources, const MetricFilter& without = {});
 

@@ -10,13 +10,13 @@
 #include <fmt/format.h>
 
 #include "app/api_names.h"
-#include "app/capabilities.h"
 #include "app/commands.h"
 #include "app/make_scanner.h"
 #include "app/standard_output.h"
 #include "app/supervisor.h"
 #include "closewatch/api/snapshot_json.h"
 #include "closewatch/connections/connection_reader.h"
+#include "closewatch/engines/capabilities.h"
 #include "closewatch/present/snapshot_table.h"
 #include "closewatch/scan/guarded_owners.h"
 #include "closewatch/scan/socket_listing.h"

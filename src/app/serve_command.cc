@@ -7,13 +7,14 @@
 #include <climits>
 #include <csignal>
 #include <string>
+#include <string_view>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 
 #include "app/api_names.h"
-#include "app/capabilities.h"
 #include "app/commands.h"
 #include "app/logging.h"
 #include "app/make_scanner.h"
@@ -21,8 +22,10 @@
 #include "app/scan_log.h"
 #include "app/supervisor.h"
 #include "closewatch/base/build_info.h"
+#include "closewatch/engines/capabilities.h"
 #include "closewatch/http/server.h"
 #include "closewatch/node/descriptor_limit.h"
+#include "closewatch/present/socket_listings.h"
 #include "closewatch/scan/guarded_owners.h"
 #include "closewatch/scan/scan_loop.h"
 
@@ -40,11 +43,15 @@ void return_large_blocks() {
   mallopt(M_MMAP_THRESHOLD, kLarge);
 }
 
-/// As Kubernetes calls it, or the machine itself.
-std::string node_name(const Config& config) {
-  if (!config.metadata.node.empty()) return config.metadata.node;
+/// In a pod that is the pod's name.
+std::string machine_name() {
   std::array<char, HOST_NAME_MAX + 1> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
+}
+
+/// As Kubernetes calls it, or the machine itself.
+std::string node_name(const Config& config) {
+  return config.metadata.node.empty() ? machine_name() : config.metadata.node;
 }
 
 /// Another signal that asks for the same must not change how it ends.
@@ -93,12 +100,23 @@ int serve_here(Config config) {
   SnapshotStore snapshots;
   GuardedOwners owners(SocketOwners(config.paths.proc));
   std::unique_ptr<ScanLoop> loop;
+  SocketListings listings(
+      [&owners](const Pod& pod, auto inodes) { return owners.find(pod, std::move(inodes)); },
+      [&context](auto work) { boost::asio::post(context, std::move(work)); });
+  auto hosts = config.web.allowed_hosts;
+  hosts.add(node_name(config));
+  hosts.add(machine_name());
   const auto server = http::serve(
       context, config.web.listen_address,
       make_routes(
           {snapshots, clock, node_name(config), config.web.telemetry_path, started_at,
-           [&loop] { return loop != nullptr && loop->alive(); }, config.api.socket_detail,
-           [&owners](const Pod& pod, auto inodes) { return owners.find(pod, std::move(inodes)); }},
+           [&loop] { return loop != nullptr && loop->alive(); },
+           [&hosts, &names](std::string_view host) {
+             return hosts.allow(host) || (*names && (*names)->server_names().allow(host));
+           },
+           config.api.socket_detail,
+           [&listings](const auto& snapshot, const auto& pod_namespace, const auto& pod,
+                       auto done) { listings.of(snapshot, pod_namespace, pod, std::move(done)); }},
           config.metrics.without));
   if (!server) {
     logger->error(server.error().what);

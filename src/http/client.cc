@@ -18,6 +18,7 @@
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/beast/ssl/ssl_stream.hpp>
+#include <openssl/x509v3.h>
 
 #include "closewatch/base/whole_number.h"
 #include "http/beast_text.h"
@@ -97,7 +98,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
  public:
   /// `name` is the server's, for errors; `owner` keeps `stream` alive.
   Exchange(Stream& stream, std::shared_ptr<void> owner, std::string name, const std::string& host,
-           const Question& question, Receiver& receiver)
+           const Question& question, Receiver& receiver, HostNames server_names = {})
       : stream_(stream),
         owner_(std::move(owner)),
         name_(std::move(name)),
@@ -106,6 +107,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
         bytes_left_(question.most_bytes),
         most_bytes_(question.most_bytes),
         receiver_(receiver),
+        server_names_(std::move(server_names)),
         request_(wire::verb::get, question.target, 11) {
     request_.set(wire::field::host, host);
     request_.set(wire::field::user_agent, "closewatch");
@@ -152,7 +154,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
     const auto& head = parser_.get();
     receiver_.on_answer({head.result_int(), retry_after(view(head[wire::field::retry_after])),
                          std::string(view(head[wire::field::content_type])),
-                         head.has_content_length() || head.chunked()});
+                         head.has_content_length() || head.chunked(), server_names_});
     read_body();
   }
 
@@ -188,11 +190,34 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   std::uint64_t bytes_left_;
   std::uint64_t most_bytes_;
   Receiver& receiver_;
+  HostNames server_names_;
   wire::request<wire::empty_body> request_;
   beast::flat_buffer buffer_{kMostBuffered};
   wire::response_parser<wire::buffer_body> parser_;
   std::array<char, kPiece> piece_{};
 };
+
+/// Of the server's, which has been verified. 100 at most.
+HostNames names_in_certificate(SSL* connection) {
+  constexpr int kMost = 100;
+  HostNames found;
+  const std::unique_ptr<X509, decltype(&X509_free)> certificate(
+      SSL_get1_peer_certificate(connection), X509_free);
+  if (certificate == nullptr) return found;
+  const std::unique_ptr<GENERAL_NAMES, decltype(&GENERAL_NAMES_free)> names(
+      static_cast<GENERAL_NAMES*>(
+          X509_get_ext_d2i(certificate.get(), NID_subject_alt_name, nullptr, nullptr)),
+      GENERAL_NAMES_free);
+  const int count = names == nullptr ? 0 : std::min(sk_GENERAL_NAME_num(names.get()), kMost);
+  for (int i = 0; i < count; ++i) {
+    const auto* const name = sk_GENERAL_NAME_value(names.get(), i);
+    if (name->type != GEN_DNS) continue;
+    const auto* const text = name->d.dNSName;
+    found.add({reinterpret_cast<const char*>(ASN1_STRING_get0_data(text)),
+               static_cast<std::size_t>(ASN1_STRING_length(text))});
+  }
+  return found;
+}
 
 /// A connection over TLS for one question.
 class TlsCall : public std::enable_shared_from_this<TlsCall> {
@@ -264,7 +289,7 @@ class TlsCall : public std::enable_shared_from_this<TlsCall> {
     std::make_shared<Exchange<beast::ssl_stream<beast::tcp_stream>>>(
         *stream_, shared_from_this(), name(),
         (is_ipv6 ? "[" + server_.host + "]" : server_.host) + ":" + server_.port, question_,
-        receiver_)
+        receiver_, names_in_certificate(stream_->native_handle()))
         ->start();
   }
 
@@ -339,10 +364,11 @@ class Connection::Kept {
 
   Result<Response> get(std::string_view path,
                        std::vector<std::pair<std::string, std::string>> headers) {
+    const auto until = std::chrono::steady_clock::now() + patience_;
     Collector collector;
     std::make_shared<Exchange<beast::tcp_stream>>(
         *stream_, stream_, to_text(address_), "localhost",
-        Question{std::string(path), std::move(headers), patience_, kMostBytes}, collector)
+        Question{std::string(path), std::move(headers), patience_, kMostBytes, until}, collector)
         ->start();
     context_.restart();
     context_.run();

@@ -1,13 +1,21 @@
 #include "closewatch/http/server.h"
 
+#include <sys/resource.h>
+
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <exception>
+#include <functional>
 #include <list>
+#include <map>
+#include <numeric>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <utility>
 
+#include <boost/asio/buffer.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
@@ -18,6 +26,7 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include "closewatch/http/content.h"
 #include "closewatch/http/gzip.h"
 #include "http/beast_text.h"
 
@@ -30,13 +39,29 @@ namespace wire = boost::beast::http;
 using asio::ip::tcp;
 using boost::system::error_code;
 
-constexpr std::size_t kMaxConnections = 64;
+constexpr std::size_t kMostConnections = 64;
+constexpr std::size_t kFewestConnections = 4;
+// An eighth of the descriptors, as cgroups and processes have each: the others are for scans.
+constexpr rlim_t kShareOfDescriptors = 8;
+constexpr std::size_t kMostAnswerBytes = std::size_t{8} << 20U;  // that are being written
+constexpr int kSendBuffer = 96 << 10;  // the kernel doubles it; without, it takes megabytes
+constexpr int kReceiveBuffer = 8 << 10;
 constexpr std::uint32_t kMaxHeaderBytes = 8U << 10U;
 constexpr std::uint64_t kMaxBodyBytes = 1U << 10U;  // no route takes a body
 constexpr std::chrono::seconds kRequestTimeout{10};
 constexpr std::chrono::seconds kIdleTimeout{120};  // longer than a usual scrape interval
+constexpr std::chrono::seconds kLingerTimeout{2};
+constexpr std::size_t kMostLingering = std::size_t{1} << 20U;
 constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::size_t kWorthPacking = 1024;  // below, one packet carries it anyway
+
+/// How many connections may be open.
+std::size_t most_connections() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMostConnections;
+  return std::clamp<std::size_t>(limit.rlim_cur / kShareOfDescriptors, kFewestConnections,
+                                 kMostConnections);
+}
 
 /// A weight of nothing: "0", "0.", "0.0" … (RFC 9110, section 12.4.2).
 bool is_zero(std::string_view weight) {
@@ -54,15 +79,29 @@ bool accepts_gzip(const wire::request<wire::string_body>& request) {
   return false;
 }
 
-Response answer_safely(const Handler& handler, const Request& request) {
-  try {
-    return handler(request);
-  } catch (const std::exception& error) {
-    return {.status = 500, .body = std::string("internal error: ") + error.what() + "\n"};
-  }
-}
+/// A body of two parts in one another's sequence, which are somebody else's.
+struct TwoParts {
+  using value_type = std::array<asio::const_buffer, 2>;
+  static std::uint64_t size(const value_type& parts) { return asio::buffer_size(parts); }
 
-using WireResponse = wire::response<wire::string_body>;
+  class writer {
+   public:
+    using const_buffers_type = value_type;
+    template <bool is_request, typename Fields>
+    writer(const wire::header<is_request, Fields>& /*header*/, const value_type& parts)
+        : parts_(parts) {}
+    void init(error_code& error) { error = {}; }
+    boost::optional<std::pair<const_buffers_type, bool>> get(error_code& error) {
+      error = {};
+      return {{parts_, false}};
+    }
+
+   private:
+    const value_type& parts_;
+  };
+};
+
+using WireResponse = wire::response<TwoParts>;
 
 /// nullopt when the target is no path.
 std::optional<Request> to_request(const wire::request<wire::string_body>& message) {
@@ -71,71 +110,177 @@ std::optional<Request> to_request(const wire::request<wire::string_body>& messag
   Request request{
       std::string(view(message.method_string())), std::string(view(target->encoded_path())), {}};
   for (const auto& segment : target->segments()) request.segments.push_back(segment);
+  request.host = std::string(view(message[wire::field::host]));
   return request;
 }
 
-WireResponse to_wire(const wire::request<wire::string_body>& request, Response response) {
-  WireResponse answer(static_cast<wire::status>(response.status), request.version());
-  answer.set(wire::field::content_type, response.content_type);
-  answer.set("X-Content-Type-Options", "nosniff");
-  if (answer.result() == wire::status::method_not_allowed) {
-    answer.set(wire::field::allow, "GET, HEAD");
+/// What is wrong with a request; nullopt when there is nobody left to answer.
+std::optional<Response> refusal_of(const error_code& error, bool has_header) {
+  if (error == wire::error::end_of_stream) return std::nullopt;
+  if (error == wire::error::body_limit || (error == wire::error::buffer_overflow && has_header)) {
+    return Response{.status = 413, .body = "a request has no body here\n"};
   }
-  answer.set(wire::field::vary, "Accept-Encoding");
-  for (const auto& [name, value] : response.headers) answer.set(name, value);
-  if (response.body.size() >= kWorthPacking && accepts_gzip(request)) {
-    auto packed = response.packed.empty() ? gzip(response.body) : std::move(response.packed);
-    if (!packed.empty()) {
-      answer.set(wire::field::content_encoding, "gzip");
-      response.body = std::move(packed);
-    }
+  if (error == wire::error::header_limit || error == wire::error::buffer_overflow) {
+    return Response{.status = 431, .body = "the request's headers are longer than 8 KiB\n"};
   }
-  answer.keep_alive(request.keep_alive());
-  answer.content_length(response.body.size());
-  if (request.method() != wire::verb::head) answer.body() = std::move(response.body);
-  return answer;
+  if (error == wire::error::bad_version) {
+    return Response{.status = 505, .body = "only HTTP/1.0 and HTTP/1.1\n"};
+  }
+  if (error.category() != error_code(wire::error::bad_method).category()) return std::nullopt;
+  return Response{.status = 400, .body = "not a request of HTTP: " + error.message() + "\n"};
 }
+
+/// An answer with all that it is made of.
+class Answer {
+ public:
+  Answer(const wire::request<wire::string_body>& request, Response response, bool closes)
+      : message_(static_cast<wire::status>(response.status), request.version()),
+        front_(std::move(response.front)),
+        end_(std::move(response.body)) {
+    message_.set(wire::field::content_type, response.content_type);
+    message_.set("X-Content-Type-Options", "nosniff");
+    if (message_.result() == wire::status::method_not_allowed) {
+      message_.set(wire::field::allow, "GET, HEAD");
+    }
+    message_.set(wire::field::vary, "Accept-Encoding");
+    for (const auto& [name, value] : response.headers) message_.set(name, value);
+    std::string_view front = front_ == nullptr ? std::string_view() : front_->text();
+    if (front.size() + end_.size() >= kWorthPacking && accepts_gzip(request)) front = pack(front);
+    message_.keep_alive(request.keep_alive() && !closes);
+    message_.content_length(front.size() + end_.size());
+    if (request.method() == wire::verb::head) return;
+    message_.body() = {asio::const_buffer(front.data(), front.size()), asio::buffer(end_)};
+  }
+  Answer(const Answer&) = delete;
+  Answer& operator=(const Answer&) = delete;
+  Answer(Answer&&) = delete;
+  Answer& operator=(Answer&&) = delete;
+  ~Answer() = default;
+
+  WireResponse& message() { return message_; }
+  [[nodiscard]] bool is_last() const { return message_.need_eof(); }
+
+ private:
+  /// The packed front; plain as it was where zlib fails.
+  std::string_view pack(std::string_view plain) {
+    static const PackedFront kNothing = pack_front("");
+    const auto& front = front_ == nullptr ? kNothing : front_->packed();
+    auto end = pack_end(front, end_);
+    if (front.bytes.empty() || end.empty()) return plain;
+    message_.set(wire::field::content_encoding, "gzip");
+    end_ = std::move(end);
+    return front.bytes;
+  }
+
+  WireResponse message_;
+  std::shared_ptr<const Content> front_;
+  std::string end_;
+};
+
+/// Contents that are being written to somebody, each counted once.
+class InWriting {
+ public:
+  /// Whether there is room for it, or it is there anyway.
+  [[nodiscard]] bool takes(const Response& response) const {
+    if (response.always || response.front == nullptr) return true;
+    return writers_.contains(response.front.get()) ||
+           bytes() + response.front->size() <= kMostAnswerBytes;
+  }
+  void add(const Content* content) { ++writers_[content]; }
+  void remove(const Content* content) {
+    const auto found = writers_.find(content);
+    if (--found->second == 0) writers_.erase(found);
+  }
+
+ private:
+  [[nodiscard]] std::size_t bytes() const {
+    return std::accumulate(
+        writers_.begin(), writers_.end(), std::size_t{0},
+        [](std::size_t sum, const auto& writer) { return sum + writer.first->size(); });
+  }
+
+  std::map<const Content*, std::size_t> writers_;
+};
 
 class Session;
 
 /// What server and sessions share; sessions may outlive the server, in the context's queue.
 struct Shared {
   Handler handler;
-  std::list<Session*> sessions;  ///< the one that has waited longest for a request first
+  std::size_t most = kMostConnections;
+  std::list<Session*> waiting{};  ///< that are given nothing; the one that waits longest first
+  std::size_t open = 0;
+  std::map<asio::ip::address, std::size_t> by_client{};
+  InWriting in_writing{};
+  std::function<void()> on_room{};  ///< called when a session has ended
+
+  /// For one client, so that nobody keeps all others out.
+  [[nodiscard]] std::size_t most_of_one() const { return most - most / 4; }
 };
 
-/// One connection: reads a request, answers, again. Kept alive by its own pending operations.
+/// One connection: reads a request, answers, again. Kept alive by its own pending operations, and
+/// by the answer that is being made.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, std::shared_ptr<Shared> shared)
+  Session(tcp::socket socket, asio::ip::address client, std::shared_ptr<Shared> shared)
       : stream_(std::move(socket)),
+        client_(std::move(client)),
         shared_(std::move(shared)),
-        place_(shared_->sessions.insert(shared_->sessions.end(), this)) {}
+        place_(shared_->waiting.end()) {
+    ++shared_->open;
+    ++shared_->by_client[client_];
+  }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   Session(Session&&) = delete;
   Session& operator=(Session&&) = delete;
-  ~Session() { shared_->sessions.erase(place_); }
-
-  void start() { read(); }
-  void close() { stream_.close(); }
-
- private:
-  /// The next request may be long in coming; once it has begun it has as long as the first.
-  void wait_for_request() {
-    shared_->sessions.splice(shared_->sessions.end(), shared_->sessions, place_);
-    if (buffer_.size() > 0) return read();
-    stream_.expires_after(kIdleTimeout);
-    stream_.async_read_some(buffer_.prepare(kMaxHeaderBytes),
-                            [self = shared_from_this()](error_code error, std::size_t size) {
-                              if (error) return;
-                              self->buffer_.commit(size);
-                              self->read();
-                            });
+  ~Session() {
+    stop_waiting();
+    drop_answer();
+    --shared_->open;
+    const auto found = shared_->by_client.find(client_);
+    if (--found->second == 0) shared_->by_client.erase(found);
+    if (shared_->on_room) shared_->on_room();
   }
 
+  void start() { read(); }
+  [[nodiscard]] const asio::ip::address& client() const { return client_; }
+  void close() {
+    stop_waiting();
+    stream_.close();
+  }
+
+ private:
+  /// From now on it makes room for others.
+  void start_waiting() {
+    stop_waiting();
+    place_ = shared_->waiting.insert(shared_->waiting.end(), this);
+  }
+  void stop_waiting() {
+    if (place_ != shared_->waiting.end()) shared_->waiting.erase(place_);
+    place_ = shared_->waiting.end();
+  }
+
+  /// The next request may be long in coming; once it has begun it has as long as the first. Who
+  /// waits has no buffer.
+  void wait_for_request() {
+    if (buffer_.size() > 0) return read();
+    start_waiting();
+    parser_.reset();
+    buffer_.shrink_to_fit();
+    stream_.expires_after(kIdleTimeout);
+    stream_.async_read_some(
+        asio::buffer(first_), [self = shared_from_this()](error_code error, std::size_t size) {
+          if (error) return;
+          const auto room = self->buffer_.prepare(size);
+          self->buffer_.commit(asio::buffer_copy(room, asio::buffer(self->first_)));
+          self->read();
+        });
+  }
+
+  /// From here to the end of the answer there is one deadline.
   void read() {
-    shared_->sessions.splice(shared_->sessions.end(), shared_->sessions, place_);
+    start_waiting();
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(kMaxBodyBytes);
@@ -146,33 +291,84 @@ class Session : public std::enable_shared_from_this<Session> {
   }
 
   void on_read(error_code error) {
-    // Whatever went wrong (closed, timed out, too large, no HTTP), there is nobody left to answer.
-    if (error) return;
+    if (error) {
+      if (auto refusal = refusal_of(error, parser_->is_header_done())) {
+        write(std::move(*refusal), true);
+      }
+      return;
+    }
     const auto& message = parser_->get();
+    const auto hosts = message.count(wire::field::host);
+    constexpr unsigned kOnePointZero = 10;  // RFC 9112, section 3.2: later ones have a Host
+    if (hosts > 1 || (hosts == 0 && message.version() > kOnePointZero)) {
+      return write({.status = 400, .body = "a request has one Host\n"}, true);
+    }
     const auto request = to_request(message);
-    response_ = to_wire(message, request ? answer_safely(shared_->handler, *request)
-                                         : Response{.status = 400, .body = "not a path\n"});
-    stream_.expires_after(kRequestTimeout);
+    if (!request) return write({.status = 400, .body = "not a path\n"});
+    stop_waiting();  // whoever is being answered is not cut
+    try {
+      shared_->handler(*request, [self = shared_from_this()](Response response) {
+        self->write(std::move(response));
+      });
+    } catch (const std::exception& thrown) {
+      write({.status = 500, .body = std::string("internal error: ") + thrown.what() + "\n"});
+    }
+  }
+
+  void write(Response response, bool closes = false) {
+    if (!parser_ || answer_) return;
+    stop_waiting();
+    if (!shared_->in_writing.takes(response)) {
+      response = {.status = 503,
+                  .body = "too much is still being given to others; ask again\n",
+                  .headers = {{"Retry-After", "10"}}};
+    }
+    front_ = response.front;
+    if (front_ != nullptr) shared_->in_writing.add(front_.get());
+    answer_.emplace(parser_->get(), std::move(response), closes);
     wire::async_write(
-        stream_, response_,
+        stream_, answer_->message(),
         [self = shared_from_this()](error_code failed, std::size_t) { self->on_written(failed); });
+  }
+
+  void drop_answer() {
+    if (front_ != nullptr) shared_->in_writing.remove(front_.get());
+    front_.reset();
+    answer_.reset();
   }
 
   void on_written(error_code error) {
     if (error) return;
-    if (response_.need_eof()) {
-      error_code ignored;
-      stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
-      return;
-    }
-    response_ = {};
-    wait_for_request();
+    const bool is_last = answer_->is_last();
+    drop_answer();
+    if (!is_last) return wait_for_request();
+    error_code ignored;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    start_waiting();
+    stream_.expires_after(kLingerTimeout);
+    buffer_.clear();
+    linger();
+  }
+
+  /// Closing a connection of which not all has been read resets it, and the client may lose the
+  /// answer for that (RFC 9112, section 9.6).
+  void linger() {
+    constexpr std::size_t kPiece = 4096;
+    stream_.async_read_some(buffer_.prepare(kPiece),
+                            [self = shared_from_this()](error_code error, std::size_t size) {
+                              self->lingered_ += size;
+                              if (!error && self->lingered_ < kMostLingering) self->linger();
+                            });
   }
 
   beast::tcp_stream stream_;
+  asio::ip::address client_;
+  std::array<char, 1> first_{};
   beast::flat_buffer buffer_{kMaxHeaderBytes + kMaxBodyBytes};
   std::optional<wire::request_parser<wire::string_body>> parser_;
-  WireResponse response_;
+  std::shared_ptr<const Content> front_;  ///< of the answer
+  std::optional<Answer> answer_;
+  std::size_t lingered_ = 0;
   std::shared_ptr<Shared> shared_;
   std::list<Session*>::iterator place_;
 };
@@ -182,13 +378,23 @@ class BeastServer final : public Server {
   BeastServer(asio::io_context& context, Handler handler)
       : acceptor_(context),
         retry_(context),
-        shared_(std::make_shared<Shared>(Shared{std::move(handler), {}})) {}
+        shared_(std::make_shared<Shared>(Shared{std::move(handler), most_connections()})) {
+    shared_->on_room = [this] { accept_if_room(); };
+  }
+  BeastServer(const BeastServer&) = delete;
+  BeastServer& operator=(const BeastServer&) = delete;
+  BeastServer(BeastServer&&) = delete;
+  BeastServer& operator=(BeastServer&&) = delete;
+  ~BeastServer() override { shared_->on_room = {}; }
 
   error_code open(const tcp::endpoint& endpoint, bool both_families) {
     error_code error;
     acceptor_.open(endpoint.protocol(), error);
     if (error) return error;
     acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
+    // Of its connections, too: accept(2).
+    if (!error) acceptor_.set_option(asio::socket_base::send_buffer_size(kSendBuffer), error);
+    if (!error) acceptor_.set_option(asio::socket_base::receive_buffer_size(kReceiveBuffer), error);
     if (!error && both_families) acceptor_.set_option(asio::ip::v6_only(false), error);
     if (!error) acceptor_.bind(endpoint, error);
     if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
@@ -210,29 +416,72 @@ class BeastServer final : public Server {
 
  private:
   void accept() {
+    is_accepting_ = true;
     acceptor_.async_accept([this](error_code error, tcp::socket socket) {
       if (error == asio::error::operation_aborted) return;
+      is_accepting_ = false;
       if (error) {
         accept_later();  // out of descriptors, most likely; they come back
         return;
       }
-      // Whoever holds connections without asking makes room for whoever wants to.
-      auto& sessions = shared_->sessions;
-      if (sessions.size() >= kMaxConnections) sessions.front()->close();
-      std::make_shared<Session>(std::move(socket), shared_)->start();
-      accept();
+      take(std::move(socket));
+      accept_if_room();
     });
+  }
+
+  /// Whoever holds connections without asking makes room for whoever wants to; nobody else does.
+  void take(tcp::socket socket) {
+    error_code error;
+    const auto client = socket.remote_endpoint(error).address();
+    if (error) return;
+    const auto known = shared_->by_client.find(client);
+    const auto others = known == shared_->by_client.end() ? 0 : known->second;
+    if (others >= shared_->most_of_one()) {
+      const bool has_room = close_one([&](const Session& one) { return one.client() == client; });
+      if (!has_room) return;
+    } else if (shared_->open >= shared_->most) {
+      close_one([&, most = most_of_those_who_wait()](const Session& one) {
+        return shared_->by_client.at(one.client()) == most;
+      });
+    }
+    std::make_shared<Session>(std::move(socket), client, shared_)->start();
+  }
+
+  /// How many connections that client has who has most, of those that could make room.
+  std::size_t most_of_those_who_wait() {
+    std::size_t most = 0;
+    for (const auto* const session : shared_->waiting) {
+      most = std::max(most, shared_->by_client.at(session->client()));
+    }
+    return most;
+  }
+
+  /// The one of these that has waited longest.
+  template <typename Which>
+  bool close_one(const Which& which) {
+    const auto found = std::find_if(shared_->waiting.begin(), shared_->waiting.end(),
+                                    [&](const Session* session) { return which(*session); });
+    if (found == shared_->waiting.end()) return false;
+    (*found)->close();
+    return true;
+  }
+
+  /// One more than there may be is let in where all others are being answered: it waits for one of
+  /// them, and the next in the kernel's queue.
+  void accept_if_room() {
+    if (!is_accepting_ && acceptor_.is_open() && shared_->open <= shared_->most) accept();
   }
 
   void accept_later() {
     retry_.expires_after(kAcceptRetry);
     retry_.async_wait([this](error_code error) {
-      if (!error) accept();
+      if (!error) accept_if_room();
     });
   }
 
   tcp::acceptor acceptor_;
   asio::steady_timer retry_;
+  bool is_accepting_ = false;
   std::shared_ptr<Shared> shared_;
 };
 

@@ -90,6 +90,7 @@ void PodWatcher::watch() {
 
 void PodWatcher::on_answer(const http::AnswerHead& answer) {
   answer_ = answer;
+  server_names_ = answer.server_names;
   if (doing_ == Doing::kWatch && answer.status == kOk) begin_watch();
 }
 

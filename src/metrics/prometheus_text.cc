@@ -16,14 +16,12 @@
 #include "closewatch/base/seconds.h"
 #include "closewatch/events/tcp_event.h"
 #include "closewatch/metrics/metric_table.h"
+#include "closewatch/present/pod_summary.h"
 #include "closewatch/present/shown.h"
 #include "closewatch/scan/namesakes.h"
 
 namespace closewatch {
 namespace {
-
-// Bounds the series of a pod that listens on thousands of ports.
-constexpr std::size_t kMaxListenPorts = 32;
 
 constexpr std::size_t kUsualSampleLength = 128;
 
@@ -224,18 +222,9 @@ void add_backlog(Exposition& exposition, const Labels& pod, std::string_view por
 
 void add_listeners(Exposition& exposition, const Labels& pod,
                    std::vector<ListenBacklog> listeners) {
-  if (listeners.size() > kMaxListenPorts) {
-    std::stable_sort(
-        listeners.begin(), listeners.end(),
-        [](const ListenBacklog& a, const ListenBacklog& b) { return a.fullness() > b.fullness(); });
-    ListenBacklog other;
-    for (const auto& backlog : std::span(listeners).subspan(kMaxListenPorts)) {
-      other.add(backlog);
-    }
-    listeners.resize(kMaxListenPorts);
-    add_backlog(exposition, pod, "other", other);
-  }
-  for (const auto& backlog : listeners) {
+  const auto queues = shown_queues(std::move(listeners));
+  if (queues.other) add_backlog(exposition, pod, "other", *queues.other);
+  for (const auto& backlog : queues.ports) {
     add_backlog(exposition, pod, std::to_string(backlog.port), backlog);
   }
 }
@@ -382,10 +371,16 @@ void add_agent(Exposition& exposition, const AgentFacts& agent) {
 
 }  // namespace
 
-std::string prometheus_text(const Snapshot* snapshot, std::chrono::steady_clock::time_point now,
-                            const AgentFacts& agent, const MetricFilter& without) {
+std::string snapshot_text(const Snapshot& snapshot, std::chrono::steady_clock::time_point now,
+                          const MetricFilter& without) {
   Exposition exposition(without);
-  if (snapshot != nullptr) add_snapshot(exposition, *snapshot, {*snapshot, now});
+  add_snapshot(exposition, snapshot, {snapshot, now});
+  return std::move(exposition).text();
+}
+
+std::string agent_text(const AgentFacts& agent) {
+  const MetricFilter all;
+  Exposition exposition(all);
   add_agent(exposition, agent);
   return std::move(exposition).text();
 }

@@ -484,10 +484,13 @@ std::string owners_table(const std::vector<OwnerSums>& owners) {
 std::string listeners_table(const SocketSums& sums) {
   std::vector<std::vector<Cell>> rows;
   rows.reserve(sums.listeners.size());
-  for (const auto& listener : sums.listeners) {
-    rows.push_back({text(std::to_string(listener.port)), number(listener.sockets),
-                    listener.limit ? number(*listener.limit) : text(limit_text(listener))});
-  }
+  const auto add = [&rows](std::string port, const ListenBacklog& queue) {
+    rows.push_back({text(std::move(port)), number(queue.sockets),
+                    queue.limit ? number(*queue.limit) : text(limit_text(queue))});
+  };
+  const auto queues = shown_queues(sums.listeners);
+  for (const auto& queue : queues.ports) add(std::to_string(queue.port), queue);
+  if (queues.other) add("all others", *queues.other);
   return table("Accept queues",
                {{"Port", Kind::kText}, {"Waiting", Kind::kNumber}, {"Limit", Kind::kNumber}}, rows);
 }
@@ -588,22 +591,28 @@ std::string sockets_section(const SocketListing* listing) {
          text(process ? fmt::format("{}/{}", process->pid, process->comm) : std::string("–")),
          text(state_name_of(listed))});
   }
-  return table(
-      listing->cut()
-          ? fmt::format("The {} oldest sockets in CLOSE_WAIT, or held after it (close), of {}",
-                        listing->sockets.size(), listing->total)
-          : std::string("Sockets in CLOSE_WAIT, or held after it (close), the oldest "
-                        "first"),
-      {{"Remote", Kind::kText},
-       {"Local", Kind::kText},
-       {"Direction", Kind::kText},
-       {"Owes", Kind::kText},
-       {"Age", Kind::kNumber},
-       {"Unread bytes", Kind::kNumber},
-       {"Container", Kind::kText},
-       {"Process", Kind::kText},
-       {"State", Kind::kText}},
-      rows);
+  const auto missing =
+      listing->processes_missing.empty()
+          ? std::string()
+          : "<p class=\"quiet\">Processes are missing: " + html_text(listing->processes_missing) +
+                "</p>\n";
+  return missing +
+         table(listing->cut()
+                   ? fmt::format(
+                         "The {} oldest sockets in CLOSE_WAIT, or held after it (close), of {}",
+                         listing->sockets.size(), listing->total)
+                   : std::string("Sockets in CLOSE_WAIT, or held after it (close), the oldest "
+                                 "first"),
+               {{"Remote", Kind::kText},
+                {"Local", Kind::kText},
+                {"Direction", Kind::kText},
+                {"Owes", Kind::kText},
+                {"Age", Kind::kNumber},
+                {"Unread bytes", Kind::kNumber},
+                {"Container", Kind::kText},
+                {"Process", Kind::kText},
+                {"State", Kind::kText}},
+               rows);
 }
 
 }  // namespace

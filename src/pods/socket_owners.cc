@@ -15,15 +15,28 @@ namespace {
 
 class Search {
  public:
-  Search(int proc, std::vector<std::uint32_t> inodes, std::size_t most)
-      : proc_(proc), wanted_(std::move(inodes)), left_(most) {
+  Search(int proc, std::vector<std::uint32_t> inodes, std::size_t most,
+         std::chrono::nanoseconds patience)
+      : proc_(proc),
+        wanted_(std::move(inodes)),
+        left_(most),
+        until_(std::chrono::steady_clock::now() + patience) {
     std::sort(wanted_.begin(), wanted_.end());
     wanted_.erase(std::unique(wanted_.begin(), wanted_.end()), wanted_.end());
   }
 
   void process(pid_t pid, ContainerIndex container) {
-    if (found_.by_inode.size() == wanted_.size() || over_) return;
+    if (found_.by_inode.size() == wanted_.size() || is_over()) return;
     if (const auto looked = look_into(pid, container); !looked) fail_with(looked.error());
+  }
+
+  /// Whether nothing more is looked at; the result says why.
+  bool is_over() {
+    if (!over_ && std::chrono::steady_clock::now() >= until_) {
+      fail_with({ErrorKind::kOverLimit,
+                 "looking through the pod's processes took too long; it was given up"});
+    }
+    return over_;
   }
 
   void fail_with(const Error& error) {
@@ -55,7 +68,8 @@ class Search {
 
   int proc_;
   std::vector<std::uint32_t> wanted_;
-  std::size_t left_;   ///< descriptors that may still be looked at
+  std::size_t left_;  ///< descriptors that may still be looked at
+  std::chrono::steady_clock::time_point until_;
   bool over_ = false;  ///< there are more
   SocketOwnerList found_;
 };
@@ -80,6 +94,7 @@ void search_namespace(int proc, const NamespaceId& id, Search& search) {
   std::sort(processes->begin(), processes->end());
   for (const auto pid : *processes) {
     if (pid == kInit) continue;  // it is of the host, even where it may not be looked at
+    if (search.is_over()) return;
     const auto glance = network_namespace_id(proc, pid);
     if (!glance) {
       search.fail_with(glance.error());
@@ -94,7 +109,7 @@ void search_namespace(int proc, const NamespaceId& id, Search& search) {
 SocketOwnerList SocketOwners::find(const Pod& pod, std::vector<std::uint32_t> inodes) const {
   const auto proc = open_at(kWorkingDirectory, proc_.c_str(), O_RDONLY | O_DIRECTORY);
   if (!proc) return {{}, proc.error()};
-  Search search(proc->get(), std::move(inodes), most_);
+  Search search(proc->get(), std::move(inodes), most_, patience_);
   search_containers(pod, search);
   if (pod.located) search_namespace(proc->get(), pod.located->id, search);
   return std::move(search).result();

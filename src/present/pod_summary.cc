@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <span>
 #include <string_view>
 #include <tuple>
 #include <utility>
@@ -91,6 +92,22 @@ const ListenBacklog* fullest_queue(const SocketSums& sums) {
       sums.listeners.begin(), sums.listeners.end(),
       [](const ListenBacklog& a, const ListenBacklog& b) { return a.fullness() < b.fullness(); });
   return fullest == sums.listeners.end() ? nullptr : &*fullest;
+}
+
+ShownQueues shown_queues(std::vector<ListenBacklog> listeners) {
+  constexpr std::size_t kMost = 32;
+  ShownQueues shown{std::move(listeners), std::nullopt};
+  auto& ports = shown.ports;
+  if (ports.size() <= kMost) return shown;
+  std::stable_sort(ports.begin(), ports.end(), [](const ListenBacklog& a, const ListenBacklog& b) {
+    return a.fullness() > b.fullness();
+  });
+  shown.other.emplace();
+  for (const auto& backlog : std::span(ports).subspan(kMost)) shown.other->add(backlog);
+  ports.resize(kMost);
+  std::sort(ports.begin(), ports.end(),
+            [](const ListenBacklog& a, const ListenBacklog& b) { return a.port < b.port; });
+  return shown;
 }
 
 const ContainerDescriptors* nearest_to_limit(const PodSnapshot& pod) {

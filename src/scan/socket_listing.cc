@@ -28,6 +28,7 @@ void list_pod(const PodSnapshot& pod, const OwnersOf& owners_of, SocketListing& 
     if (socket.inode != 0) inodes.push_back(socket.inode);
   }
   const auto owners = inodes.empty() ? SocketOwnerList{} : owners_of(pod, std::move(inodes));
+  if (owners.error) listing.processes_missing = owners.error->what;
   for (const auto& socket : pod.diagnosis.sockets) {
     auto& listed = listing.sockets.emplace_back();
     listed.socket = socket;

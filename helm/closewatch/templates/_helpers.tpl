@@ -118,7 +118,7 @@ prometheus.io/path: {{ include "closewatch.metricsPath" . | quote }}
 {{- end }}
 {{- end -}}
 
-{{- /* What the agent needs to read sockets its way; see capabilities.cc. With auto SYS_ADMIN stands in for BPF and PERFMON. As a
+{{- /* What the agent needs to read sockets its way; see engines/capabilities.cc. With auto SYS_ADMIN stands in for BPF and PERFMON. As a
 list in JSON. */ -}}
 {{- define "closewatch.engineCapabilities" -}}
 {{- $inetDiag := list "SYS_ADMIN" "SYS_PTRACE" -}}

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -9,6 +10,7 @@
 #include <vector>
 
 #include "closewatch/base/result.h"
+#include "closewatch/http/host_names.h"
 #include "closewatch/http/listen_address.h"
 #include "closewatch/http/message.h"
 
@@ -35,6 +37,7 @@ struct AnswerHead {
   std::optional<std::chrono::seconds> retry_after;
   std::string content_type;
   bool says_where_it_ends = true;  ///< else with the connection, whole or not
+  HostNames server_names{};        ///< in its certificate, over TLS
 };
 
 /// Who wants the answer: on_answer once, on_body as it comes, on_end once, whatever happened
@@ -67,8 +70,8 @@ void get(boost::asio::io_context& context, const TlsServer& server, const Questi
 /// A connection to a server of this machine, kept alive. Blocks. Not thread-safe.
 class Connection {
  public:
-  /// To who listens on `address` (every address: over loopback). No step may take longer than
-  /// `patience`. Errors: kSystem.
+  /// To who listens on `address` (every address: over loopback). Neither that nor an answer, its
+  /// first byte to its last, may take longer than `patience`. Errors: kSystem.
   static Result<Connection> open(const ListenAddress& address, std::chrono::seconds patience);
   Connection(Connection&& other) noexcept;
   Connection& operator=(Connection&& other) noexcept;
@@ -77,7 +80,7 @@ class Connection {
   ~Connection();
 
   /// The whole answer, 64 MiB at most. One that ends too early, or does not say how long it is, is
-  /// an error: kSystem, kMalformed. After an error the connection is of no more use.
+  /// an error: kSystem, kMalformed, kOverLimit. After an error the connection is of no more use.
   Result<Response> get(std::string_view path,
                        std::vector<std::pair<std::string, std::string>> headers = {});
 

@@ -14,7 +14,10 @@ namespace closewatch::http {
 
 /// An HTTP/1.1 server on somebody's io_context. It keeps connections alive, packs answers with gzip
 /// for whoever accepts it, and bounds what a client can hold: 64 connections (the one that has been
-/// idle longest makes room for the next), 8 KiB of headers, 10 s for a request.
+/// waited longest for a request makes room for the next; fewer where few descriptors may be open;
+/// 48 for one client), 8 KiB of headers, 10 s for a request and its answer, small buffers in the
+/// kernel. Answers share what they have in common. Together they have 8 MiB at most, and an answer
+/// beyond is a 503, but for those that are always given. What is being answered is never cut.
 class Server {
  public:
   Server() = default;

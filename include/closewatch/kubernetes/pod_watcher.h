@@ -43,6 +43,8 @@ class PodWatcher final : private http::Receiver {
              Settings settings);
 
   void start() { list(); }
+  /// Of the certificate of the last answer; none before the first.
+  [[nodiscard]] const http::HostNames& server_names() const { return server_names_; }
 
  private:
   enum class Doing : std::uint8_t { kList, kWatch };
@@ -70,7 +72,8 @@ class PodWatcher final : private http::Receiver {
 
   Doing doing_ = Doing::kList;
   http::AnswerHead answer_;  // of the request under way
-  std::string refusal_;      // its body
+  http::HostNames server_names_;
+  std::string refusal_;  // its body
   PodPageReader page_;
   std::vector<PodObject> listed_;  // by the pages so far
   std::string next_page_;

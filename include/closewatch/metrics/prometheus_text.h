@@ -9,16 +9,19 @@
 
 namespace closewatch {
 
-/// The exposition in Prometheus' text format 0.0.4. `snapshot` may be null: before the first scan
-/// only the agent itself has metrics. A stale snapshot gives no counts: its pods are not visible.
+/// The exposition in Prometheus' text format 0.0.4 is snapshot_text(), where there is a snapshot,
+/// and then agent_text(). A stale snapshot gives no counts: its pods are not visible.
 ///
 /// What `without` leaves out is counted, and never a zero. Pods that are excluded have
 /// closewatch_pod_visible and nothing else. Pods of the same namespace and name (one ends while its
 /// successor starts) are one series: the sum of those that were counted. Pure; O(pods).
-std::string prometheus_text(const Snapshot* snapshot, std::chrono::steady_clock::time_point now,
-                            const AgentFacts& agent, const MetricFilter& without = {});
+std::string snapshot_text(const Snapshot& snapshot, std::chrono::steady_clock::time_point now,
+                          const MetricFilter& without = {});
 
-/// The content type of prometheus_text().
+/// The agent's own metrics. Pure.
+std::string agent_text(const AgentFacts& agent);
+
+/// The content type of both.
 inline constexpr const char* kPrometheusContentType = "text/plain; version=0.0.4; charset=utf-8";
 
 }  // namespace closewatch

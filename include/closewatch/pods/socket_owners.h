@@ -2,6 +2,7 @@
 
 #include <sys/types.h>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -28,14 +29,16 @@ struct SocketOwnerList {
 
 /// Finds out which process has a socket by looking through /proc/PID/fd: O(descriptors of the pod),
 /// which is why nobody asks for it but where the kernel names no cgroup, or a person wants to know.
-/// It looks at so many of a pod's at most, kMostDescriptors. Thread-safe.
+/// It looks at so many of a pod's at most, kMostDescriptors, and for so long. Thread-safe.
 class SocketOwners {
  public:
   static constexpr std::size_t kMostDescriptors = 8192;
 
-  /// `proc` is the host's /proc, `most` how many descriptors of a pod are looked at.
-  explicit SocketOwners(std::string proc, std::size_t most = kMostDescriptors)
-      : proc_(std::move(proc)), most_(most) {}
+  /// `proc` is the host's /proc, `most` how many descriptors of a pod are looked at; after
+  /// `patience` no further process is.
+  explicit SocketOwners(std::string proc, std::size_t most = kMostDescriptors,
+                        std::chrono::nanoseconds patience = std::chrono::seconds(1))
+      : proc_(std::move(proc)), most_(most), patience_(patience) {}
 
   /// The owners of those of the pod's sockets that have these inode numbers.
   [[nodiscard]] SocketOwnerList find(const Pod& pod, std::vector<std::uint32_t> inodes) const;
@@ -43,6 +46,7 @@ class SocketOwners {
  private:
   std::string proc_;
   std::size_t most_;
+  std::chrono::nanoseconds patience_;
 };
 
 }  // namespace closewatch

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -35,6 +36,14 @@ std::string limit_text(const ListenBacklog& queue);
 
 /// The fullest accept queue; nullptr when no port listens.
 const ListenBacklog* fullest_queue(const SocketSums& sums);
+
+/// The accept queues of a pod as they are told where each port costs: the 32 fullest, by port, and
+/// all others as one.
+struct ShownQueues {
+  std::vector<ListenBacklog> ports;
+  std::optional<ListenBacklog> other;  ///< of port 0; nullopt: there are no more
+};
+ShownQueues shown_queues(std::vector<ListenBacklog> listeners);
 
 /// That of the pod's containers which is nearest to its limit of descriptors; nullptr when nothing
 /// is known.

@@ -2,12 +2,14 @@
 
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
+#include <string_view>
 
 #include "closewatch/base/clock.h"
 #include "closewatch/present/agent_facts.h"
+#include "closewatch/present/socket_listings.h"
 #include "closewatch/scan/snapshot.h"
-#include "closewatch/scan/socket_listing.h"
 
 namespace closewatch {
 
@@ -19,8 +21,14 @@ struct RouteSources {
   std::string telemetry_path;
   std::chrono::system_clock::time_point started_at;
   std::function<bool()> alive;  ///< whether the scan loop lives
-  bool socket_detail;           ///< whether single sockets are listed
-  OwnersOf owners_of;           ///< asked for the sockets that are listed
+  /// Whether it may be asked by this Host.
+  std::function<bool(std::string_view host)> allows_host;
+  bool socket_detail;  ///< whether single sockets are listed
+  /// As SocketListings::of().
+  std::function<void(const std::shared_ptr<const Snapshot>& snapshot,
+                     const std::string& pod_namespace, const std::string& pod,
+                     SocketListings::Done done)>
+      list_sockets;
 };
 
 /// What the agent tells of itself, as of now.

@@ -31,6 +31,7 @@ struct SocketListing {
   std::string detail;       ///< why it is not visible
   std::uint64_t total = 0;  ///< how many there are
   std::vector<ListedSocket> sockets;
+  std::string processes_missing;  ///< why the process of some may be missing; empty: none is
 
   [[nodiscard]] bool cut() const { return sockets.size() < total; }
   /// Whether any socket is another pod's.

@@ -19,13 +19,13 @@ namespace {
 /// Long enough to be worth packing.
 const std::string kBody(2000, 'x');
 
-http::Response answer(const http::Request& request) {
+void answer(const http::Request& request, const http::Reply& reply) {
   require(request.path.starts_with('/'), "a path begins with a slash");
   require(request.segments.size() <= request.path.size(), "a segment takes a slash");
   require(is_printable(request.method) && is_printable(request.path),
           "method and path are as they can be sent");
   if (request.path == "/throws") throw std::runtime_error("thrown");
-  return {.body = kBody};
+  reply({.body = kBody});
 }
 
 /// A server, and who connects to it.

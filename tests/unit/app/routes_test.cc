@@ -1,6 +1,10 @@
 #include "app/routes.h"
 
+#include <memory>
+#include <optional>
 #include <sstream>
+#include <stdexcept>
+#include <vector>
 
 #include "tests/support/fake_clock.h"
 #include "tests/support/sample_snapshot.h"
@@ -16,15 +20,30 @@ using testing::sample_snapshot;
 class RoutesTest : public ::testing::Test {
  protected:
   http::Response get(const std::string& path, const std::string& method = "GET") {
-    return routes()({method, path, segments_of(path)});
+    return ask(routes(), path, method);
+  }
+
+  /// The body is whole in it.
+  static http::Response ask(const http::Handler& handler, const std::string& path,
+                            const std::string& method = "GET") {
+    std::optional<http::Response> answer;
+    handler({method, path, segments_of(path)},
+            [&](http::Response response) { answer = std::move(response); });
+    if (!answer) throw std::logic_error("no answer");
+    answer->body = http::text_of(*answer);
+    return *answer;
   }
 
   http::Handler routes() {
     return make_routes({store_, clock_, "node-a", "/metrics", clock_.wall,
-                        [this] { return alive_; }, socket_detail_,
-                        [this](const Pod&, const auto&) {
-                          ++owners_asked_;
-                          return SocketOwnerList{};
+                        [this] { return alive_; },
+                        [](std::string_view host) { return host == "known"; }, socket_detail_,
+                        [this](const auto& snapshot, const auto& pod_namespace, const auto& pod,
+                               const auto& done) {
+                          ++listings_asked_;
+                          done(std::make_shared<const SocketListing>(list_sockets(
+                              find_namesakes(*snapshot, pod_namespace, pod),
+                              [](const Pod&, const auto&) { return SocketOwnerList{}; })));
                         }});
   }
 
@@ -39,7 +58,7 @@ class RoutesTest : public ::testing::Test {
   testing::FakeClock clock_;
   bool alive_ = true;
   bool socket_detail_ = true;
-  int owners_asked_ = 0;
+  int listings_asked_ = 0;
 };
 
 /// A header's value; empty when the answer does not have it.
@@ -103,26 +122,29 @@ TEST_F(RoutesTest, ThePageTellsItsAgeBesideTheWrittenSnapshot) {
   EXPECT_EQ(header(get("/"), "Closewatch-Scan-Interval"), "10.000");
 }
 
-TEST_F(RoutesTest, WritesAPageOncePerSnapshotHoweverManyAsk) {
+TEST_F(RoutesTest, WritesDownOncePerSnapshotHoweverManyAsk) {
   const auto snapshot = sample_snapshot();
   clock_.steady = snapshot.taken_at_steady;
   store_.publish(std::make_shared<const Snapshot>(snapshot));
   const auto handler = routes();
-  const auto ask = [&](const std::string& path) {
-    return handler({"GET", path, segments_of(path)});
-  };
+  const auto ask = [&](const std::string& path) { return RoutesTest::ask(handler, path); };
+  const std::vector<std::string> paths = {
+      "/",        "/page/pods/shop/cart-0", "/api/v1/pods",
+      "/metrics", "/api/v1/pods.tsv",       "/api/v1/pods/shop/cart-0/sockets"};
+  std::vector<std::shared_ptr<const http::Content>> first;
+  for (const auto& path : paths) first.push_back(ask(path).front);
   for (int i = 0; i < 50; ++i) {
-    EXPECT_FALSE(ask("/").packed.empty());
+    for (std::size_t j = 0; j < paths.size(); ++j) EXPECT_EQ(ask(paths[j]).front, first[j]);
     EXPECT_THAT(ask("/page/pods/shop/cart-0").body, HasSubstr("of 1231"));
   }
-  EXPECT_EQ(owners_asked_, 1);
+  EXPECT_EQ(listings_asked_, 2);
 
   auto next = sample_snapshot();
   next.pods[1].sums.states.add(TcpState::kCloseWait);
   store_.publish(std::make_shared<const Snapshot>(next));
   EXPECT_THAT(ask("/").body, HasSubstr(">1202<"));
   EXPECT_THAT(ask("/page/pods/shop/cart-0").body, HasSubstr("of 1232"));
-  EXPECT_EQ(owners_asked_, 2);
+  EXPECT_EQ(listings_asked_, 3);
 
   clock_.steady = next.taken_at_steady + 4 * next.interval;
   EXPECT_THAT(ask("/").body, HasSubstr("The data is old"));
@@ -144,13 +166,13 @@ TEST_F(RoutesTest, KeepsAFewPagesOnly) {
   const auto ask_for_all = [&] {
     for (int i = 0; i < kPods; ++i) {
       const auto path = "/page/pods/zoo/cart-" + std::to_string(100 + i);
-      EXPECT_EQ(handler({"GET", path, segments_of(path)}).status, 200U);
+      EXPECT_EQ(ask(handler, path).status, 200U);
     }
   };
   ask_for_all();
-  EXPECT_EQ(owners_asked_, kPods);
+  EXPECT_EQ(listings_asked_, kPods);
   ask_for_all();
-  EXPECT_GE(owners_asked_, kPods + kPods - kKept);
+  EXPECT_GE(listings_asked_, kPods + kPods - kKept);
 }
 
 TEST_F(RoutesTest, ThePageOfAPodFollowsTheSocketSetting) {
@@ -160,7 +182,7 @@ TEST_F(RoutesTest, ThePageOfAPodFollowsTheSocketSetting) {
   EXPECT_EQ(get("/page/pods/shop/none").status, 404U);
   socket_detail_ = false;
   EXPECT_THAT(get("/page/pods/shop/cart-0").body, HasSubstr("api.socket_detail is false"));
-  EXPECT_EQ(owners_asked_, 1);
+  EXPECT_EQ(listings_asked_, 1);
 }
 
 TEST_F(RoutesTest, AnswersTheApiFromTheLastSnapshot) {
@@ -229,6 +251,26 @@ TEST_F(RoutesTest, ListsNoSocketsWhereThatIsOff) {
   EXPECT_EQ(sockets.status, 403U);
   EXPECT_THAT(sockets.body, HasSubstr("api.socket_detail"));
   EXPECT_EQ(get("/api/v1/pods").status, 200U);
+}
+
+TEST_F(RoutesTest, TellsStrangersNothingButThatItLives) {
+  store_.publish(std::make_shared<const Snapshot>(sample_snapshot()));
+  const auto handler = routes();
+  for (const std::string path : {"/", "/metrics", "/api/v1/pods", "/page/page.js", "/healthz"}) {
+    const auto status_for = [&](const std::string& host) {
+      unsigned status = 0;
+      handler({"GET", path, segments_of(path), host}, [&](const http::Response& response) {
+        status = response.status;
+        if (status != 200) {
+          EXPECT_THAT(response.body, HasSubstr("web.allowed-hosts"));
+        }
+      });
+      return status;
+    };
+    EXPECT_EQ(status_for("known"), 200U) << path;
+    EXPECT_EQ(status_for(""), 200U) << path;
+    EXPECT_EQ(status_for("evil.example"), path == "/healthz" ? 200U : 421U) << path;
+  }
 }
 
 TEST_F(RoutesTest, RefusesWhatItDoesNotHave) {

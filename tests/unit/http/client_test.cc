@@ -102,6 +102,27 @@ TEST(HttpGet, TakesNothingIntoMemoryThatHasNoEnd) {
   }
 }
 
+TEST(HttpGet, WaitsNoLongerForAnAnswerThatDrips) {
+  boost::asio::io_context context;
+  tcp::acceptor acceptor(context, {boost::asio::ip::make_address("127.0.0.1"), 0});
+  std::thread server([&] {
+    auto socket = acceptor.accept();
+    boost::system::error_code error;
+    boost::asio::write(
+        socket, boost::asio::buffer(std::string("HTTP/1.1 200 OK\r\nContent-Length: 999\r\n\r\n")),
+        error);
+    for (int i = 0; i < 998 && !error; ++i) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(100));
+      boost::asio::write(socket, boost::asio::buffer("a", 1), error);
+    }
+  });
+  const auto response =
+      get({"127.0.0.1", acceptor.local_endpoint().port()}, "/", std::chrono::seconds(1));
+  server.join();
+  ASSERT_FALSE(response);
+  EXPECT_THAT(response.error().what, HasSubstr("timed out"));
+}
+
 TEST(HttpGet, NamesWhomItDidNotReach) {
   ListenAddress nobody;
   {

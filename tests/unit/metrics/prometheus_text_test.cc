@@ -30,8 +30,13 @@ AgentFacts agent() {
   return facts;
 }
 
+std::string text_at(const Snapshot& snapshot, std::chrono::steady_clock::time_point now,
+                    const MetricFilter& without = {}) {
+  return snapshot_text(snapshot, now, without) + agent_text(agent());
+}
+
 std::string text_of(const Snapshot& snapshot) {
-  return prometheus_text(&snapshot, snapshot.taken_at_steady, agent());
+  return text_at(snapshot, snapshot.taken_at_steady);
 }
 
 // The whole exposition for one made-up snapshot. When a change is meant, regenerate the file from
@@ -105,9 +110,9 @@ TEST(PrometheusText, OneNamesakeThatIsNotWholeMakesTheSumUnknown) {
 
 TEST(PrometheusText, AStaleSnapshotDoesNotPretend) {
   const auto snapshot = sample_snapshot();
-  const auto fresh = prometheus_text(&snapshot, snapshot.taken_at_steady + 30s, agent());
+  const auto fresh = text_at(snapshot, snapshot.taken_at_steady + 30s);
   EXPECT_THAT(fresh, HasSubstr("closewatch_pod_sockets"));
-  const auto stale = prometheus_text(&snapshot, snapshot.taken_at_steady + 30s + 1ns, agent());
+  const auto stale = text_at(snapshot, snapshot.taken_at_steady + 30s + 1ns);
   EXPECT_THAT(stale, Not(HasSubstr("closewatch_pod_sockets")));
   EXPECT_THAT(stale, Not(HasSubstr("closewatch_node_sockets")));
   EXPECT_THAT(stale, Not(HasSubstr("closewatch_listen_backlog")));
@@ -116,7 +121,7 @@ TEST(PrometheusText, AStaleSnapshotDoesNotPretend) {
 }
 
 TEST(PrometheusText, BeforeTheFirstScanOnlyTheAgentIsThere) {
-  const auto text = prometheus_text(nullptr, {}, agent());
+  const auto text = agent_text(agent());
   EXPECT_THAT(text, HasSubstr("closewatch_build_info{version=\"1.2.3\",compiler=\"GNU 12\"} 1"));
   EXPECT_THAT(text, Not(HasSubstr("closewatch_scan")));
   EXPECT_THAT(text, Not(HasSubstr("closewatch_pod")));
@@ -134,7 +139,7 @@ TEST(PrometheusText, WhatIsLeftOutIsCountedAndNeverAZero) {
   const auto filter = *MetricFilter::parse(
       "closewatch_close_wait_sockets, closewatch_pod_sockets/syn_sent,closewatch_pod_sockets/closing,"
       "closewatch_listen_backlog_limit,closewatch_close_wait_left_total");
-  const auto text = prometheus_text(&snapshot, snapshot.taken_at_steady, agent(), filter);
+  const auto text = text_at(snapshot, snapshot.taken_at_steady, filter);
   for (const std::string family :
        {"closewatch_close_wait_sockets", "closewatch_listen_backlog_limit",
         "closewatch_close_wait_left_total"}) {
@@ -159,7 +164,7 @@ TEST(PrometheusText, EachMetricOfAPodCanBeLeftOutAndSaysHowMuchThatIs) {
     const std::string name(describe(static_cast<Metric>(i)).name);
     const auto filter = MetricFilter::parse(name);
     if (!filter) continue;
-    const auto text = prometheus_text(&snapshot, snapshot.taken_at_steady, agent(), *filter);
+    const auto text = text_at(snapshot, snapshot.taken_at_steady, *filter);
     EXPECT_EQ(count_of(text, "\n" + name + "{"), 0U) << name;
     const auto series = count_of(whole, "\n" + name + "{");
     EXPECT_EQ(count_of(text, "closewatch_excluded_series{metric=\"" + name + "\"} " +
@@ -175,7 +180,7 @@ TEST(PrometheusText, AnExcludedPodSaysSoAndNothingElse) {
     if (pod.name == "cart-0") pod.hide(Visibility::kExcluded, "not wanted");
   }
   for (const auto age : {0s, 3600s}) {
-    const auto text = prometheus_text(&snapshot, snapshot.taken_at_steady + age, agent());
+    const auto text = text_at(snapshot, snapshot.taken_at_steady + age);
     EXPECT_EQ(count_of(text, "pod=\"cart-0\""), 1U);
     EXPECT_THAT(
         text,

@@ -20,5 +20,20 @@ TEST(FullestQueue, WithoutLimitsIsTheLongest) {
   EXPECT_EQ(fullest_queue(sums)->port, 2000);
 }
 
+TEST(ShownQueues, AreTheFullestAndTheOthersAsOne) {
+  std::vector<ListenBacklog> listeners;
+  for (std::uint16_t port = 1; port <= 32; ++port) listeners.push_back({port, 0, 128});
+  EXPECT_EQ(shown_queues(listeners).ports, listeners);
+  EXPECT_FALSE(shown_queues(listeners).other);
+  for (std::uint16_t port = 33; port <= 50'000; ++port) listeners.push_back({port, 2, 128});
+  listeners[6].sockets = 9;
+  const auto shown = shown_queues(listeners);
+  ASSERT_EQ(shown.ports.size(), 32U);
+  EXPECT_EQ(shown.ports.front().port, 7);
+  EXPECT_EQ(shown.ports.back().port, 63);
+  ASSERT_TRUE(shown.other);
+  EXPECT_EQ(shown.other->sockets, 2U * (50'000 - 63));
+}
+
 }  // namespace
 }  // namespace closewatch

@@ -1,4 +1,4 @@
-#include "app/capabilities.h"
+#include "closewatch/engines/capabilities.h"
 
 #include <linux/capability.h>
 

@@ -1,4 +1,4 @@
-#include "app/capabilities.h"
+#include "closewatch/engines/capabilities.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>

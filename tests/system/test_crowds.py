@@ -1,0 +1,321 @@
+"""Clients that want the agent's memory, its descriptors or its time, beside those that only want their answer.
+
+Memory is that of the agent's cgroup, so what the kernel keeps for its connections counts: of cgroup v2 `memory.peak`, of v1 the
+peaks of `memory` and of `memory.kmem.tcp`. CLOSEWATCH_CROWD_SECONDS says how long the crowd of all of them stays.
+"""
+
+import contextlib
+import gzip
+import itertools
+import os
+import pathlib
+import re
+import socket
+import sys
+import threading
+import time
+import unittest
+import uuid
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from agent import (DEADLINE_SECONDS, Agent, Namespace, cleaned_up, parse_metrics, select,  # noqa: E402
+                   wait_for)
+from running_pods import RunningPods  # noqa: E402
+
+PODS = 300
+MOST_MEMORY = 48 << 20
+CROWD_SECONDS = int(os.environ.get("CLOSEWATCH_CROWD_SECONDS", "8"))
+
+
+def sanitized():
+    """Whether the agent takes many times its memory for what it checks."""
+    return b"__asan_init" in pathlib.Path(os.environ["CLOSEWATCH_BIN"]).read_bytes()
+
+
+class MemoryCgroup(contextlib.ExitStack):
+    """A cgroup that counts the memory of whoever is started in it."""
+
+    def __enter__(self):
+        super().__enter__()
+        v1 = pathlib.Path("/sys/fs/cgroup/memory")
+        self._is_v1 = v1.is_dir() and (v1 / "memory.usage_in_bytes").exists() or (v1 / "tasks").exists()
+        self.directory = (v1 if self._is_v1 else pathlib.Path("/sys/fs/cgroup")) / f"cwtest-crowd-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.directory.mkdir()
+        self.enter_context(cleaned_up(self.remove))
+        if self._is_v1:  # socket memory is counted only where it has a limit
+            with contextlib.suppress(OSError):
+                (self.directory / "memory.kmem.tcp.limit_in_bytes").write_text(str(1 << 40), encoding="ascii")
+        return self
+
+    def remove(self):
+        """Safe to call again."""
+        if self.directory.exists():
+            wait_for(lambda: not (self.directory / "cgroup.procs").read_text(encoding="ascii"), "the cgroup to be empty")
+            self.directory.rmdir()
+
+    def entering(self):
+        """The command that runs another in here."""
+        return ("sh", "-c", f'echo $$ >{self.directory}/cgroup.procs && exec "$@"', "sh")
+
+    def peak(self):
+        """The most bytes that it has had."""
+        files = ("memory.max_usage_in_bytes", "memory.kmem.tcp.max_usage_in_bytes") if self._is_v1 else ("memory.peak",)
+        return sum(int((self.directory / file).read_text(encoding="ascii")) for file in files)
+
+
+def connected(port, client="127.0.0.1", receive_buffer=None):
+    """A connection from one of the loopback's addresses."""
+    connection = socket.socket()
+    if receive_buffer:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connection.settimeout(DEADLINE_SECONDS)
+    connection.bind((client, 0))
+    connection.connect(("127.0.0.1", port))
+    return connection
+
+
+def question(path, *headers, host="a"):
+    """The bytes of a request."""
+    return "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode()
+
+
+def whole_answer(connection):
+    """Status and body of an answer on a connection that stays; whoever gives less fails."""
+    received = b""
+    while b"\r\n\r\n" not in received:
+        part = connection.recv(65536)
+        if not part:
+            raise AssertionError(f"closed after {received!r}")
+        received += part
+    head, _, body = received.partition(b"\r\n\r\n")
+    length = int(re.search(rb"(?i)\r\ncontent-length: (\d+)", head)[1])
+    while len(body) < length:
+        part = connection.recv(65536)
+        if not part:
+            raise AssertionError(f"closed after {len(body)} of {length} bytes")
+        body += part
+    if b"gzip" in head:
+        body = gzip.decompress(body)
+    return int(head.split()[1]), body
+
+
+class Crowd:
+    """Threads that do the same again and again until it is over; connections that are cut are no surprise to them."""
+
+    def __init__(self):
+        self.over = threading.Event()
+        self._threads = []
+
+    def add(self, do):
+        """One more."""
+        def again():
+            while not self.over.is_set():
+                with contextlib.suppress(OSError, AssertionError):
+                    do()
+        self._threads.append(threading.Thread(target=again, daemon=True))
+        self._threads[-1].start()
+
+    def end(self):
+        """Until all have ended."""
+        self.over.set()
+        for thread in self._threads:
+            thread.join()
+
+
+class CrowdTest(unittest.TestCase):
+    """An agent in a cgroup of its own, and the scrapes of somebody who means well."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.pods = cls.enterClassContext(RunningPods("crowd", [str(uuid.uuid4()) for _ in range(PODS)]))
+
+    def serve(self, *extra, prefix=()):
+        """The agent."""
+        self.cgroup = self.enterContext(MemoryCgroup())
+        agent = self.enterContext(Agent("--pods.discovery", "kubernetes", "--paths.cgroup", self.pods.cgroup, *extra,
+                                        prefix=(*self.cgroup.entering(), *prefix)))
+        agent.wait_until_ready()
+        return agent
+
+    def scrape(self, agent, client="127.0.0.1"):
+        """The metrics, whole."""
+        with connected(agent.port, client) as connection:
+            connection.sendall(question("/metrics", "Accept-Encoding: gzip"))
+            status, body = whole_answer(connection)
+        self.assertEqual(200, status)
+        metrics = parse_metrics(body.decode())
+        self.assertEqual(PODS, len(select(metrics, "closewatch_pod_visible")))
+        return metrics
+
+    def assert_no_scan_failed(self, agent, metrics):
+        """But for names, which this machine has none of."""
+        errors = {dict(labels)["stage"]: count for labels, count in select(metrics, "closewatch_scan_errors_total").items()}
+        self.assertEqual({0}, {count for stage, count in errors.items() if stage != "metadata"}, (errors, agent.log))
+
+    def assert_bounded(self, most=MOST_MEMORY):
+        """The memory of all that was."""
+        peak = self.cgroup.peak()
+        print(f"  {self.id().rpartition('.')[2]}: {peak / 2**20:.1f} MiB at most", file=sys.stderr)
+        if not sanitized():
+            self.assertLess(peak, most)
+
+    def test_connections_that_read_everything_and_idle(self):
+        agent = self.serve()
+        paths = itertools.cycle(itertools.product(("/metrics", "/api/v1/pods", "/", "/api/v1/pods.tsv"), ("", "gzip")))
+        with contextlib.ExitStack() as kept:
+            for number, (path, coding) in zip(range(1000), paths):
+                connection = kept.enter_context(connected(agent.port, f"127.0.1.{1 + number % 20}"))
+                connection.sendall(question(path, f"Accept-Encoding: {coding}"))
+                self.assertEqual(200, whole_answer(connection)[0])
+            self.scrape(agent)
+            self.assert_bounded()
+
+    def test_connections_that_read_nothing(self):
+        agent = self.serve()
+        paths = itertools.cycle(("/metrics", "/api/v1/pods", "/", "/api/v1/pods.tsv"))
+        with contextlib.ExitStack() as kept:
+            # What one client may have, so that there is room for others.
+            for _, path in zip(range(200), paths):
+                connection = kept.enter_context(connected(agent.port, "127.0.1.1", receive_buffer=2048))
+                with contextlib.suppress(OSError):
+                    connection.sendall(question(path))
+            for _ in range(20):
+                self.scrape(agent)
+            self.assert_bounded()
+
+    def test_what_is_being_answered_is_not_cut(self):
+        agent = self.serve()
+        slow = [self.enterContext(connected(agent.port, f"127.0.1.{1 + number}", receive_buffer=2048)) for number in range(20)]
+        for connection in slow:
+            connection.sendall(question("/metrics"))
+        for connection in slow:
+            self.assertTrue(connection.recv(1, socket.MSG_PEEK))  # it has begun
+        with contextlib.ExitStack() as kept:
+            for number in range(600):
+                kept.enter_context(connected(agent.port, f"127.0.2.{1 + number % 50}"))
+            for connection in slow:
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+                status, body = whole_answer(connection)
+                self.assertEqual((200, True), (status, body.endswith(b"\n")))
+
+    def test_few_descriptors_are_enough_for_scans_and_scrapes(self):
+        agent = self.serve(prefix=("prlimit", "--nofile=64:64"))
+        with contextlib.ExitStack() as kept:
+            for number in range(100):
+                connection = kept.enter_context(connected(agent.port, f"127.0.1.{1 + number % 7}"))
+                connection.sendall(question("/metrics"))
+                self.assertEqual(200, whole_answer(connection)[0])
+            for _ in range(5):
+                metrics = agent.fresh_metrics()
+                self.assertEqual({1}, set(select(metrics, "closewatch_pod_visible").values()))
+            self.assert_no_scan_failed(agent, metrics)
+        self.assertFalse([line for line in agent.log if "Too many open files" in line])
+
+    def test_all_of_them_at_once(self):
+        agent = self.serve()
+        crowd = Crowd()
+        addresses = itertools.cycle([f"127.0.3.{number}" for number in range(1, 120)])
+
+        def idle():
+            with contextlib.ExitStack() as kept:
+                for _ in range(100):
+                    connection = kept.enter_context(connected(agent.port, next(addresses)))
+                    connection.sendall(question("/api/v1/pods", "Accept-Encoding: gzip"))
+                    whole_answer(connection)
+
+        def slow():
+            with contextlib.ExitStack() as kept:
+                for _ in range(30):
+                    kept.enter_context(connected(agent.port, "127.0.4.1", receive_buffer=2048)).sendall(question("/"))
+                crowd.over.wait(5)
+
+        def drip():
+            with connected(agent.port, "127.0.4.2") as connection:
+                for byte in question("/metrics", "X: " + "a" * 1000):
+                    connection.sendall(bytes([byte]))
+                    crowd.over.wait(0.1)
+
+        def connect():
+            connected(agent.port, next(addresses)).close()
+            crowd.over.wait(0.001)  # else nobody else in this process comes to anything
+
+        def be_wrong():
+            with connected(agent.port, next(addresses)) as connection:
+                connection.sendall(os.urandom(4096))
+                connection.recv(4096)
+
+        (uid, *_) = [dict(labels)["pod"] for labels in select(self.scrape(agent), "closewatch_pod_visible")]
+
+        def look_up():
+            with connected(agent.port, next(addresses)) as connection:
+                connection.sendall(question(f"/api/v1/pods/unknown/{uid}/sockets"))
+                whole_answer(connection)
+
+        for do in (idle, slow, drip, connect, be_wrong, look_up):
+            crowd.add(do)
+        scrapes, times = 0, set()
+        try:
+            end = time.monotonic() + CROWD_SECONDS
+            while time.monotonic() < end or len(times) < 3:
+                metrics = self.scrape(agent)
+                scrapes += 1
+                times |= set(select(metrics, "closewatch_scan_timestamp_seconds").values())
+                time.sleep(0.2)
+        finally:
+            crowd.end()
+        self.assert_no_scan_failed(agent, metrics)
+        print(f"  {scrapes} scrapes of {len(times)} scans, all whole", file=sys.stderr)
+        self.assert_bounded()
+
+
+class RefusedTest(unittest.TestCase):
+    """Requests that are none, or too large, are told so before the connection ends."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.namespace = cls.enterClassContext(Namespace("refused"))
+        cls.agent = cls.enterClassContext(Agent())
+        cls.agent.wait_until_ready()
+
+    def status_of(self, request):
+        """What comes to a client that sends all of it before it reads."""
+        with connected(self.agent.port) as connection:
+            connection.sendall(request)
+            return whole_answer(connection)[0]
+
+    def test_each_has_its_status(self):
+        much = b"a" * 200_000
+        for name, (status, request) in {
+            "no HTTP": (400, b"hello\r\n\r\n"),
+            "half a line": (400, b"GET /\r\n\r\n"),
+            "the start of TLS": (400, bytes.fromhex("16030102000100") + b"\r\n\r\n" * 20),
+            "no number for a length": (400, b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n"),
+            "a broken chunk": (400, b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n"),
+            "no Host": (400, b"GET /metrics HTTP/1.1\r\n\r\n"),
+            "two Hosts": (400, b"GET /metrics HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n"),
+            "no path": (400, b"GET metrics HTTP/1.1\r\nHost: a\r\n\r\n"),
+            "a large header": (431, b"GET / HTTP/1.1\r\nHost: a\r\nX: " + much + b"\r\n\r\n"),
+            "a long path": (431, b"GET /" + much + b" HTTP/1.1\r\nHost: a\r\n\r\n"),
+            "many headers": (431, b"GET / HTTP/1.1\r\nHost: a\r\n" + b"X: y\r\n" * 20_000 + b"\r\n"),
+            "a large body": (413, b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 200000\r\n\r\n" + much),
+            "a large chunk": (413, b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n30d40\r\n" + much),
+            "a long extension": (413, b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + much),
+            "a later HTTP": (505, b"GET / HTTP/2.0\r\nHost: a\r\n\r\n"),
+            "an old HTTP without a Host": (200, b"GET /metrics HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
+            "another site's name": (421, question("/metrics", host="evil.example:10088")),
+            "another site's name for a probe": (200, question("/healthz", host="evil.example")),
+        }.items():
+            with self.subTest(name):
+                self.assertEqual(status, self.status_of(request))
+
+    def test_a_name_can_be_allowed(self):
+        with Agent("--web.allowed-hosts", "closewatch.example, *.nodes.example") as agent:
+            for host, status in {"closewatch.example": 200, "a.nodes.example:443": 200, "evil.example": 421}.items():
+                answer = agent.get("/metrics", {"Host": host})
+                self.assertEqual(status, answer.status, host)
+        self.assertIn(b"web.allowed-hosts", answer.body)
+
+
+if __name__ == "__main__":
+    unittest.main()
