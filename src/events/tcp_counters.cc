@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "closewatch/base/whole_number.h"
 
@@ -30,13 +31,14 @@ std::optional<std::string_view> take_line(std::string_view& text, std::string_vi
   return std::nullopt;
 }
 
-std::optional<TcpEvent> event_counted_by(std::string_view counter, TcpCounterFile file,
-                                         const TcpEventSet& wanted) {
-  const auto* const event = std::find_if(kTcpEvents.begin(), kTcpEvents.end(), [&](TcpEvent known) {
-    return describe(known).counter == counter && describe(known).file == file;
-  });
-  if (event == kTcpEvents.end() || !wanted.has(*event)) return std::nullopt;
-  return *event;
+/// Those that stand in `file`: of 130 counters a few are wanted, so that each name is compared with
+/// those few.
+std::vector<TcpEvent> wanted_in(TcpCounterFile file, const TcpEventSet& wanted) {
+  std::vector<TcpEvent> events;
+  for (const auto event : kTcpEvents) {
+    if (wanted.has(event) && describe(event).file == file) events.push_back(event);
+  }
+  return events;
 }
 
 tl::unexpected<Error> malformed(std::string_view group, std::string_view what) {
@@ -53,12 +55,15 @@ Result<void> parse_tcp_counters(std::string_view text, TcpCounterFile file,
   auto names = take_line(text, group);
   auto numbers = take_line(text, group);
   if (!names || !numbers) return malformed(group, "they are missing");
+  const auto events = wanted_in(file, wanted);
   auto found = counts;
   while (!names->empty() && !numbers->empty()) {
     const auto name = take_until(*names, ' ');
     const auto number = take_until(*numbers, ' ');
-    const auto event = event_counted_by(name, file, wanted);
-    if (!event) continue;
+    const auto event = std::find_if(events.begin(), events.end(), [&](TcpEvent known) {
+      return describe(known).counter == name;
+    });
+    if (event == events.end()) continue;
     const auto count = whole_number<std::uint64_t>(number);
     if (!count) return malformed(group, std::string(name) + " is no number");
     found.set(*event, *count);
