@@ -58,6 +58,26 @@ TEST(ConfigText, TakesListsByCommasAndAsYaml) {
   }
 }
 
+TEST(ConfigText, TcpEventsAreAListOfThoseThatAreKnown) {
+  auto config = default_config();
+  EXPECT_TRUE(config.pods.tcp_events.has(TcpEvent::kListenDrops));
+  EXPECT_FALSE(config.pods.tcp_events.has(TcpEvent::kAbortsOnClose));
+  EXPECT_TRUE(
+      apply_config_text("pods: {tcp_events: [aborts_on_close]}\n", "c.yaml", config).empty());
+  EXPECT_TRUE(config.pods.tcp_events.has(TcpEvent::kAbortsOnClose));
+  EXPECT_FALSE(config.pods.tcp_events.has(TcpEvent::kListenDrops));
+  for (const auto* const none : {"pods: {tcp_events: []}\n", "pods: {tcp_events: \"\"}\n"}) {
+    EXPECT_TRUE(apply_config_text(none, "c.yaml", config).empty()) << none;
+    EXPECT_FALSE(config.pods.tcp_events.any()) << none;
+  }
+  const auto mistakes = apply_config_text("pods: {tcp_events: [moons]}\n", "c.yaml", config);
+  ASSERT_EQ(mistakes.size(), 1U);
+  EXPECT_THAT(
+      mistakes.front(),
+      HasSubstr(
+          "c.yaml:1: pods.tcp_events: 'moons' is no TCP event; known are listen_overflows, "));
+}
+
 TEST(ConfigText, NamesWhatIsWrongInAList) {
   for (const auto* const text :
        {"pods: {namespaces: {exclude: [a, {b: c}]}}\n", "pods: {namespaces: {exclude: ['a,b']}}\n",
