@@ -69,10 +69,16 @@ class BurstsTest(unittest.TestCase):
         name = "envoy_cluster_upstream_rq_xx"
         asked.series(name, labels | {"envoy_response_code_class": "2"}, [6000 * one for one in range(121)])
         asked.series(name, labels | {"envoy_response_code_class": "5"}, [None] * 60 + [3000] * 61)
+        # Istio's own metric, seen by two replicas.
+        for replica in "01":
+            istio = {"envoy_cluster_name": "outbound|80||pay.shop.svc.cluster.local", "prometheus_replica": replica}
+            asked.series("envoy_cluster_upstream_rq", istio | {"response_code_class": "2xx"}, [6000 * one for one in range(121)])
+            asked.series("envoy_cluster_upstream_rq", istio | {"response_code_class": "5xx"}, [None] * 60 + [3000] * 61)
         # An Envoy that is new to Prometheus, not new.
         for cls in "25":
             asked.series(name, labels | {"instance": "f", "envoy_response_code_class": cls}, [None] * 60 + [9e6] * 61)
-        asked.asks("round(sum_over_time(service:envoy_cluster_upstream_rq_5xx:rate5m[1h]) * 60)", 100, {'service="cart.shop"': 3000})
+        asked.asks("round(sum_over_time(service:envoy_cluster_upstream_rq_5xx:rate5m[1h]) * 60)", 100,
+                   {'service="cart.shop"': 3000, 'service="outbound|80||pay.shop.svc.cluster.local"': 3000})
         asked.run(self)
 
     def test_istios_own_metrics_and_inbound_clusters(self):
@@ -147,6 +153,44 @@ class BurstsTest(unittest.TestCase):
                     asked.started(f"cart-5d-{number}", [None] * 5 + [-90000] * 60)
             asked.asks("max_over_time(sum(workload:closewatch_rollout:ratio)[50m:1m])", 59, {"": 0})
             asked.run(self)
+
+    def test_an_autoscaler_that_flaps_is_no_rollout(self):
+        """From 20 pods to 5 and back within ten minutes, with kube-state-metrics and without; a DaemonSet that is rolled out is one, a new one is none."""
+        for known in (True, False):
+            asked = Asked(120)
+            for number in range(20):
+                lives = [(0, 60), (66, 121)] if number >= 5 else [(0, 121)]
+                for life, (begin, end) in enumerate(lives):
+                    name = f"cart-5d-{number}x{life}"
+                    asked.pod("shop", "cart", name, [None] * begin + [0] * (end - begin) + ["stale"])
+                    if known:
+                        asked.started(name, [None] * begin + [60 * begin or -90000] * (end - begin) + ["stale"])
+            for number in range(10):
+                for life, (begin, end) in enumerate(((0, 60 + number), (60 + number, 121))):
+                    name = f"agent-{number}x{life}"
+                    asked.pod("shop", "agent", name, [None] * begin + [0] * (end - begin) + ["stale"], kind="DaemonSet", node=f"n{number}")
+                    if known:
+                        asked.started(name, [None] * begin + [60 * begin or -90000] * (end - begin) + ["stale"])
+                asked.pod("shop", "new", f"new-{number}", [None] * 80 + [0] * 41, kind="DaemonSet", node=f"n{number}")
+                if known:
+                    asked.started(f"new-{number}", [None] * 80 + [4800] * 41)
+            asked.asks("max by (workload) (max_over_time(workload:closewatch_rollout:ratio[55m])) >= bool 0.2", 119,
+                       {'workload="cart"': 0, 'workload="agent"': 1, 'workload="new"': 0})
+            asked.run(self)
+
+    def test_of_two_clusters_one_has_the_burst(self):
+        """The same names in both: one fails and leaks, one only leaks; counters that begin anew are neither."""
+        asked = Asked(300)
+        for cluster, bad in (("eu", 2), ("us", 0)):
+            asked.calls("cart.shop", flat(20, 301), [0] * 200 + [bad] * 30 + [0] * 71, cluster=cluster)
+            asked.pod("shop", "cart", "cart-5d-0", [0] * 60 + ramp(0, 60, 100) + [100] * 141, cluster=cluster)
+            asked.series("kube_pod_start_time", {"cluster": cluster, "namespace": "shop", "pod": "cart-5d-0"}, -90000)
+        for name, rate in (("2", 60), ("5", 0)):
+            asked.series("envoy_cluster_upstream_rq_xx", {"envoy_cluster_name": "till.shop", "envoy_response_code_class": name},
+                         [5000 + rate * one for one in range(150)] + [rate * one for one in range(151)])
+        asked.asks("sum by (cluster, service, class) (sum_over_time(service:closewatch_burst:attributed[5h]))", 299,
+                   {'cluster="eu",service="cart.shop",class="leak"': 1})
+        asked.run(self)
 
     def test_jobs_and_one_pod_that_moves_are_no_rollout(self):
         asked = Asked(120)
