@@ -151,6 +151,15 @@ class PoolsTest(unittest.TestCase):
                 asked.pod("shop", "cart", f"cart-5d-{node}", values[:481], node=f"node-{node}", instance=instance, oldest=60)
         self.silent(asked)
 
+    def test_an_agent_that_restarts_again_and_again(self):
+        """Each 25 or 40 minutes it is away for six, and then knows no age for two."""
+        asked = self.scenario(8)
+        for every in (25, 40):
+            for number, life in enumerate(range(0, 481, every)):
+                values = [None] * life + ([0] * 2 if life else []) + [40] * (every - 8) + ["stale"]
+                asked.pod("shop", f"each-{every}", f"each-{every}-5d-x", values[:481], instance=f"i{number}", oldest=60)
+        self.silent(asked)
+
     def test_a_pool_that_is_restarted_again_and_again(self):
         asked = self.scenario(8)
         for every in (30, 40, 60, 90):

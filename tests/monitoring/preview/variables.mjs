@@ -25,9 +25,9 @@ export function builtIn(range, step = 15, scrape = 15) {
     __range_s: `${whole}`, __from: `${range.from * 1000}`, __to: `${range.to * 1000}` };
 }
 
-/** `text` with $name, ${name} and ${name:format} replaced; an unknown name is an error. */
+/** `text` with $name, ${name} and ${name:format} replaced; an unknown name is an error. $1 is Prometheus' own. */
 export function interpolate(text, known) {
-  return text.replace(/\$(?:(\w+)|\{(\w+)(?::\w+)?\})/g, (whole, bare, braced) => {
+  return text.replace(/\$(?:([A-Za-z_]\w*)|\{(\w+)(?::\w+)?\})/g, (whole, bare, braced) => {
     const value = known[bare ?? braced];
     if (value === undefined) throw new Error(`${whole} is no variable: ${text}`);
     return Array.isArray(value) ? `(${value.join('|')})` : value;

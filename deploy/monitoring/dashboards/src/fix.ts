@@ -98,7 +98,7 @@ export const fix = dashboard('closewatch-fix', 'Fix validation', 'Did the releas
   [annotations.alerts(), annotations.rollouts(), annotations.restarts()],
   [
     { title: '', panels: [
-      table('Before and after: $window each, ended $before and $after ago', { unit: 'short', says: 'Means over the two windows, unless it says otherwise. Rows of exporters that are absent are missing.', width: 24, height: 14, order: 'row',
+      table('Before and after: $window each, ended $before and $after ago', { unit: 'short', says: 'Means over the two windows, unless it says otherwise. Rows of exporters that are absent are missing.', width: 24, height: 23, order: 'row',
         difference: { left: 'Value #B', right: 'Value #A', title: 'Difference' }, columns: [
           { field: 'measure', title: 'Measure', width: 420 },
           { field: 'Value #A', title: 'Before' },
