@@ -355,11 +355,11 @@ class GapsTest(PluginTest):
         self.assertEqual(0, self.agent("node-a").asked)
 
     def test_an_agent_that_no_node_has_taken(self):
-        waiting = FakeAgent("", namespace="other")
+        waiting = FakeAgent("", namespace="closewatch")
         waiting.phase = "Pending"
-        self.cluster.agents["other", waiting.name] = waiting
+        self.cluster.agents["closewatch", waiting.name] = waiting
         del self.cluster.agents["closewatch", "closewatch-node-a"]
-        self.assert_gap("no agent\n", "other/closewatch-: the agent has no node yet")
+        self.assert_gap("no agent\n", "closewatch/closewatch-: the agent has no node yet")
 
     def test_answers_that_are_not_whole(self):
         good = tsv(fake.POD_COLUMNS, self.agent("node-a").pods)

@@ -189,6 +189,15 @@ class NamesTest(ApiTest):
         self.server.put(object_of("bare", owner=("ReplicaSet", f"web-{HASH}")))
         self.assertEqual(("ReplicaSet", f"web-{HASH}"), workload(self.serve().metrics(), BARE))
 
+    def test_the_agent_goes_by_the_names_of_the_api_server(self):
+        """Whose proxy hands on the Host that it was asked by."""
+        named_so = authority.issue("named", "IP:127.0.0.1,DNS:api.cluster.example,DNS:*.lb.example")
+        agent = self.serve(self.make_server(named_so))
+        self.wait_for_state(agent, 1)
+        for host, status in {"api.cluster.example": 200, "API.cluster.example:6443": 200, "a.lb.example": 200,
+                             "lb.example": 421, "evil.example": 421}.items():
+            self.assertEqual(status, agent.get("/api/v1/pods", {"Host": host}).status, host)
+
     def test_it_asks_for_metadata_of_this_nodes_pods_only(self):
         self.server.put(pod_object(SHOP, "elsewhere", BARE, "node-b"))
         agent = self.serve()
