@@ -213,7 +213,8 @@ class CrowdTest(unittest.TestCase):
         self.assertFalse([line for line in agent.log if "Too many open files" in line])
 
     def test_all_of_them_at_once(self):
-        agent = self.serve()
+        # The crowd leaves 100,000 sockets in TIME_WAIT in the kernel's one table, which inet_diag walks for each pod.
+        agent = self.serve("--scan.engine", "bpf")
         crowd = Crowd()
         addresses = itertools.cycle([f"127.0.3.{number}" for number in range(1, 120)])
 
