@@ -39,7 +39,7 @@ std::vector<std::string> hierarchies(const std::string& root, bool v1, bool v2) 
 /// Pods of one container, each with a namespace and one process, in some hierarchies.
 class SilentPods {
  public:
-  SilentPods(std::size_t pods, const std::vector<std::string>& roots) : logs_(FakeTree{}) {
+  SilentPods(std::size_t pods, const std::vector<std::string>& roots) {
     for (std::size_t i = 0; i < pods; ++i) {
       const auto& space =
           *spaces_.emplace_back(std::make_unique<NetworkNamespace>("silent" + std::to_string(i)));

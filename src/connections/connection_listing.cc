@@ -52,7 +52,7 @@ void ConnectionListing::add(std::size_t pod, ConnectionTally& tally, const PortS
   std::uint64_t with_peer = 0;
   for (auto& peer : tally.peers()) {
     with_peer += peer.states.total();
-    peers_.push_back({pod, std::move(peer), local.count()});
+    peers_.push_back({pod, peer, local.count()});
   }
   bool is_whole = tally.without_peer() == 0;
   if (peers_.size() > kMost) {

@@ -84,13 +84,13 @@ struct TwoParts {
   using value_type = std::array<asio::const_buffer, 2>;
   static std::uint64_t size(const value_type& parts) { return asio::buffer_size(parts); }
 
-  class writer {
+  class writer {  // NOLINT(readability-identifier-naming): the library's name
    public:
     using const_buffers_type = value_type;
     template <bool is_request, typename Fields>
     writer(const wire::header<is_request, Fields>& /*header*/, const value_type& parts)
         : parts_(parts) {}
-    void init(error_code& error) { error = {}; }
+    static void init(error_code& error) { error = {}; }
     boost::optional<std::pair<const_buffers_type, bool>> get(error_code& error) {
       error = {};
       return {{parts_, false}};
@@ -163,8 +163,8 @@ class Answer {
  private:
   /// The packed front; plain as it was where zlib fails.
   std::string_view pack(std::string_view plain) {
-    static const PackedFront kNothing = pack_front("");
-    const auto& front = front_ == nullptr ? kNothing : front_->packed();
+    static const PackedFront nothing = pack_front("");
+    const auto& front = front_ == nullptr ? nothing : front_->packed();
     auto end = pack_end(front, end_);
     if (front.bytes.empty() || end.empty()) return plain;
     message_.set(wire::field::content_encoding, "gzip");
@@ -353,8 +353,8 @@ class Session : public std::enable_shared_from_this<Session> {
   /// Closing a connection of which not all has been read resets it, and the client may lose the
   /// answer for that (RFC 9112, section 9.6).
   void linger() {
-    constexpr std::size_t kPiece = 4096;
-    stream_.async_read_some(buffer_.prepare(kPiece),
+    constexpr std::size_t kAtOnce = 4096;
+    stream_.async_read_some(buffer_.prepare(kAtOnce),
                             [self = shared_from_this()](error_code error, std::size_t size) {
                               self->lingered_ += size;
                               if (!error && self->lingered_ < kMostLingering) self->linger();

@@ -49,7 +49,7 @@ constexpr auto kSteps = std::to_array<Step>({
 constexpr std::size_t kLongestKey = 25;  // of these
 
 Place member_of(Place object, std::string_view key) {
-  const auto step = std::find_if(kSteps.begin(), kSteps.end(), [&](const Step& one) {
+  const auto* const step = std::find_if(kSteps.begin(), kSteps.end(), [&](const Step& one) {
     return one.from == object && one.key == key;
   });
   return step == kSteps.end() ? Place::kNowhere : step->to;

@@ -52,10 +52,12 @@ class PodHandler {
  public:
   static constexpr std::size_t kJsonDepth = 64;  // managedFields nests deeper than the default, 32
   // What basic_parser wants to know; nothing of these is kept, and whoever asks bounds the bytes.
+  // NOLINTBEGIN(readability-identifier-naming): the library's names
   static constexpr std::size_t max_object_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_array_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_key_size = static_cast<std::size_t>(-1);
   static constexpr std::size_t max_string_size = static_cast<std::size_t>(-1);
+  // NOLINTEND(readability-identifier-naming)
 
   /// `root` is kList, kEvent or, for a Status alone, kItem.
   PodHandler(JsonPlace root, std::size_t most_pods) : root_(root), most_pods_(most_pods) {}
@@ -71,7 +73,7 @@ class PodHandler {
   using ErrorCode = boost::system::error_code;
   using Text = boost::json::string_view;
   bool on_document_begin(ErrorCode& error);
-  bool on_document_end(ErrorCode& /*error*/) { return true; }
+  static bool on_document_end(ErrorCode& /*error*/) { return true; }
   bool on_object_begin(ErrorCode& error);
   bool on_object_end(std::size_t count, ErrorCode& error);
   bool on_array_begin(ErrorCode& error);
@@ -80,7 +82,7 @@ class PodHandler {
   bool on_key(Text part, std::size_t size, ErrorCode& error);
   bool on_string_part(Text part, std::size_t size, ErrorCode& error);
   bool on_string(Text part, std::size_t size, ErrorCode& error);
-  bool on_number_part(Text /*part*/, ErrorCode& /*error*/) { return true; }
+  static bool on_number_part(Text /*part*/, ErrorCode& /*error*/) { return true; }
   bool on_int64(std::int64_t number, Text part, ErrorCode& error);
   bool on_uint64(std::uint64_t /*number*/, Text /*part*/, ErrorCode& error) {
     return on_scalar(error);
@@ -88,8 +90,8 @@ class PodHandler {
   bool on_double(double /*number*/, Text /*part*/, ErrorCode& error) { return on_scalar(error); }
   bool on_bool(bool value, ErrorCode& error);
   bool on_null(ErrorCode& error);
-  bool on_comment_part(Text /*part*/, ErrorCode& /*error*/) { return true; }
-  bool on_comment(Text /*part*/, ErrorCode& /*error*/) { return true; }
+  static bool on_comment_part(Text /*part*/, ErrorCode& /*error*/) { return true; }
+  static bool on_comment(Text /*part*/, ErrorCode& /*error*/) { return true; }
 
  private:
   struct Container {

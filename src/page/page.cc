@@ -484,8 +484,8 @@ std::string owners_table(const std::vector<OwnerSums>& owners) {
 std::string listeners_table(const SocketSums& sums) {
   std::vector<std::vector<Cell>> rows;
   rows.reserve(sums.listeners.size());
-  const auto add = [&rows](std::string port, const ListenBacklog& queue) {
-    rows.push_back({text(std::move(port)), number(queue.sockets),
+  const auto add = [&rows](const std::string& port, const ListenBacklog& queue) {
+    rows.push_back({text(port), number(queue.sockets),
                     queue.limit ? number(*queue.limit) : text(limit_text(queue))});
   };
   const auto queues = shown_queues(sums.listeners);

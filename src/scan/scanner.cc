@@ -689,12 +689,12 @@ void Scanner::begin_check(const Node& node, const std::shared_ptr<Snapshot>& sna
   auto before = where ? testify(*where) : fail(ErrorKind::kGone, "the pod has gone");
   check_cpu_ += meter.used();
   if (!before) return witness_->undecided(uid, check_cpu_);
-  check_.emplace();
-  check_->uid = uid;
-  check_->where = *where;
-  check_->id = before->id;
-  check_->traffic = std::move(before->traffic);
-  check_->readings.before = std::move(before->record);
+  check_ = Check{std::string(uid),
+                 *where,
+                 before->id,
+                 std::move(before->traffic),
+                 CrossCheck{std::move(before->record), NamespaceRecord(), NamespaceRecord()},
+                 false};
 }
 
 /// One of the pod's namespaces, each in its turn; nullopt when it has none by now.

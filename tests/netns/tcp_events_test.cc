@@ -118,7 +118,7 @@ void overflow(Sockets& sockets) {
   to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
   to.sin_port = htons(listener.port);
   // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): as connect(2) wants it
-  ::connect(sockets.back().get(), reinterpret_cast<sockaddr*>(&to), sizeof(to));
+  (void)::connect(sockets.back().get(), reinterpret_cast<sockaddr*>(&to), sizeof(to));
   sockets.push_back(std::move(listener.fd));
 }
 
@@ -292,7 +292,7 @@ class TcpEventsOfPodsTest : public TcpEventsTest {
   }
   [[nodiscard]] Sockets inside() const {
     testing::enter_cgroup(app_);
-    return Sockets();
+    return {};
   }
 
   testing::FakeTree logs_{{{"pods/", ""}, {"containers/", ""}}};

@@ -132,6 +132,7 @@ TEST_F(RoutesTest, WritesDownOncePerSnapshotHoweverManyAsk) {
       "/",        "/page/pods/shop/cart-0", "/api/v1/pods",
       "/metrics", "/api/v1/pods.tsv",       "/api/v1/pods/shop/cart-0/sockets"};
   std::vector<std::shared_ptr<const http::Content>> first;
+  first.reserve(paths.size());
   for (const auto& path : paths) first.push_back(ask(path).front);
   for (int i = 0; i < 50; ++i) {
     for (std::size_t j = 0; j < paths.size(); ++j) EXPECT_EQ(ask(paths[j]).front, first[j]);

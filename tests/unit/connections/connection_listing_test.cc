@@ -10,7 +10,7 @@ namespace {
 
 using ::testing::HasSubstr;
 
-IpAddress ipv4(std::uint8_t last) { return {AddressFamily::kIpv4, {10, 0, 0, last}}; }
+IpAddress address(std::uint8_t last) { return {AddressFamily::kIpv4, {10, 0, 0, last}}; }
 
 class ConnectionListingTest : public ::testing::Test {
  protected:
@@ -28,8 +28,8 @@ class ConnectionListingTest : public ::testing::Test {
     ConnectionTally tally(listing.settings(), local_, {});
     SocketRow row;
     row.state = state;
-    row.local = {ipv4(1), 40'000};
-    row.remote = {ipv4(remote), 443};
+    row.local = {address(1), 40'000};
+    row.remote = {address(remote), 443};
     for (; count > 0; --count, ++row.local.port) tally.row(row);
     listing.add(pod, tally, local_);
   }
@@ -101,7 +101,7 @@ TEST_F(ConnectionListingTest, SaysWhenThereAreMoreThanItLists) {
   ConnectionTally tally(listing.settings(), local_, {});
   SocketRow row;
   row.state = TcpState::kEstablished;
-  row.remote = {ipv4(9), 443};
+  row.remote = {address(9), 443};
   for (std::size_t i = 0; i < ConnectionListing::kMost + 2; ++i) tally.row(row);
   listing.add(0, tally, local_);
   EXPECT_EQ(listing.settings().most_sockets, 0U);

@@ -89,12 +89,16 @@ TEST(HttpGet, RefusesWhatIsNotWhole) {
 
 TEST(HttpGet, TakesNothingIntoMemoryThatHasNoEnd) {
   const std::string much(1U << 20U, 'a');
-  const std::string head = "HTTP/1.1 200 OK\r\n";
-  const auto chunked = head + "Transfer-Encoding: chunked\r\n\r\n";
-  for (const auto& wrong :
-       {head + "A: " + much + "\r\nContent-Length: 0\r\n\r\n", "HTTP/1.1 200 " + much + "\r\n\r\n",
-        chunked + "1;a=" + much + "\r\na\r\n0\r\n\r\n", chunked + "0;a=" + much + "\r\n\r\n",
-        chunked + "0\r\nA: " + much + "\r\n\r\n"}) {
+  constexpr std::string_view kOk = "HTTP/1.1 200 OK\r\n";
+  constexpr std::string_view kChunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+  const auto around = [&](std::string_view before, std::string_view after) {
+    return std::string(before).append(much).append(after);
+  };
+  for (const auto& wrong : {around(std::string(kOk).append("A: "), "\r\nContent-Length: 0\r\n\r\n"),
+                            around("HTTP/1.1 200 ", "\r\n\r\n"),
+                            around(std::string(kChunked).append("1;a="), "\r\na\r\n0\r\n\r\n"),
+                            around(std::string(kChunked).append("0;a="), "\r\n\r\n"),
+                            around(std::string(kChunked).append("0\r\nA: "), "\r\n\r\n")}) {
     const FakeServer server({wrong});
     const auto response = get(server.address(), "/", kPatience);
     ASSERT_FALSE(response) << wrong.substr(0, 60);
