@@ -63,8 +63,15 @@ Result<std::unique_ptr<SocketSource>> make_another(Engine engine) {
 Result<ChosenEngine> choose_engine(EngineChoice choice) {
   const bool only = candidates(choice).size() == 1;
   std::vector<std::string> details;
-  auto chosen =
-      choose_engine(choice, [&](Engine engine) { return make_engine(engine, only, details); });
+  const auto make = [&](Engine engine) -> Result<std::unique_ptr<SocketSource>> {
+    // Where auto takes bpf, namespaces have to be found as well.
+    const auto missing = missing_capabilities(engine);
+    if (choice == EngineChoice::kAuto && !missing.empty()) {
+      return fail(ErrorKind::kDenied, missing.front());
+    }
+    return make_engine(engine, only, details);
+  };
+  auto chosen = choose_engine(choice, make);
   if (chosen) chosen->details = std::move(details);
   return chosen;
 }

@@ -90,9 +90,7 @@ int serve_here(Config config) {
     logger->error(made.error().what);
     return kExitFailure;
   }
-  const auto asked_for =
-      config.scan.engine == EngineChoice::kAuto ? spdlog::level::info : spdlog::level::warn;
-  for (const auto& remark : made->remarks) logger->log(asked_for, remark);
+  for (const auto& remark : made->remarks) logger->warn(remark);
   for (const auto& note : made->notes) logger->info(note);
   for (const auto& detail : made->details) logger->debug(detail);
   for (const auto& missing : missing_capabilities(made->engine)) logger->warn(missing);

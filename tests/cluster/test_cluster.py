@@ -585,7 +585,8 @@ class Privileges(ClusterTest):
     def install_with(self, *capabilities):
         """The agent with these capabilities only."""
         self.addCleanup(agent.install)
-        agent.install(containerSecurityContext={"capabilities": {"drop": ["ALL"], "add": list(capabilities)}})
+        agent.install(containerSecurityContext={"capabilities": {"drop": ["ALL"], "add": list(capabilities)}},
+                      config={**agent.CONFIG, "scan": {**agent.CONFIG["scan"], "engine": "inet_diag"}})
 
     def assert_blind(self, missing):
         """No pod has a count, each has a name and a reason, and the log names what is missing."""

@@ -272,7 +272,7 @@ class PrivilegesTest(unittest.TestCase):
 
     def serve(self, prefix):
         """Log and metrics of an agent that has done a scan and ended."""
-        with Agent(prefix=prefix, program=self.program) as agent:
+        with Agent("--scan.engine", "inet_diag", prefix=prefix, program=self.program) as agent:
             metrics = agent.fresh_metrics()
             agent.stop()
             return agent.log, metrics
@@ -337,7 +337,7 @@ class PrivilegesTest(unittest.TestCase):
         self.assert_node_unseen(metrics)
 
     def test_scan_as_nobody_says_denied_and_no_counts(self):
-        done = run_closewatch("scan", "--output", "json", *STANDALONE,
+        done = run_closewatch("scan", "--output", "json", "--scan.engine", "inet_diag", *STANDALONE,
                               prefix=NOBODY, program=self.program)
         pod = find(json.loads(done.stdout), self.namespace.name)
         self.assertEqual((False, "denied"), (pod["visible"], pod["reason"]))

@@ -266,7 +266,7 @@ TEST_F(PodWatcherTest, ReadsNoListWithoutEnd) {
 
   context_.restart();
   std::string many;
-  for (int i = 0; i < 5000; ++i) many += (i ? "," : "") + pod(std::to_string(i), "1");
+  for (int i = 0; i < 5000; ++i) many += (i > 0 ? "," : "") + pod(std::to_string(i), "1");
   run({page(many, "5", "next"), page(many, "5")});
   EXPECT_THAT(trouble(), HasSubstr("more than 8192 pods"));
   EXPECT_TRUE(knows("a"));
