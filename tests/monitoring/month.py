@@ -249,6 +249,7 @@ class Month:
             to.series("closewatch_pod_sockets", agent | name | {"state": "close_wait"}, sockets, seen)
             to.constant("closewatch_pod_sockets", agent | name | {"state": "established"}, 40, seen)
             to.series("closewatch_close_wait_stuck_sockets", agent | app, stuck, seen)
+            to.constant("closewatch_closed_held_sockets", agent | app, 0, seen)
             to.series("closewatch_close_wait_oldest_seconds", agent | name, oldest, seen)
             to.series("closewatch_close_wait_peer_sockets",
                       agent | name | {"direction": "outbound", "peer": "10.0.9.1:443"}, stuck,

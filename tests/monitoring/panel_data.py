@@ -51,6 +51,8 @@ def write_pod(to, pod, steps, chance):
         came[step], went[step] = entered, left
     to.series("closewatch_close_wait_entered_total", agent | name, came, seen)
     to.series("closewatch_close_wait_left_total", agent | name, went, seen)
+    to.series("closewatch_close_wait_left_closed_total", agent | name, {step: went[step] * 9 // 10 for step in seen}, seen)
+    to.series("closewatch_close_wait_left_held_total", agent | name, {step: went[step] // 10 for step in seen}, seen)
     waiting = {step: min(128, sockets[step] // 3) for step in seen}
     to.series("closewatch_listen_backlog_sockets", agent | name | {"port": "8443"}, waiting, seen)
     to.constant("closewatch_listen_backlog_limit", agent | name | {"port": "8443"}, 128, seen)
