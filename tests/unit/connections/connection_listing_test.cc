@@ -25,7 +25,7 @@ class ConnectionListingTest : public ::testing::Test {
   /// So many sockets of a pod towards one destination.
   void add(ConnectionListing& listing, std::size_t pod, std::uint8_t remote, unsigned count,
            TcpState state = TcpState::kEstablished) {
-    ConnectionTally tally(listing.settings(), local_, {});
+    ConnectionTally tally(listing.settings(), local_, listening_);
     SocketRow row;
     row.state = state;
     row.local = {address(1), 40'000};
@@ -35,6 +35,7 @@ class ConnectionListingTest : public ::testing::Test {
   }
 
   PortSet local_;
+  PortSet listening_;
   Snapshot snapshot_;
 };
 
@@ -98,7 +99,7 @@ TEST(ParseStates, TakesNamesByCommas) {
 
 TEST_F(ConnectionListingTest, SaysWhenThereAreMoreThanItLists) {
   ConnectionListing listing({SocketQuery::kAllStates, false});
-  ConnectionTally tally(listing.settings(), local_, {});
+  ConnectionTally tally(listing.settings(), local_, listening_);
   SocketRow row;
   row.state = TcpState::kEstablished;
   row.remote = {address(9), 443};
@@ -116,7 +117,7 @@ TEST_F(ConnectionListingTest, KeepsTheWorstOfMorePeersThanItLists) {
   ConnectionListing listing({SocketQuery::kAllStates, true});
   add(listing, 0, 9, 5);
   for (std::size_t round = 0; round < 2; ++round) {
-    ConnectionTally tally(listing.settings(), local_, {});
+    ConnectionTally tally(listing.settings(), local_, listening_);
     SocketRow row;
     row.state = TcpState::kEstablished;
     for (std::size_t i = 0; i < ConnectionListing::kMost / 2 + 1; ++i) {
