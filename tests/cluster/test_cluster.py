@@ -517,7 +517,7 @@ class KubectlPlugin(ClusterTest):
         done = self.closewait("--agent-selector", "app.kubernetes.io/name=nothing", status=1)
         self.assertIn("there is no agent", done.stderr)
 
-    def test_two_agents_see_the_same_and_stand_in_for_each_other(self):
+    def test_of_agents_in_two_namespaces_those_of_one_answer(self):
         class Second(kube.Agent):
             """Another release on the same node."""
             NAMESPACE = "closewatch-second"
@@ -525,12 +525,13 @@ class KubectlPlugin(ClusterTest):
         self.addCleanup(second.close)
         self.addCleanup(kubectl, "delete", "namespace", second.NAMESPACE)
         second.install()
-        # Its agents are not this user's to ask, which costs nothing, as the first one answers.
-        self.assert_equals_ss()
+        # A label is anybody's to give: whose agents count has to be said.
+        self.assertIn("--agent-namespace", self.closewait("pods", status=1).stderr)
+        self.assert_equals_ss("--agent-namespace", agent.NAMESPACE)
         user = {"kind": "User", "apiGroup": "rbac.authorization.k8s.io", "name": self.USER}
         second.install(rbac={"kubectlPlugin": {"create": True, "subjects": [user]}})
         self.stop_agent(agent)
-        self.assert_equals_ss("--timeout", "3", answering=second)
+        self.assert_equals_ss("--timeout", "3", "--agent-namespace", second.NAMESPACE, answering=second)
 
     def add_node(self, labels):
         """A node that no kubelet runs on, and that the workload does not tolerate."""
