@@ -288,16 +288,19 @@ void Scanner::choose_engine(std::chrono::nanoseconds cpu,
 std::shared_ptr<Snapshot> Scanner::take_bpfs_word_back(const std::function<bool()>& go_on) {
   wanted_engine_ = Engine::kInetDiag;
   settings_.engine_policy->refuse_bpf();
-  if (scan_once(go_on) == nullptr) return nullptr;
   auto snapshot = scan_once(go_on);
-  if (snapshot != nullptr && reader_->engine == Engine::kBpf) {  // inet_diag cannot be had now
+  if (snapshot == nullptr) return nullptr;
+  if (reader_->engine == Engine::kBpf) {  // inet_diag cannot be had now, or there were no pods
     for (auto& pod : snapshot->pods) {
       if (pod.visibility == Visibility::kVisible) {
         pod.hide(Visibility::kIncomplete, "bpf has told what is not so: " + *witness_->verdict());
       }
     }
     snapshot->node.reset();
-  } else if (snapshot != nullptr) {
+    return snapshot;
+  }
+  snapshot = scan_once(go_on);
+  if (snapshot != nullptr) {
     complain(*snapshot, ScanStage::kSockets,
              {ErrorKind::kMalformed,
               "the engine bpf has twice told what is not so, and inet_diag reads from now on: " +
@@ -321,7 +324,7 @@ void Scanner::begin_change(Snapshot& snapshot) {
            {reader.error().kind, "the engine " + std::string(name_of(wanted_engine_)) +
                                      " cannot take over: " + reader.error().what});
   status_of(wanted_engine_).reason = reason_of(reader.error());
-  settings_.engine_policy->refuse_bpf();
+  if (wanted_engine_ == Engine::kBpf) settings_.engine_policy->refuse_bpf();
   wanted_engine_ = reader_->engine;
 }
 
@@ -707,8 +710,9 @@ std::optional<NamespaceLocator> Scanner::locate(std::string_view uid, const Node
   const auto place = static_cast<std::size_t>(pod - snapshot->pods.begin());
   auto found = find_namespaces(place, place + 1, node, snapshot);
   if (!found.front() || found.front()->own.empty()) return std::nullopt;
+  // The same one when it is looked at once more.
   const auto& own = found.front()->own;
-  return own[checks_begun_++ % own.size()].at.where;
+  return own[witness_->round() % own.size()].at.where;
 }
 
 /// And once more afterwards.
@@ -739,6 +743,8 @@ std::string Scanner::whose(std::string_view uid) const {
 
 /// By inet_diag. It asks for no ages, so it waits for no socket's lock.
 Result<Scanner::Testimony> Scanner::testify(const NamespaceLocator& where) {
+  constexpr std::string_view kWhom = "the witness";
+  if (guard_.is_stuck(kWhom)) return fail(ErrorKind::kHung, kHangs);
   if (testifying_ == nullptr) {
     auto source = settings_.make_source(Engine::kInetDiag);
     if (!source) return tl::unexpected(source.error());
@@ -748,7 +754,7 @@ Result<Scanner::Testimony> Scanner::testify(const NamespaceLocator& where) {
   if (!space) return tl::unexpected(space.error());
   const auto testifying = std::make_shared<Testifying>(testifying_, std::move(*space));
   if (guard_.run([testifying] { testifying->run(); }, go_on_)) return testifying->result();
-  guard_.blame("the witness");
+  guard_.blame(kWhom);
   testifying_.reset();
   return fail(ErrorKind::kHung, kHangs);
 }

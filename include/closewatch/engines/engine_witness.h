@@ -44,6 +44,8 @@ class EngineWitness {
 
   /// Why bpf is not to be believed any more; nullopt: it is.
   [[nodiscard]] const std::optional<std::string>& verdict() const { return verdict_; }
+  /// How often all have had their turn; the same while one is looked at once more.
+  [[nodiscard]] std::uint64_t round() const { return round_; }
   /// What inet_diag takes for one namespace; nullopt: not known yet.
   [[nodiscard]] std::optional<std::chrono::nanoseconds> dump_cpu() const { return dump_cpu_; }
   [[nodiscard]] const EngineChecks& checks() const { return checks_; }

@@ -224,7 +224,6 @@ class Scanner {
   /// Beside bpf, where it may be another.
   std::optional<EngineWitness> witness_;
   std::shared_ptr<SocketSource> testifying_;  ///< by inet_diag
-  std::size_t checks_begun_ = 0;
   ScanSettings settings_;
   const Clock& clock_;
   HangGuard guard_;

@@ -59,6 +59,15 @@ TEST_F(EngineWitnessTest, LooksOnceMoreAtOnceAndThenConvicts) {
   EXPECT_EQ(witness_.checks().disagree, 2U);
 }
 
+TEST_F(EngineWitnessTest, StaysInItsRoundWhenItLooksOnceMore) {
+  candidates_ = {{"a", true}};
+  for (int scans = 0; scans < 3; ++scans) scan(1s);
+  scan(1s, "wrong");
+  const auto round = witness_.round();
+  scan(0ms, "wrong again");
+  EXPECT_EQ(witness_.round(), round);
+}
+
 TEST_F(EngineWitnessTest, WhatDoesNotComeBackWasNothing) {
   scan(1s, "wrong");
   scan(1s);
