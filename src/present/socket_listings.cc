@@ -1,6 +1,7 @@
 #include "closewatch/present/socket_listings.h"
 
 #include <algorithm>
+#include <exception>
 
 namespace closewatch {
 namespace {
@@ -58,10 +59,17 @@ void SocketListings::of(const std::shared_ptr<const Snapshot>& snapshot,
 }
 
 SocketListings::Listing SocketListings::list(const Job& job) const {
+  const auto listed = [&](const OwnersOf& owners_of) {
+    return std::make_shared<const SocketListing>(
+        list_sockets(find_namesakes(*job.snapshot, job.name.first, job.name.second), owners_of));
+  };
   const bool is_late = std::chrono::steady_clock::now() - job.asked > kPatience;
-  return std::make_shared<const SocketListing>(list_sockets(
-      find_namesakes(*job.snapshot, job.name.first, job.name.second),
-      is_late ? gives_up("other pods took too long to be looked through; ask again") : owners_of_));
+  if (is_late) return listed(gives_up("other pods took too long to be looked through; ask again"));
+  try {
+    return listed(owners_of_);
+  } catch (const std::exception&) {  // none may leave the thread
+    return listed(gives_up("looking for them has failed; ask again"));
+  }
 }
 
 void SocketListings::work() {

@@ -3,6 +3,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <mutex>
+#include <stdexcept>
 
 #include "tests/support/sample_snapshot.h"
 #include <boost/asio/executor_work_guard.hpp>
@@ -33,6 +34,7 @@ class SocketListingsTest : public ::testing::Test {
     ++searches_;
     std::unique_lock lock(mutex_);
     go_on_.wait(lock, [this] { return may_go_on_; });
+    if (throws_) throw std::runtime_error("no memory");
     return {};
   }
 
@@ -58,6 +60,7 @@ class SocketListingsTest : public ::testing::Test {
       context_.get_executor()};
   std::shared_ptr<const Snapshot> snapshot_;
   std::atomic<int> searches_ = 0;
+  std::atomic<bool> throws_ = false;
   std::mutex mutex_;
   std::condition_variable go_on_;
   bool may_go_on_ = false;
@@ -94,6 +97,14 @@ TEST_F(SocketListingsTest, GiveUpWhereTooManyWait) {
   let_go_on();
   run_until_told(40);
   EXPECT_EQ(told_.back()->processes_missing, "");
+}
+
+TEST_F(SocketListingsTest, SaysThatItHasFailedWhenTheSearchThrows) {
+  throws_ = true;
+  let_go_on();
+  ask("shop", "cart-0");
+  run_until_told(1);
+  EXPECT_THAT(told_[0]->processes_missing, HasSubstr("has failed"));
 }
 
 }  // namespace
