@@ -118,10 +118,11 @@ TEST(Churn, HundredsOfNamespacesComeAndGoUnderAScanLoop) {
 /// whose uid tells how many CLOSE_WAIT sockets it has.
 class FakeKubernetesPod {
  public:
-  FakeKubernetesPod(std::size_t number, std::size_t count)
-      : uid_("cw" + std::to_string(::getpid()) + "-" + std::to_string(number) + "x" +
+  FakeKubernetesPod(const std::string& root, std::size_t number, std::size_t count)
+      : root_(root),
+        uid_("cw" + std::to_string(::getpid()) + "-" + std::to_string(number) + "x" +
              std::to_string(count)),
-        pod_(cgroup_root() + "/kubepods/pod" + uid_),
+        pod_(root_ + "/kubepods/pod" + uid_),
         container_(pod_ + "/" + std::string(64, 'a')),
         space_("kube" + std::to_string(number)),
         process_(space_, [count] { return testing::many_in_close_wait(count, 30); }) {
@@ -137,7 +138,7 @@ class FakeKubernetesPod {
 
   /// Takes the pod away; its sockets live on, so that a scan that still knows it sees all of them.
   void leave(std::size_t scans) {
-    move_to(cgroup_root());
+    move_to(root_);
     ::rmdir(container_.c_str());
     ::rmdir(pod_.c_str());
     left_at_ = scans;
@@ -151,6 +152,7 @@ class FakeKubernetesPod {
     if (!procs.good()) throw std::runtime_error("cannot move a process to " + directory);
   }
 
+  std::string root_;
   std::string uid_;
   std::string pod_;
   std::string container_;
@@ -163,7 +165,12 @@ TEST(Churn, PodsComeAndGoUnderAScanLoop) {
   constexpr std::size_t kPods = 150;
   constexpr std::size_t kAlive = 10;
   const auto prefix = "cw" + std::to_string(::getpid()) + "-";
-  AgentScanner scanner(PodDiscovery::kKubernetes);
+  // A root of its own: pods of others on this machine would come and go among what is counted.
+  const auto root = cgroup_root() + "/churn" + std::to_string(::getpid());
+  std::filesystem::create_directories(root + "/kubepods");
+  auto config = AgentScanner::config_for(PodDiscovery::kKubernetes);
+  config.paths.cgroup = root;
+  AgentScanner scanner(config);
   scanner.scan();
   const auto descriptors_before = open_descriptors();
 
@@ -175,7 +182,7 @@ TEST(Churn, PodsComeAndGoUnderAScanLoop) {
   std::size_t sightings = 0;
   for (std::size_t made = 0; made < kPods || !pods.empty() || !leaving.empty();) {
     if (made < kPods) {
-      pods.emplace_back(made, made % 7 + 1);
+      pods.emplace_back(root, made, made % 7 + 1);
       ++made;
     }
     std::thread eviction([&] {
@@ -194,7 +201,8 @@ TEST(Churn, PodsComeAndGoUnderAScanLoop) {
   EXPECT_GT(sightings, kPods);
   for (const auto& pod : scanner.scan().pods) EXPECT_FALSE(pod.name.starts_with(prefix));
   EXPECT_EQ(open_descriptors(), descriptors_before);
-  ::rmdir((cgroup_root() + "/kubepods").c_str());
+  ::rmdir((root + "/kubepods").c_str());
+  EXPECT_EQ(::rmdir(root.c_str()), 0);
 }
 
 // One end of a veth pair in the namespace, the other outside: the kernel takes both away when, and
