@@ -45,6 +45,15 @@ void add_config_options(CLI::App& command, Given& given) {
   }
 }
 
+/// The version first: scripts take it from there.
+std::string version_text() {
+  std::string text = build_version();
+  if (const std::string revision = build_revision(); !revision.empty()) {
+    text += " (revision " + revision + " of " + build_date() + ")";
+  }
+  return text;
+}
+
 /// Says what is wrong with a list of states, as CLI11 wants it.
 std::string are_states(const std::string& list) {
   const auto states = parse_states(list);
@@ -162,7 +171,7 @@ int run_command_line(std::span<const char* const> arguments) {
   Given given;
   CLI::App app("Tells which pod on this node leaks TCP connections.", "closewatch");
   app.require_subcommand(0, 1);
-  app.set_version_flag("--version", std::string(build_version()));
+  app.set_version_flag("--version", version_text());
   auto* const serve_app = app.add_subcommand("serve", "scan for ever and serve the metrics");
   auto* const scan_app = app.add_subcommand("scan", "scan once and print what was found");
   auto* const top_app = app.add_subcommand("top", "show the pods live in a terminal");

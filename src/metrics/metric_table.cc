@@ -117,8 +117,9 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "Pods whose sockets inet_diag has read beside bpf, by result: agree, disagree (bpf has told what cannot be "
      "so; the second time in a row inet_diag takes over), undecided (the pod had gone, or could not be read). "
      "Only with scan.engine auto where inet_diag works."},
-    {"closewatch_build_info", MetricKind::kGauge, "version, compiler",
-     "1, with what this agent was built from."},
+    {"closewatch_build_info", MetricKind::kGauge, "version, compiler, revision, date",
+     "1, with what this agent was built from: revision is the commit, date when that was made; without both "
+     "where the build did not know them."},
     {"process_cpu_seconds_total", MetricKind::kCounter, "",
      "CPU time that the agent has used, user and kernel."},
     {"process_open_fds", MetricKind::kGauge, "", "File descriptors that the agent has open."},

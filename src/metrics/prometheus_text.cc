@@ -359,8 +359,12 @@ void add_snapshot(Exposition& exposition, const Snapshot& snapshot, const Shown&
 }
 
 void add_agent(Exposition& exposition, const AgentFacts& agent) {
-  exposition.add(Metric::kBuildInfo,
-                 {label("version", agent.version), label("compiler", agent.compiler)}, 1);
+  auto build = std::vector{label("version", agent.version), label("compiler", agent.compiler)};
+  if (!agent.revision.empty()) {
+    build.push_back(label("revision", agent.revision));
+    build.push_back(label("date", agent.date));
+  }
+  exposition.add(Metric::kBuildInfo, build, 1);
   exposition.add(Metric::kProcessCpu, {}, agent.process.cpu_seconds);
   exposition.add(Metric::kProcessOpenFds, {}, agent.process.open_fds);
   exposition.add(Metric::kProcessMaxFds, {}, agent.process.max_fds);

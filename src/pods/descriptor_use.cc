@@ -25,11 +25,13 @@ class PodDescriptors {
   void container(const Container& container, ContainerIndex index) {
     fullest_.reset();
     for (const auto& directory : container.cgroup_directories) {
+      const MembersVisitor visitor = [&](std::uint64_t /*cgroup_id*/,
+                                         const std::vector<pid_t>& processes) {
+        members(processes);
+      };
       const auto errors =
-          visit_members(directory.path, members_left_,
-                        [&](std::uint64_t /*cgroup_id*/, const std::vector<pid_t>& processes) {
-                          members(processes);
-                        });
+          directory.open ? visit_members(*directory.open, directory.path, members_left_, visitor)
+                         : visit_members(directory.path, members_left_, visitor);
       for (const auto& error : errors) fail_with(error);
     }
     keep_fullest(index);

@@ -28,9 +28,10 @@ constexpr std::chrono::seconds kHeldPace{60};
 constexpr int kHeldScans = 6;
 /// Of the budget, for each.
 constexpr double kShareBeside = 0.25;
-/// Of the budget, for held sockets, as long as that is no more than some minutes: a leak takes
-/// longer.
-constexpr double kHeldShare = 0.01;
+/// Of the budget, what each should rather cost where that delays it for no longer than this. Of
+/// held sockets some minutes: a leak takes longer.
+constexpr double kThriftyShare = 0.01;
+constexpr std::chrono::minutes kLongest{1};
 constexpr std::chrono::minutes kHeldLongest{5};
 
 constexpr const char* kExcludedDetail =
@@ -193,20 +194,21 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
   reader_->sockets = std::move(sockets);
   if (settings_.engine_policy) witness_.emplace();
   const double share = kShareBeside * settings_.cpu_budget;
+  const auto thrift = [&](std::chrono::nanoseconds longest) {
+    return ReadingPace::Thrift{kThriftyShare * settings_.cpu_budget, longest};
+  };
   if (settings_.descriptors) {
-    descriptor_watch_.emplace(*settings_.descriptors, ReadingPace(kDescriptorPace, share));
+    descriptor_watch_.emplace(*settings_.descriptors,
+                              ReadingPace(kDescriptorPace, share, thrift(kLongest)));
   }
   if (settings_.held_sockets) {
     const auto pace =
         std::min<std::chrono::nanoseconds>(kHeldPace, kHeldScans * settings_.pacer.configured());
-    held_watch_.emplace(
-        settings_.held_sockets,
-        ReadingPace(pace, share,
-                    ReadingPace::Thrift{kHeldShare * settings_.cpu_budget, kHeldLongest}));
+    held_watch_.emplace(settings_.held_sockets, ReadingPace(pace, share, thrift(kHeldLongest)));
   }
   if (settings_.tcp_events.any()) {
     event_watch_.emplace(TcpEventReader(opener_, settings_.tcp_events),
-                         ReadingPace(kEventPace, share));
+                         ReadingPace(kEventPace, share, thrift(kLongest)));
   }
 }
 

@@ -150,6 +150,11 @@ class UsageTest(unittest.TestCase):
                 self.assertTrue(done.stdout)
 
 
+    def test_the_version_tells_the_commit_where_the_build_knew_it(self):
+        self.assertRegex(run_closewatch("--version").stdout,
+                         r"^\d+\.\d+\.\d+( \(revision [0-9a-f]{40}(-modified)? of \d{4}-\d\d-\d\dT[0-9:]{8}(Z|[+-]\d\d:\d\d)\))?\n$")
+
+
 class ConfigurationTest(unittest.TestCase):
     """The YAML file."""
 

@@ -13,6 +13,8 @@ struct AgentFacts {
   std::string compiler;
   std::chrono::system_clock::time_point started_at;
   ProcessStats process;
+  std::string revision{};  ///< see build_info.h; it and `date` are empty when unknown
+  std::string date{};
 };
 
 }  // namespace closewatch

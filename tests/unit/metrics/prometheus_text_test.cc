@@ -127,6 +127,16 @@ TEST(PrometheusText, BeforeTheFirstScanOnlyTheAgentIsThere) {
   EXPECT_THAT(text, Not(HasSubstr("closewatch_pod")));
 }
 
+TEST(PrometheusText, TellsTheCommitWhereTheBuildKnewIt) {
+  auto facts = agent();
+  facts.revision = "4ae1-modified";
+  facts.date = "2026-11-27T04:40:37+00:00";
+  EXPECT_THAT(
+      agent_text(facts),
+      HasSubstr("closewatch_build_info{version=\"1.2.3\",compiler=\"GNU 12\",revision=\"4ae1-"
+                "modified\",date=\"2026-11-27T04:40:37+00:00\"} 1"));
+}
+
 std::size_t count_of(const std::string& text, const std::string& part) {
   std::size_t count = 0;
   for (auto at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
