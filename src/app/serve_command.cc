@@ -6,6 +6,7 @@
 #include <chrono>
 #include <climits>
 #include <csignal>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -28,6 +29,8 @@
 #include "closewatch/present/socket_listings.h"
 #include "closewatch/scan/guarded_owners.h"
 #include "closewatch/scan/scan_loop.h"
+#include "closewatch/systemd/notifier.h"
+#include "closewatch/systemd/watchdog.h"
 
 namespace closewatch {
 
@@ -70,12 +73,16 @@ int serve_here(Config config) {
 
   if (!config.api.socket_detail) config.diagnosis.sockets = 0;
 
+  const auto manager = Notifier::from_environment();
+  const auto watchdog_within = watchdog_period();
+
   boost::asio::io_context context(1);
   boost::asio::signal_set signals(context, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code& error, int number) {
     if (error) return;
     block_ending_signals();
     logger->info("signal {}: ending", number);
+    manager.tell("STOPPING=1");
     context.stop();
   });
 
@@ -125,6 +132,11 @@ int serve_here(Config config) {
   logger->info("the engine {} reads the sockets", name_of(made->engine));
   logger->info("closewatch {} serves on {}{}", build_version(), http::to_text((*server)->address()),
                config.web.telemetry_path);
+  std::optional<Watchdog> watchdog;
+  if (watchdog_within) {
+    watchdog.emplace(context, manager, *watchdog_within, [&loop] { return loop->alive(); });
+  }
+  manager.tell("READY=1");
   context.run();
   return kExitSuccess;
 }

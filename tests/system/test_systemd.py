@@ -1,0 +1,81 @@
+"""The agent as a service of systemd: what it tells its manager, and what its unit leaves it."""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import unittest
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+
+from agent import DEADLINE_SECONDS, Agent, binary  # noqa: E402
+
+UNIT = pathlib.Path(__file__).resolve().parents[2] / "deploy" / "closewatch.service"
+MOST_EXPOSURE = 3.0
+
+
+class ManagerTest(unittest.TestCase):
+    """A manager is a socket that gets datagrams."""
+
+    def setUp(self):
+        directory = self.enterContext(tempfile.TemporaryDirectory())
+        path = f"{directory}/notify"
+        self.socket = self.enterContext(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self.socket.bind(path)
+        self.socket.settimeout(DEADLINE_SECONDS)
+        self.environment = ("env", f"NOTIFY_SOCKET={path}")
+
+    def heard(self):
+        return self.socket.recv(1000).decode()
+
+    def test_hears_that_it_serves_and_that_it_ends(self):
+        agent = self.enterContext(Agent(prefix=self.environment))
+        self.assertEqual(self.heard(), "READY=1")
+        self.assertEqual(agent.get("/healthz").status, 200)
+        agent.process.send_signal(signal.SIGTERM)
+        self.assertEqual(self.heard(), "STOPPING=1")
+
+    def test_hears_that_it_lives_as_often_as_it_wants(self):
+        self.enterContext(Agent(prefix=(*self.environment, "WATCHDOG_USEC=200000")))
+        self.assertEqual({self.heard() for _ in range(5)}, {"READY=1", "WATCHDOG=1"})
+
+    def test_hears_nothing_of_an_agent_that_hangs(self):
+        agent = self.enterContext(Agent(prefix=(*self.environment, "WATCHDOG_USEC=200000")))
+        while self.heard() != "WATCHDOG=1":
+            pass
+        (worker,) = (int(pid) for pid in pathlib.Path(
+            f"/proc/{agent.process.pid}/task/{agent.process.pid}/children").read_text().split())
+        os.kill(worker, signal.SIGSTOP)
+        try:
+            self.socket.settimeout(0.5)  # five times as long as it may take
+            with self.assertRaises(TimeoutError):
+                for _ in range(100):  # what was sent before
+                    self.heard()
+        finally:
+            os.kill(worker, signal.SIGCONT)
+
+
+class UnitTest(unittest.TestCase):
+    """What systemd itself says of the unit."""
+
+    def test_leaves_the_agent_little(self):
+        done = subprocess.run(["systemd-analyze", "security", "--offline=true", UNIT], check=False,
+                              capture_output=True, text=True, timeout=DEADLINE_SECONDS)
+        exposure = re.search(r"Overall exposure level for closewatch.service: ([\d.]+)", done.stdout)
+        self.assertLess(float(exposure[1]), MOST_EXPOSURE, done.stdout)
+
+    def test_has_nothing_that_systemd_does_not_know(self):
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+        unit = directory / UNIT.name
+        unit.write_text(re.sub(r"/usr/local/bin/closewatch", binary(), UNIT.read_text()))
+        done = subprocess.run(["systemd-analyze", "verify", "--man=no", unit], check=False, capture_output=True,
+                              text=True, timeout=DEADLINE_SECONDS)
+        self.assertEqual((done.returncode, done.stdout + done.stderr), (0, ""))
+
+
+if __name__ == "__main__":
+    unittest.main()
