@@ -36,12 +36,11 @@ void add_config_options(CLI::App& command, Given& given) {
       ->type_name("FILE");
   for (const auto& option : option_table()) {
     const std::string name(option.name);
-    command
-        .add_option_function<std::string>(
-            "--" + name, [&given, name](const std::string& text) { given.flags[name] = text; },
-            fmt::format("{} [{}]", option.help, option.initial))
-        ->type_name("VALUE")
-        ->group("Configuration");
+    auto* const flag = command.add_option_function<std::string>(
+        "--" + name, [&given, name](const std::string& text) { given.flags[name] = text; },
+        fmt::format("{} [{}]", option.help, option.initial));
+    flag->type_name("VALUE")->group("Configuration");
+    if (takes_list(option)) flag->join(',');
   }
 }
 

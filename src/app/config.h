@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "closewatch/diagnosis/diagnosis.h"
 #include "closewatch/events/tcp_event.h"
@@ -75,7 +76,8 @@ struct Config {
     std::string service_account;
   } paths;
   struct {
-    http::ListenAddress listen_address;
+    std::vector<http::ListenAddress> listen_addresses;  ///< one at least
+    std::optional<http::ListenAddress> health_address;  ///< nullopt: where all else is
     std::string telemetry_path;
     http::HostNames allowed_hosts;  ///< beside its own
   } web;

@@ -75,7 +75,7 @@ class Reader {
 
   void set(const Option& option, const YAML::Node& name, const YAML::Node& value) {
     // What takes a list by commas may have it as YAML's own.
-    if (value.IsSequence() && option.takes.starts_with("a list ")) return set_list(option, value);
+    if (value.IsSequence() && takes_list(option)) return set_list(option, value);
     if (!value.IsScalar()) {
       mistake(name.Mark(), std::string(option.name), "must be " + std::string(option.takes));
       return;

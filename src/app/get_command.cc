@@ -18,7 +18,14 @@ constexpr std::string_view kScheme = "http://";
 
 /// A path is the agent's that the configuration names; an address has its server in it.
 Result<http::Response> ask(const Config& config, std::string_view what) {
-  if (!what.starts_with(kScheme)) return http::get(config.web.listen_address, what, kGetPatience);
+  if (!what.starts_with(kScheme)) {
+    Result<http::Response> answer = fail(ErrorKind::kSystem, "no address is configured");
+    for (const auto& address : http::best_to_ask(config.web.listen_addresses)) {
+      answer = http::get(address, what, kGetPatience);
+      if (answer) break;
+    }
+    return answer;
+  }
   what.remove_prefix(kScheme.size());
   const auto server = what.substr(0, what.find('/'));
   const auto address = http::look_up(server);

@@ -80,7 +80,10 @@ constexpr std::string_view kTelemetryPath =
     "an absolute path but /, /healthz, /readyz, /api/... and /page/...";
 constexpr std::string_view kHosts =
     "a list of names of hosts by commas, NAME or *.SUFFIX each, or nothing";
-constexpr std::string_view kAddress = "an address: :PORT, IP:PORT or [IPv6]:PORT";
+constexpr std::string_view kAddresses =
+    "a list of addresses by commas: :PORT, IP:PORT, [IPv6]:PORT or unix:/PATH each";
+constexpr std::string_view kAddress =
+    "an address: :PORT, IP:PORT, [IPv6]:PORT or unix:/PATH, or nothing";
 constexpr std::string_view kLevel = "one of debug, info, warn, error";
 constexpr std::string_view kFormat = "one of text, json";
 
@@ -208,10 +211,16 @@ Result<void> set_allowed_hosts(Config& config, std::string_view text) {
   return {};
 }
 
-Result<void> set_listen_address(Config& config, std::string_view text) {
+Result<void> set_listen_addresses(Config& config, std::string_view text) {
+  return set_list(config.web.listen_addresses, http::parse_listen_addresses(text), kAddresses);
+}
+
+Result<void> set_health_address(Config& config, std::string_view text) {
+  config.web.health_address.reset();
+  if (text.empty()) return {};
   auto address = http::parse_listen_address(text);
   if (!address) return tl::unexpected(address.error());
-  config.web.listen_address = std::move(*address);
+  config.web.health_address = std::move(*address);
   return {};
 }
 
@@ -323,8 +332,14 @@ constexpr auto kOptions = std::to_array<Option>({
      [](Config& config, std::string_view text) {
        return set_path(config.paths.service_account, text);
      }},
-    {"web.listen-address", kAddress, ":10088", "Where the HTTP server listens.",
-     set_listen_address},
+    {"web.listen-address", kAddresses, ":10088",
+     "Where the HTTP server listens. A UNIX socket is root's alone; `get` and `top` go there, if "
+     "there is one. Sockets that the service manager hands over (LISTEN_FDS) stand in for all.",
+     set_listen_addresses},
+    {"web.health-address", kAddress, "",
+     "Where `/healthz` and `/readyz` are given and nothing else: to probes, that need not come to the "
+     "other addresses then.",
+     set_health_address},
     {"web.telemetry-path", kTelemetryPath, "/metrics", "The path of the metrics.",
      set_telemetry_path},
     {"web.allowed-hosts", kHosts, "",
@@ -347,6 +362,8 @@ Result<void> check_together(const Config& config) {
                           "long at least, or leave it out",
                           seconds(*longest), seconds(config.scan.interval)));
 }
+
+bool takes_list(const Option& option) { return option.takes.starts_with("a list "); }
 
 std::span<const Option> option_table() { return kOptions; }
 

@@ -20,6 +20,9 @@ struct Option {
   Result<void> (*set)(Config&, std::string_view text);
 };
 
+/// Whether it takes words by commas: then YAML may have a list, and the flag may be repeated.
+bool takes_list(const Option& option);
+
 /// Every option there is.
 std::span<const Option> option_table();
 

@@ -19,7 +19,6 @@
 #include "app/commands.h"
 #include "app/logging.h"
 #include "app/make_scanner.h"
-#include "app/routes.h"
 #include "app/scan_log.h"
 #include "app/supervisor.h"
 #include "closewatch/base/build_info.h"
@@ -27,14 +26,19 @@
 #include "closewatch/http/server.h"
 #include "closewatch/node/descriptor_limit.h"
 #include "closewatch/present/socket_listings.h"
+#include "closewatch/routes/routes.h"
 #include "closewatch/scan/guarded_owners.h"
 #include "closewatch/scan/scan_loop.h"
+#include "closewatch/systemd/inherited_sockets.h"
 #include "closewatch/systemd/notifier.h"
 #include "closewatch/systemd/watchdog.h"
 
 namespace closewatch {
 
 namespace {
+
+/// Connections of those who only ask whether it lives.
+constexpr std::size_t kMostProbes = 8;
 
 /// How long the first scan waits for the API server.
 constexpr std::chrono::seconds kFirstNamesWithin{3};
@@ -55,6 +59,13 @@ std::string machine_name() {
 /// As Kubernetes calls it, or the machine itself.
 std::string node_name(const Config& config) {
   return config.metadata.node.empty() ? machine_name() : config.metadata.node;
+}
+
+/// What the service manager has opened stands in for what is configured.
+http::Listeners where_to_listen(const Config& config) {
+  auto inherited = inherited_sockets();
+  if (!inherited.empty()) return {.descriptors = std::move(inherited)};
+  return {.addresses = config.web.listen_addresses};
 }
 
 /// Another signal that asks for the same must not change how it ends.
@@ -111,27 +122,42 @@ int serve_here(Config config) {
   auto hosts = config.web.allowed_hosts;
   hosts.add(node_name(config));
   hosts.add(machine_name());
-  const auto server = http::serve(
-      context, config.web.listen_address,
-      make_routes(
-          {snapshots, clock, node_name(config), config.web.telemetry_path, started_at,
-           [&loop] { return loop != nullptr && loop->alive(); },
-           [&hosts, &names](std::string_view host) {
-             return hosts.allow(host) || (*names && (*names)->server_names().allow(host));
-           },
-           config.api.socket_detail,
-           [&listings](const auto& snapshot, const auto& pod_namespace, const auto& pod,
-                       auto done) { listings.of(snapshot, pod_namespace, pod, std::move(done)); }},
-          config.metrics.without));
-  if (!server) {
-    logger->error(server.error().what);
+  const RouteSources sources{
+      snapshots,
+      clock,
+      node_name(config),
+      config.web.telemetry_path,
+      started_at,
+      [&loop] { return loop != nullptr && loop->alive(); },
+      [&hosts, &names](std::string_view host) {
+        return hosts.allow(host) || (*names && (*names)->server_names().allow(host));
+      },
+      config.api.socket_detail,
+      [&listings](const auto& snapshot, const auto& pod_namespace, const auto& pod, auto done) {
+        listings.of(snapshot, pod_namespace, pod, std::move(done));
+      }};
+  const auto server =
+      http::serve(context, where_to_listen(config), make_routes(sources, config.metrics.without));
+  const auto probes = config.web.health_address
+                          ? http::serve(context, {.addresses = {*config.web.health_address}},
+                                        make_health_routes(sources), kMostProbes)
+                          : Result<std::unique_ptr<http::Server>>(nullptr);
+  for (const auto* const made_server : {&server, &probes}) {
+    if (*made_server) continue;
+    logger->error(made_server->error().what);
     return kExitFailure;
   }
   if (*names) (*names)->wait(kFirstNamesWithin);
   loop = std::make_unique<ScanLoop>(std::move(made->scanner), snapshots, log_scans(logger), clock);
   logger->info("the engine {} reads the sockets", name_of(made->engine));
-  logger->info("closewatch {} serves on {}{}", build_version(), http::to_text((*server)->address()),
-               config.web.telemetry_path);
+  for (const auto& address : (*server)->addresses()) {
+    logger->info("closewatch {} serves on {}{}", build_version(), http::to_text(address),
+                 config.web.telemetry_path);
+  }
+  if (*probes != nullptr) {
+    logger->info("/healthz and /readyz alone are on {}",
+                 http::to_text((*probes)->addresses().front()));
+  }
   std::optional<Watchdog> watchdog;
   if (watchdog_within) {
     watchdog.emplace(context, manager, *watchdog_within, [&loop] { return loop->alive(); });

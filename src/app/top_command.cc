@@ -96,7 +96,7 @@ int display(const Config& config) {
   const SystemClock clock;
   boost::asio::io_context context(1);
   std::unique_ptr<ApiNames> names;
-  auto feed = find_agent(config.web.listen_address, clock);
+  auto feed = find_agent(config.web.listen_addresses, clock);
   if (feed == nullptr) {
     auto own = own_scans(config, clock, context, names);
     if (!own) {
@@ -124,7 +124,7 @@ int display(const Config& config) {
 /// For a pipe or a file: the table once, of the agent's last snapshot if there is an agent.
 int print_once(Config config) {
   const SystemClock clock;
-  const auto agent = find_agent(config.web.listen_address, clock);
+  const auto agent = find_agent(config.web.listen_addresses, clock);
   const auto snapshot = agent ? agent->latest() : nullptr;
   if (!snapshot || *snapshot == nullptr) return scan(std::move(config), {});
   return print(snapshot_table(**snapshot, {})) ? kExitSuccess : kExitFailure;

@@ -8,12 +8,14 @@
 #include <utility>
 
 #include <boost/asio/connect.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
@@ -22,6 +24,7 @@
 
 #include "closewatch/base/whole_number.h"
 #include "http/beast_text.h"
+#include "http/socket_address.h"
 
 namespace closewatch::http {
 namespace {
@@ -337,12 +340,15 @@ class Collector final : public Receiver {
   Result<void> end_ = fail(ErrorKind::kSystem, "there is no answer");
 };
 
-tcp::endpoint reachable(const ListenAddress& address) {
-  const auto host = address.host.empty() || address.host == "0.0.0.0" ? "127.0.0.1"
-                    : address.host == "::"                            ? "::1"
-                                                                      : address.host;
-  error_code error;  // a ListenAddress has an address of either family, or none
-  return {asio::ip::make_address(host, error), address.port};
+using Stream = beast::basic_stream<asio::generic::stream_protocol>;
+
+/// Where one of this machine reaches who listens there.
+Result<asio::generic::stream_protocol::endpoint> reachable(ListenAddress address) {
+  if (address.host.empty() || address.host == "0.0.0.0") address.host = "127.0.0.1";
+  if (address.host == "::") address.host = "::1";
+  const auto found = SocketAddress::of(address);
+  if (!found) return tl::unexpected(found.error());
+  return asio::generic::stream_protocol::endpoint(found->data(), found->size());
 }
 
 }  // namespace
@@ -353,9 +359,11 @@ class Connection::Kept {
       : address_(std::move(address)), patience_(patience) {}
 
   Result<void> connect() {
+    const auto endpoint = reachable(address_);
+    if (!endpoint) return tl::unexpected(endpoint.error());
     error_code connected;
     stream_->expires_after(patience_);
-    stream_->async_connect(reachable(address_), [&](error_code error) { connected = error; });
+    stream_->async_connect(*endpoint, [&](error_code error) { connected = error; });
     context_.run();
     if (!connected) return {};
     return fail(ErrorKind::kSystem,
@@ -366,7 +374,7 @@ class Connection::Kept {
                        std::vector<std::pair<std::string, std::string>> headers) {
     const auto until = std::chrono::steady_clock::now() + patience_;
     Collector collector;
-    std::make_shared<Exchange<beast::tcp_stream>>(
+    std::make_shared<Exchange<Stream>>(
         *stream_, stream_, to_text(address_), "localhost",
         Question{std::string(path), std::move(headers), patience_, kMostBytes, until}, collector)
         ->start();
@@ -379,7 +387,7 @@ class Connection::Kept {
   ListenAddress address_;
   std::chrono::seconds patience_;
   asio::io_context context_{1};
-  std::shared_ptr<beast::tcp_stream> stream_ = std::make_shared<beast::tcp_stream>(context_);
+  std::shared_ptr<Stream> stream_ = std::make_shared<Stream>(context_);
 };
 
 Connection::Connection(std::unique_ptr<Kept> kept) : kept_(std::move(kept)) {}

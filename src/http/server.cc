@@ -1,10 +1,12 @@
 #include "closewatch/http/server.h"
 
+#include <netinet/in.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cstring>
 #include <exception>
 #include <functional>
 #include <list>
@@ -15,13 +17,14 @@
 #include <string_view>
 #include <utility>
 
+#include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/buffer.hpp>
+#include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/core/tcp_stream.hpp>
 #include <boost/beast/http.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
@@ -29,6 +32,7 @@
 #include "closewatch/http/content.h"
 #include "closewatch/http/gzip.h"
 #include "http/beast_text.h"
+#include "http/listening_socket.h"
 
 namespace closewatch::http {
 namespace {
@@ -36,16 +40,16 @@ namespace {
 namespace asio = boost::asio;
 namespace beast = boost::beast;
 namespace wire = boost::beast::http;
-using asio::ip::tcp;
 using boost::system::error_code;
+// Of IPv4, IPv6 and UNIX.
+using Protocol = asio::generic::stream_protocol;
+using Socket = Protocol::socket;
+using Stream = beast::basic_stream<Protocol>;
 
-constexpr std::size_t kMostConnections = 64;
 constexpr std::size_t kFewestConnections = 4;
 // An eighth of the descriptors, as cgroups and processes have each: the others are for scans.
 constexpr rlim_t kShareOfDescriptors = 8;
 constexpr std::size_t kMostAnswerBytes = std::size_t{8} << 20U;  // that are being written
-constexpr int kSendBuffer = 96 << 10;  // the kernel doubles it; without, it takes megabytes
-constexpr int kReceiveBuffer = 8 << 10;
 constexpr std::uint32_t kMaxHeaderBytes = 8U << 10U;
 constexpr std::uint64_t kMaxBodyBytes = 1U << 10U;  // no route takes a body
 constexpr std::chrono::seconds kRequestTimeout{10};
@@ -55,12 +59,28 @@ constexpr std::size_t kMostLingering = std::size_t{1} << 20U;
 constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::size_t kWorthPacking = 1024;  // below, one packet carries it anyway
 
-/// How many connections may be open.
-std::size_t most_connections() {
+/// How many connections may be open, where `most` are wanted.
+std::size_t most_connections(std::size_t most) {
   rlimit limit{};
-  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kMostConnections;
-  return std::clamp<std::size_t>(limit.rlim_cur / kShareOfDescriptors, kFewestConnections,
-                                 kMostConnections);
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return most;
+  return std::clamp<std::size_t>(limit.rlim_cur / kShareOfDescriptors,
+                                 std::min(kFewestConnections, most), most);
+}
+
+/// Whose the connection is. All who come over a UNIX socket are one: the unspecified address, which
+/// nobody else can have.
+asio::ip::address client_of(const Protocol::endpoint& peer) {
+  if (peer.data()->sa_family == AF_INET) {
+    const auto& ipv4 = *reinterpret_cast<const sockaddr_in*>(peer.data());
+    return asio::ip::address_v4(ntohl(ipv4.sin_addr.s_addr));
+  }
+  if (peer.data()->sa_family == AF_INET6) {
+    const auto& ipv6 = *reinterpret_cast<const sockaddr_in6*>(peer.data());
+    asio::ip::address_v6::bytes_type bytes{};
+    std::memcpy(bytes.data(), &ipv6.sin6_addr, bytes.size());
+    return asio::ip::address_v6(bytes);
+  }
+  return {};
 }
 
 /// A weight of nothing: "0", "0.", "0.0" … (RFC 9110, section 12.4.2).
@@ -207,7 +227,7 @@ class Session;
 /// What server and sessions share; sessions may outlive the server, in the context's queue.
 struct Shared {
   Handler handler;
-  std::size_t most = kMostConnections;
+  std::size_t most;
   std::list<Session*> waiting{};  ///< that are given nothing; the one that waits longest first
   std::size_t open = 0;
   std::map<asio::ip::address, std::size_t> by_client{};
@@ -222,7 +242,7 @@ struct Shared {
 /// by the answer that is being made.
 class Session : public std::enable_shared_from_this<Session> {
  public:
-  Session(tcp::socket socket, asio::ip::address client, std::shared_ptr<Shared> shared)
+  Session(Socket socket, asio::ip::address client, std::shared_ptr<Shared> shared)
       : stream_(std::move(socket)),
         client_(std::move(client)),
         shared_(std::move(shared)),
@@ -343,7 +363,7 @@ class Session : public std::enable_shared_from_this<Session> {
     drop_answer();
     if (!is_last) return wait_for_request();
     error_code ignored;
-    stream_.socket().shutdown(tcp::socket::shutdown_send, ignored);
+    stream_.socket().shutdown(Socket::shutdown_send, ignored);
     start_waiting();
     stream_.expires_after(kLingerTimeout);
     buffer_.clear();
@@ -361,7 +381,7 @@ class Session : public std::enable_shared_from_this<Session> {
                             });
   }
 
-  beast::tcp_stream stream_;
+  Stream stream_;
   asio::ip::address client_;
   std::array<char, 1> first_{};
   beast::flat_buffer buffer_{kMaxHeaderBytes + kMaxBodyBytes};
@@ -373,66 +393,50 @@ class Session : public std::enable_shared_from_this<Session> {
   std::list<Session*>::iterator place_;
 };
 
-class BeastServer final : public Server {
+/// Lets in as many as there is room for, by one socket that listens.
+class Door {
  public:
-  BeastServer(asio::io_context& context, Handler handler)
-      : acceptor_(context),
+  Door(asio::io_context& context, std::shared_ptr<Shared> shared, ListeningSocket socket)
+      : socket_(std::move(socket)),
+        acceptor_(context),
         retry_(context),
-        shared_(std::make_shared<Shared>(Shared{std::move(handler), most_connections()})) {
-    shared_->on_room = [this] { accept_if_room(); };
+        shared_(std::move(shared)) {
+    acceptor_.assign(Protocol(socket_.family(), 0), socket_.fd());
   }
-  BeastServer(const BeastServer&) = delete;
-  BeastServer& operator=(const BeastServer&) = delete;
-  BeastServer(BeastServer&&) = delete;
-  BeastServer& operator=(BeastServer&&) = delete;
-  ~BeastServer() override { shared_->on_room = {}; }
-
-  error_code open(const tcp::endpoint& endpoint, bool both_families) {
-    error_code error;
-    acceptor_.open(endpoint.protocol(), error);
-    if (error) return error;
-    acceptor_.set_option(tcp::acceptor::reuse_address(true), error);
-    // Of its connections, too: accept(2).
-    if (!error) acceptor_.set_option(asio::socket_base::send_buffer_size(kSendBuffer), error);
-    if (!error) acceptor_.set_option(asio::socket_base::receive_buffer_size(kReceiveBuffer), error);
-    if (!error && both_families) acceptor_.set_option(asio::ip::v6_only(false), error);
-    if (!error) acceptor_.bind(endpoint, error);
-    if (!error) acceptor_.listen(asio::socket_base::max_listen_connections, error);
-    if (error) {
-      error_code ignored;
-      acceptor_.close(ignored);
-    }
-    return error;
+  Door(const Door&) = delete;
+  Door& operator=(const Door&) = delete;
+  Door(Door&&) = delete;
+  Door& operator=(Door&&) = delete;
+  /// The descriptor is the socket's own.
+  ~Door() {
+    error_code ignored;
+    acceptor_.release(ignored);
   }
 
-  void start() { accept(); }
+  [[nodiscard]] const ListenAddress& address() const { return socket_.address(); }
 
-  [[nodiscard]] ListenAddress address() const override {
-    error_code error;
-    const auto endpoint = acceptor_.local_endpoint(error);
-    return {endpoint.address().is_unspecified() ? "" : endpoint.address().to_string(),
-            endpoint.port()};
+  /// One more than there may be is let in where all others are being answered: it waits for one of
+  /// them, and the next in the kernel's queue.
+  void accept_if_room() {
+    if (!is_accepting_ && shared_->open <= shared_->most) accept();
   }
 
  private:
   void accept() {
     is_accepting_ = true;
-    acceptor_.async_accept([this](error_code error, tcp::socket socket) {
+    acceptor_.async_accept([this](error_code error, Socket socket) {
       if (error == asio::error::operation_aborted) return;
       is_accepting_ = false;
-      if (error) {
-        accept_later();  // out of descriptors, most likely; they come back
-        return;
-      }
+      if (error) return accept_later();  // out of descriptors, most likely; they come back
       take(std::move(socket));
       accept_if_room();
     });
   }
 
   /// Whoever holds connections without asking makes room for whoever wants to; nobody else does.
-  void take(tcp::socket socket) {
+  void take(Socket socket) {
     error_code error;
-    const auto client = socket.remote_endpoint(error).address();
+    const auto client = client_of(socket.remote_endpoint(error));
     if (error) return;
     const auto known = shared_->by_client.find(client);
     const auto others = known == shared_->by_client.end() ? 0 : known->second;
@@ -466,12 +470,6 @@ class BeastServer final : public Server {
     return true;
   }
 
-  /// One more than there may be is let in where all others are being answered: it waits for one of
-  /// them, and the next in the kernel's queue.
-  void accept_if_room() {
-    if (!is_accepting_ && acceptor_.is_open() && shared_->open <= shared_->most) accept();
-  }
-
   void accept_later() {
     retry_.expires_after(kAcceptRetry);
     retry_.async_wait([this](error_code error) {
@@ -479,37 +477,58 @@ class BeastServer final : public Server {
     });
   }
 
-  tcp::acceptor acceptor_;
+  ListeningSocket socket_;
+  asio::basic_socket_acceptor<Protocol> acceptor_;
   asio::steady_timer retry_;
   bool is_accepting_ = false;
   std::shared_ptr<Shared> shared_;
 };
 
+class BeastServer final : public Server {
+ public:
+  BeastServer(Handler handler, std::size_t most)
+      : shared_(std::make_shared<Shared>(Shared{std::move(handler), most_connections(most)})) {
+    shared_->on_room = [this] {
+      for (const auto& door : doors_) door->accept_if_room();
+    };
+  }
+  BeastServer(const BeastServer&) = delete;
+  BeastServer& operator=(const BeastServer&) = delete;
+  BeastServer(BeastServer&&) = delete;
+  BeastServer& operator=(BeastServer&&) = delete;
+  ~BeastServer() override { shared_->on_room = {}; }
+
+  void open(asio::io_context& context, ListeningSocket socket) {
+    doors_.push_back(std::make_unique<Door>(context, shared_, std::move(socket)));
+    doors_.back()->accept_if_room();
+  }
+
+  [[nodiscard]] std::vector<ListenAddress> addresses() const override {
+    std::vector<ListenAddress> addresses;
+    for (const auto& door : doors_) addresses.push_back(door->address());
+    return addresses;
+  }
+
+ private:
+  std::shared_ptr<Shared> shared_;
+  std::vector<std::unique_ptr<Door>> doors_;
+};
+
 }  // namespace
 
-Result<std::unique_ptr<Server>> serve(asio::io_context& context, const ListenAddress& address,
-                                      Handler handler) {
-  auto server = std::make_unique<BeastServer>(context, std::move(handler));
-  error_code error;
-  if (address.host.empty()) {
-    error = server->open({tcp::v6(), address.port}, true);
-    // A kernel without IPv6 is normal.
-    if (error == asio::error::address_family_not_supported ||
-        error ==
-            asio::error::make_error_code(static_cast<asio::error::basic_errors>(EADDRNOTAVAIL))) {
-      error = server->open({tcp::v4(), address.port}, false);
-    }
-  } else {
-    const auto host = asio::ip::make_address(address.host, error);
-    if (!error) error = server->open({host, address.port}, false);
+Result<std::unique_ptr<Server>> serve(asio::io_context& context, const Listeners& listeners,
+                                      Handler handler, std::size_t most_connections) {
+  auto server = std::make_unique<BeastServer>(std::move(handler), most_connections);
+  for (const auto& address : listeners.addresses) {
+    auto socket = ListeningSocket::open(address);
+    if (!socket) return tl::unexpected(socket.error());
+    server->open(context, std::move(*socket));
   }
-  if (error) {
-    const bool in_use = error == asio::error::address_in_use;
-    return fail(ErrorKind::kSystem, "cannot listen on " + to_text(address) + ": " +
-                                        (in_use ? "another program does" : error.message()) +
-                                        "; choose another address with --web.listen-address");
+  for (const int descriptor : listeners.descriptors) {
+    auto socket = ListeningSocket::adopt(UniqueFd(descriptor));
+    if (!socket) return tl::unexpected(socket.error());
+    server->open(context, std::move(*socket));
   }
-  server->start();
   return server;
 }
 

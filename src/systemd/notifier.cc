@@ -2,26 +2,16 @@
 
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <unistd.h>
 
 #include <cstddef>
 #include <cstdint>
-#include <cstdlib>
 #include <cstring>
 
 #include "closewatch/base/unique_fd.h"
 #include "closewatch/base/whole_number.h"
+#include "systemd/environment.h"
 
 namespace closewatch {
-namespace {
-
-std::string_view variable(const char* name) {
-  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): one thread yet
-  return value == nullptr ? "" : value;
-}
-
-}  // namespace
-
 Notifier Notifier::from_environment() { return Notifier(std::string(variable("NOTIFY_SOCKET"))); }
 
 bool Notifier::tell(std::string_view word) const {
@@ -41,9 +31,7 @@ std::optional<std::chrono::microseconds> watchdog_period() {
   const auto period = whole_number<std::uint64_t>(variable("WATCHDOG_USEC"));
   constexpr auto kMost = static_cast<std::uint64_t>(std::chrono::microseconds::max().count());
   if (!period || *period == 0 || *period > kMost) return std::nullopt;
-  const auto whose = variable("WATCHDOG_PID");
-  const auto pid = whole_number<pid_t>(whose);
-  if (!whose.empty() && pid != ::getpid() && pid != ::getppid()) return std::nullopt;
+  if (!is_for_this_program("WATCHDOG_PID", true)) return std::nullopt;
   return std::chrono::microseconds(*period);
 }
 

@@ -105,10 +105,13 @@ class OwnScans final : public SnapshotFeed {
 
 }  // namespace
 
-std::unique_ptr<SnapshotFeed> find_agent(const http::ListenAddress& address, const Clock& clock) {
-  auto agent = std::make_unique<AgentFeed>(address, clock);
-  if (!agent->latest()) return nullptr;
-  return agent;
+std::unique_ptr<SnapshotFeed> find_agent(const std::vector<http::ListenAddress>& addresses,
+                                         const Clock& clock) {
+  for (const auto& address : http::best_to_ask(addresses)) {
+    auto agent = std::make_unique<AgentFeed>(address, clock);
+    if (agent->latest()) return agent;
+  }
+  return nullptr;
 }
 
 std::unique_ptr<SnapshotFeed> scan_here(std::unique_ptr<Scanner> scanner, SocketOwners owners,

@@ -1,6 +1,8 @@
 #pragma once
 
+#include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "closewatch/base/result.h"
 #include "closewatch/http/listen_address.h"
@@ -26,12 +28,21 @@ class Server {
   virtual ~Server() = default;
 
   /// Where it listens; tells the port where the kernel chose it.
-  [[nodiscard]] virtual ListenAddress address() const = 0;
+  [[nodiscard]] virtual std::vector<ListenAddress> addresses() const = 0;
 };
 
-/// Listens from now on; answers once `context` runs. Errors name the address and the remedy. The
-/// context must outlive the server.
-Result<std::unique_ptr<Server>> serve(boost::asio::io_context& context,
-                                      const ListenAddress& address, Handler handler);
+/// Where a server shall listen.
+struct Listeners {
+  std::vector<ListenAddress> addresses{};
+  std::vector<int> descriptors{};  ///< of sockets that listen already; they become the server's
+};
+
+inline constexpr std::size_t kMostConnections = 64;
+
+/// Listens from now on; answers once `context` runs. `most_connections` are for all addresses
+/// together. Errors name the address and the remedy. The context must outlive the server.
+Result<std::unique_ptr<Server>> serve(boost::asio::io_context& context, const Listeners& listeners,
+                                      Handler handler,
+                                      std::size_t most_connections = kMostConnections);
 
 }  // namespace closewatch::http

@@ -2,6 +2,7 @@
 
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "closewatch/base/clock.h"
 #include "closewatch/base/result.h"
@@ -31,9 +32,10 @@ class SnapshotFeed {
   [[nodiscard]] virtual std::string source() const = 0;
 };
 
-/// The agent of this machine, where one answers at the address that it is configured to listen on:
+/// The agent of this machine, where one answers at an address that it is configured to listen on:
 /// looking at its snapshots costs no scan. nullptr when none does. `clock` must outlive the feed.
-std::unique_ptr<SnapshotFeed> find_agent(const http::ListenAddress& address, const Clock& clock);
+std::unique_ptr<SnapshotFeed> find_agent(const std::vector<http::ListenAddress>& addresses,
+                                         const Clock& clock);
 
 /// Scans of its own, in a thread of its own, under the same budget as the agent's. `clock` must
 /// outlive the feed.

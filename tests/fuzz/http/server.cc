@@ -55,7 +55,7 @@ class Loopback {
     UniqueFd socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
     address.sin_family = AF_INET;
-    address.sin_port = htons((*server_)->address().port);
+    address.sin_port = htons((*server_)->addresses().front().port);
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     int connected = -1;
     do {  // libFuzzer's own clock interrupts, too
@@ -85,7 +85,8 @@ class Loopback {
   }
 
   boost::asio::io_context context_{1};
-  Result<std::unique_ptr<http::Server>> server_ = http::serve(context_, {"127.0.0.1", 0}, answer);
+  Result<std::unique_ptr<http::Server>> server_ =
+      http::serve(context_, {.addresses = {{"127.0.0.1", 0}}}, answer);
 };
 
 }  // namespace

@@ -23,7 +23,8 @@ TEST(OptionTable, DefaultsAreInRange) {
   }
   EXPECT_EQ(default_config().scan.interval, 10s);
   EXPECT_EQ(default_config().scan.cpu_budget, 0.01);
-  EXPECT_EQ(http::to_text(default_config().web.listen_address), ":10088");
+  EXPECT_THAT(default_config().web.listen_addresses, ElementsAre(http::ListenAddress{"", 10088}));
+  EXPECT_EQ(default_config().web.health_address, std::nullopt);
 }
 
 TEST(ConfigText, SetsWhatItSays) {
@@ -37,7 +38,7 @@ TEST(ConfigText, SetsWhatItSays) {
   EXPECT_EQ(config.scan.interval, 30s);
   EXPECT_EQ(config.scan.cpu_budget, 0.5);
   EXPECT_EQ(config.pods.discovery, PodDiscovery::kStandalone);
-  EXPECT_EQ(config.web.listen_address, (http::ListenAddress{"::1", 9}));
+  EXPECT_THAT(config.web.listen_addresses, ElementsAre(http::ListenAddress{"::1", 9}));
   EXPECT_EQ(config.log.format, LogFormat::kJson);
   EXPECT_EQ(config.log.level, LogLevel::kDebug);
   EXPECT_EQ(config.paths.proc, "/host/proc");

@@ -1,4 +1,4 @@
-#include "app/routes.h"
+#include "closewatch/routes/routes.h"
 
 #include <memory>
 #include <optional>

@@ -1,6 +1,7 @@
-#include "app/routes.h"
+#include "closewatch/routes/routes.h"
 
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "closewatch/api/api_routes.h"
@@ -37,6 +38,18 @@ http::Response readyz(const RouteSources& sources) {
   return {.status = 503, .body = "the first scan is not done yet\n"};
 }
 
+/// Probes tell nothing that anybody may not know, and come by any name.
+std::optional<http::Response> probe(const RouteSources& sources, const http::Request& request) {
+  if (request.path == "/healthz") return healthz(sources);
+  if (request.path == "/readyz") return readyz(sources);
+  return std::nullopt;
+}
+
+std::optional<http::Response> refuse_method(const http::Request& request) {
+  if (request.method == "GET" || request.method == "HEAD") return std::nullopt;
+  return http::Response{.status = 405, .body = "only GET and HEAD\n"};
+}
+
 constexpr std::size_t kMostOfHost = 300;
 
 struct Routes {
@@ -44,12 +57,8 @@ struct Routes {
       : sources(std::move(from)), without(leave_out) {}
 
   void answer(const http::Request& request, const http::Reply& reply) {
-    if (request.method != "GET" && request.method != "HEAD") {
-      return reply({.status = 405, .body = "only GET and HEAD\n"});
-    }
-    // Probes tell nothing that anybody may not know, and come by any name.
-    if (request.path == "/healthz") return reply(healthz(sources));
-    if (request.path == "/readyz") return reply(readyz(sources));
+    if (auto refusal = refuse_method(request)) return reply(std::move(*refusal));
+    if (auto told = probe(sources, request)) return reply(std::move(*told));
     if (!request.host.empty() && !sources.allows_host(request.host)) {
       return reply({.status = 421,
                     .body = "this agent does not go by the name " +
@@ -81,6 +90,14 @@ http::Handler make_routes(RouteSources sources, const MetricFilter& without) {
   return [routes = std::make_shared<Routes>(std::move(sources), without)](
              const http::Request& request, const http::Reply& reply) {
     routes->answer(request, reply);
+  };
+}
+
+http::Handler make_health_routes(RouteSources sources) {
+  return [sources = std::move(sources)](const http::Request& request, const http::Reply& reply) {
+    if (auto refusal = refuse_method(request)) return reply(std::move(*refusal));
+    if (auto told = probe(sources, request)) return reply(std::move(*told));
+    reply({.status = 404, .body = "only /healthz and /readyz are here\n"});
   };
 }
 

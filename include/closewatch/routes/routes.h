@@ -12,4 +12,7 @@ namespace closewatch {
 /// Of the metrics that is left out which `without` says.
 http::Handler make_routes(RouteSources sources, const MetricFilter& without = {});
 
+/// Answers /healthz and /readyz, and nothing else.
+http::Handler make_health_routes(RouteSources sources);
+
 }  // namespace closewatch
