@@ -16,6 +16,7 @@
 #include "app/option_table.h"
 #include "app/standard_output.h"
 #include "closewatch/base/build_info.h"
+#include "closewatch/web/web_access.h"
 
 namespace closewatch {
 namespace {
@@ -127,6 +128,18 @@ int read_config(const Given& given, Config& config) {
   return status;
 }
 
+/// Prints what is wrong with the web configuration file, if there is one, and what is strange.
+bool check_web(const Config& config) {
+  if (config.web.config_file.empty()) return true;
+  const auto remarks = web::check_web_config(config.web.config_file);
+  if (!remarks) {
+    fmt::print(stderr, "{}\n", remarks.error().what);
+    return false;
+  }
+  for (const auto& remark : *remarks) fmt::print(stderr, "closewatch: {}\n", remark);
+  return true;
+}
+
 /// What was asked of scan, put together. Prints a contradiction and says false.
 bool read_request(Given& given) {
   auto& [filter, sockets, connections, format] = given.request;
@@ -198,6 +211,7 @@ int run_command_line(std::span<const char* const> arguments) {
   if (get_app->parsed()) return get(config, given.path);
   if (top_app->parsed()) return top(std::move(config));
   if (check_app->parsed()) {
+    if (!check_web(config)) return kExitFailure;
     return print("the configuration is valid\n") ? kExitSuccess : kExitFailure;
   }
   return read_request(given) ? scan(std::move(config), given.request) : kExitUsage;

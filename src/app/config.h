@@ -78,6 +78,7 @@ struct Config {
   struct {
     std::vector<http::ListenAddress> listen_addresses;  ///< one at least
     std::optional<http::ListenAddress> health_address;  ///< nullopt: where all else is
+    std::string config_file;                            ///< empty: everybody is let in
     std::string telemetry_path;
     http::HostNames allowed_hosts;  ///< beside its own
   } web;

@@ -84,6 +84,7 @@ constexpr std::string_view kAddresses =
     "a list of addresses by commas: :PORT, IP:PORT, [IPv6]:PORT or unix:/PATH each";
 constexpr std::string_view kAddress =
     "an address: :PORT, IP:PORT, [IPv6]:PORT or unix:/PATH, or nothing";
+constexpr std::string_view kFileOrNothing = "a path, or nothing";
 constexpr std::string_view kLevel = "one of debug, info, warn, error";
 constexpr std::string_view kFormat = "one of text, json";
 
@@ -340,6 +341,13 @@ constexpr auto kOptions = std::to_array<Option>({
      "Where `/healthz` and `/readyz` are given and nothing else: to probes, that need not come to the "
      "other addresses then.",
      set_health_address},
+    {"web.config.file", kFileOrNothing, "",
+     "A web configuration file as the Prometheus exporter-toolkit documents it: TLS, client certificates, "
+     "users and passwords, headers, a limit of requests. Empty: plain HTTP for everybody.",
+     [](Config& config, std::string_view text) {
+       config.web.config_file = text;
+       return Result<void>();
+     }},
     {"web.telemetry-path", kTelemetryPath, "/metrics", "The path of the metrics.",
      set_telemetry_path},
     {"web.allowed-hosts", kHosts, "",

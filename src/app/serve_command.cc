@@ -32,6 +32,7 @@
 #include "closewatch/systemd/inherited_sockets.h"
 #include "closewatch/systemd/notifier.h"
 #include "closewatch/systemd/watchdog.h"
+#include "closewatch/web/web_access.h"
 
 namespace closewatch {
 
@@ -66,6 +67,16 @@ http::Listeners where_to_listen(const Config& config) {
   auto inherited = inherited_sockets();
   if (!inherited.empty()) return {.descriptors = std::move(inherited)};
   return {.addresses = config.web.listen_addresses};
+}
+
+/// By what connections are opened; `access` may be null.
+http::ServerOptions door(web::WebAccess* access) {
+  if (access == nullptr) return {};
+  return {.tls = [access] { return access->tls(); },
+          .on_failed_handshake =
+              [access](const std::string& client, const std::string& why) {
+                access->note_failed_handshake(client, why);
+              }};
 }
 
 /// Another signal that asks for the same must not change how it ends.
@@ -113,6 +124,19 @@ int serve_here(Config config) {
   for (const auto& detail : made->details) logger->debug(detail);
   for (const auto& missing : missing_capabilities(made->engine)) logger->warn(missing);
 
+  std::unique_ptr<web::WebAccess> access;
+  if (!config.web.config_file.empty()) {
+    auto opened =
+        web::WebAccess::open(context, config.web.config_file,
+                             {.info = [&logger](const std::string& line) { logger->info(line); },
+                              .warn = [&logger](const std::string& line) { logger->warn(line); }});
+    if (!opened) {
+      logger->error(opened.error().what);
+      return kExitFailure;
+    }
+    access = std::move(*opened);
+  }
+
   SnapshotStore snapshots;
   GuardedOwners owners(SocketOwners(config.paths.proc));
   std::unique_ptr<ScanLoop> loop;
@@ -135,13 +159,17 @@ int serve_here(Config config) {
       config.api.socket_detail,
       [&listings](const auto& snapshot, const auto& pod_namespace, const auto& pod, auto done) {
         listings.of(snapshot, pod_namespace, pod, std::move(done));
-      }};
+      },
+      [&access] { return access == nullptr ? std::nullopt : std::optional(access->facts()); }};
+  auto routes = make_routes(sources, config.metrics.without);
+  if (access != nullptr) routes = access->guard(std::move(routes));
   const auto server =
-      http::serve(context, where_to_listen(config), make_routes(sources, config.metrics.without));
-  const auto probes = config.web.health_address
-                          ? http::serve(context, {.addresses = {*config.web.health_address}},
-                                        make_health_routes(sources), kMostProbes)
-                          : Result<std::unique_ptr<http::Server>>(nullptr);
+      http::serve(context, where_to_listen(config), std::move(routes), door(access.get()));
+  const auto probes =
+      config.web.health_address
+          ? http::serve(context, {.addresses = {*config.web.health_address}},
+                        make_health_routes(sources), {.most_connections = kMostProbes})
+          : Result<std::unique_ptr<http::Server>>(nullptr);
   for (const auto* const made_server : {&server, &probes}) {
     if (*made_server) continue;
     logger->error(made_server->error().what);

@@ -15,6 +15,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <type_traits>
 #include <utility>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
@@ -22,10 +23,14 @@
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
 #include <boost/beast/core/basic_stream.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <boost/beast/http.hpp>
+#include <boost/beast/ssl/ssl_stream.hpp>
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
@@ -44,7 +49,8 @@ using boost::system::error_code;
 // Of IPv4, IPv6 and UNIX.
 using Protocol = asio::generic::stream_protocol;
 using Socket = Protocol::socket;
-using Stream = beast::basic_stream<Protocol>;
+using PlainStream = beast::basic_stream<Protocol>;
+using TlsStream = beast::ssl_stream<PlainStream>;
 
 constexpr std::size_t kFewestConnections = 4;
 // An eighth of the descriptors, as cgroups and processes have each: the others are for scans.
@@ -131,6 +137,7 @@ std::optional<Request> to_request(const wire::request<wire::string_body>& messag
       std::string(view(message.method_string())), std::string(view(target->encoded_path())), {}};
   for (const auto& segment : target->segments()) request.segments.push_back(segment);
   request.host = std::string(view(message[wire::field::host]));
+  request.authorization = std::string(view(message[wire::field::authorization]));
   return request;
 }
 
@@ -222,13 +229,36 @@ class InWriting {
   std::map<const Content*, std::size_t> writers_;
 };
 
-class Session;
+/// A connection, as the others see it.
+class Visitor {
+ public:
+  explicit Visitor(asio::ip::address client) : client_(std::move(client)) {}
+  Visitor(const Visitor&) = delete;
+  Visitor& operator=(const Visitor&) = delete;
+  Visitor(Visitor&&) = delete;
+  Visitor& operator=(Visitor&&) = delete;
+  virtual ~Visitor() = default;
+
+  [[nodiscard]] const asio::ip::address& client() const { return client_; }
+  /// Empty over a UNIX socket.
+  [[nodiscard]] std::string name() const {
+    if (client_.is_unspecified()) return "";
+    const bool is_mapped = client_.is_v6() && client_.to_v6().is_v4_mapped();
+    return is_mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, client_.to_v6()).to_string()
+                     : client_.to_string();
+  }
+  virtual void close() = 0;
+
+ private:
+  asio::ip::address client_;
+};
 
 /// What server and sessions share; sessions may outlive the server, in the context's queue.
 struct Shared {
   Handler handler;
+  ServerOptions options;
   std::size_t most;
-  std::list<Session*> waiting{};  ///< that are given nothing; the one that waits longest first
+  std::list<Visitor*> waiting{};  ///< that are given nothing; the one that waits longest first
   std::size_t open = 0;
   std::map<asio::ip::address, std::size_t> by_client{};
   InWriting in_writing{};
@@ -238,39 +268,86 @@ struct Shared {
   [[nodiscard]] std::size_t most_of_one() const { return most - most / 4; }
 };
 
+constexpr std::string_view kNoTls =
+    "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
+    "\r\nthis address speaks HTTPS\n";
+
+/// Whether whoever was to begin a handshake has sent a request in plain text.
+bool is_plain_request(const error_code& error) {
+  return error.category() == asio::error::get_ssl_category() &&
+         ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_HTTP_REQUEST;
+}
+
 /// One connection: reads a request, answers, again. Kept alive by its own pending operations, and
 /// by the answer that is being made.
-class Session : public std::enable_shared_from_this<Session> {
+template <typename Stream>
+class Session final : public Visitor, public std::enable_shared_from_this<Session<Stream>> {
  public:
-  Session(Socket socket, asio::ip::address client, std::shared_ptr<Shared> shared)
-      : stream_(std::move(socket)),
-        client_(std::move(client)),
+  /// `tls` is what the stream was made by, if it is one of TLS.
+  Session(Stream stream, std::shared_ptr<asio::ssl::context> tls, asio::ip::address client,
+          std::shared_ptr<Shared> shared)
+      : Visitor(std::move(client)),
+        tls_(std::move(tls)),
+        stream_(std::move(stream)),
         shared_(std::move(shared)),
         place_(shared_->waiting.end()) {
     ++shared_->open;
-    ++shared_->by_client[client_];
+    ++shared_->by_client[this->client()];
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   Session(Session&&) = delete;
   Session& operator=(Session&&) = delete;
-  ~Session() {
+  ~Session() override {
     stop_waiting();
     drop_answer();
     --shared_->open;
-    const auto found = shared_->by_client.find(client_);
+    const auto found = shared_->by_client.find(client());
     if (--found->second == 0) shared_->by_client.erase(found);
     if (shared_->on_room) shared_->on_room();
   }
 
-  void start() { read(); }
-  [[nodiscard]] const asio::ip::address& client() const { return client_; }
-  void close() {
+  void start() {
+    if constexpr (std::is_same_v<Stream, TlsStream>) return shake_hands();
+    read();
+  }
+  void close() override {
     stop_waiting();
-    stream_.close();
+    transport().close();
   }
 
  private:
+  /// Which has the deadlines.
+  PlainStream& transport() { return beast::get_lowest_layer(stream_); }
+
+  /// Whoever does it makes room for others until it has asked.
+  void shake_hands() {
+    start_waiting();
+    transport().expires_after(kRequestTimeout);
+    stream_.async_handshake(
+        asio::ssl::stream_base::server,
+        [self = this->shared_from_this()](error_code error) { self->on_handshake(error); });
+  }
+
+  void on_handshake(const error_code& error) {
+    if (!error) return read();
+    // Who connects and goes has not asked for anything: a balancer looks so whether a port is open.
+    const bool has_gone = error == asio::error::eof || error == asio::error::operation_aborted ||
+                          error == asio::ssl::error::stream_truncated ||
+                          error == asio::error::connection_reset;
+    if (shared_->options.on_failed_handshake && !has_gone) {
+      shared_->options.on_failed_handshake(name(),
+                                           is_plain_request(error) ? "a request in plain HTTP"
+                                           : error == beast::error::timeout ? "timed out"
+                                                                            : error.message());
+    }
+    if (!is_plain_request(error)) return;
+    asio::async_write(transport(), asio::buffer(kNoTls.data(), kNoTls.size()),
+                      [self = this->shared_from_this()](error_code failed, std::size_t) {
+                        if (!failed) self->end_of_answers();
+                      });
+  }
+
   /// From now on it makes room for others.
   void start_waiting() {
     stop_waiting();
@@ -288,14 +365,14 @@ class Session : public std::enable_shared_from_this<Session> {
     start_waiting();
     parser_.reset();
     buffer_.shrink_to_fit();
-    stream_.expires_after(kIdleTimeout);
-    stream_.async_read_some(
-        asio::buffer(first_), [self = shared_from_this()](error_code error, std::size_t size) {
-          if (error) return;
-          const auto room = self->buffer_.prepare(size);
-          self->buffer_.commit(asio::buffer_copy(room, asio::buffer(self->first_)));
-          self->read();
-        });
+    transport().expires_after(kIdleTimeout);
+    stream_.async_read_some(asio::buffer(first_), [self = this->shared_from_this()](
+                                                      error_code error, std::size_t size) {
+      if (error) return;
+      const auto room = self->buffer_.prepare(size);
+      self->buffer_.commit(asio::buffer_copy(room, asio::buffer(self->first_)));
+      self->read();
+    });
   }
 
   /// From here to the end of the answer there is one deadline.
@@ -304,10 +381,10 @@ class Session : public std::enable_shared_from_this<Session> {
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(kMaxBodyBytes);
-    stream_.expires_after(kRequestTimeout);
+    transport().expires_after(kRequestTimeout);
     wire::async_read(
         stream_, buffer_, *parser_,
-        [self = shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
+        [self = this->shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
   }
 
   void on_read(error_code error) {
@@ -323,11 +400,12 @@ class Session : public std::enable_shared_from_this<Session> {
     if (hosts > 1 || (hosts == 0 && message.version() > kOnePointZero)) {
       return write({.status = 400, .body = "a request has one Host\n"}, true);
     }
-    const auto request = to_request(message);
+    auto request = to_request(message);
+    if (request) request->client = name();
     if (!request) return write({.status = 400, .body = "not a path\n"});
     stop_waiting();  // whoever is being answered is not cut
     try {
-      shared_->handler(*request, [self = shared_from_this()](Response response) {
+      shared_->handler(*request, [self = this->shared_from_this()](Response response) {
         self->write(std::move(response));
       });
     } catch (const std::exception& thrown) {
@@ -346,9 +424,10 @@ class Session : public std::enable_shared_from_this<Session> {
     front_ = response.front;
     if (front_ != nullptr) shared_->in_writing.add(front_.get());
     answer_.emplace(parser_->get(), std::move(response), closes);
-    wire::async_write(
-        stream_, answer_->message(),
-        [self = shared_from_this()](error_code failed, std::size_t) { self->on_written(failed); });
+    wire::async_write(stream_, answer_->message(),
+                      [self = this->shared_from_this()](error_code failed, std::size_t) {
+                        self->on_written(failed);
+                      });
   }
 
   void drop_answer() {
@@ -362,10 +441,21 @@ class Session : public std::enable_shared_from_this<Session> {
     const bool is_last = answer_->is_last();
     drop_answer();
     if (!is_last) return wait_for_request();
-    error_code ignored;
-    stream_.socket().shutdown(Socket::shutdown_send, ignored);
     start_waiting();
-    stream_.expires_after(kLingerTimeout);
+    transport().expires_after(kLingerTimeout);
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      stream_.async_shutdown(
+          [self = this->shared_from_this()](error_code) { self->end_of_answers(); });
+    } else {
+      end_of_answers();
+    }
+  }
+
+  void end_of_answers() {
+    error_code ignored;
+    transport().socket().shutdown(Socket::shutdown_send, ignored);
+    start_waiting();
+    transport().expires_after(kLingerTimeout);
     buffer_.clear();
     linger();
   }
@@ -374,15 +464,15 @@ class Session : public std::enable_shared_from_this<Session> {
   /// answer for that (RFC 9112, section 9.6).
   void linger() {
     constexpr std::size_t kAtOnce = 4096;
-    stream_.async_read_some(buffer_.prepare(kAtOnce),
-                            [self = shared_from_this()](error_code error, std::size_t size) {
-                              self->lingered_ += size;
-                              if (!error && self->lingered_ < kMostLingering) self->linger();
-                            });
+    transport().async_read_some(buffer_.prepare(kAtOnce), [self = this->shared_from_this()](
+                                                              error_code error, std::size_t size) {
+      self->lingered_ += size;
+      if (!error && self->lingered_ < kMostLingering) self->linger();
+    });
   }
 
+  std::shared_ptr<asio::ssl::context> tls_;
   Stream stream_;
-  asio::ip::address client_;
   std::array<char, 1> first_{};
   beast::flat_buffer buffer_{kMaxHeaderBytes + kMaxBodyBytes};
   std::optional<wire::request_parser<wire::string_body>> parser_;
@@ -390,7 +480,7 @@ class Session : public std::enable_shared_from_this<Session> {
   std::optional<Answer> answer_;
   std::size_t lingered_ = 0;
   std::shared_ptr<Shared> shared_;
-  std::list<Session*>::iterator place_;
+  std::list<Visitor*>::iterator place_;
 };
 
 /// Lets in as many as there is room for, by one socket that listens.
@@ -441,14 +531,24 @@ class Door {
     const auto known = shared_->by_client.find(client);
     const auto others = known == shared_->by_client.end() ? 0 : known->second;
     if (others >= shared_->most_of_one()) {
-      const bool has_room = close_one([&](const Session& one) { return one.client() == client; });
+      const bool has_room = close_one([&](const Visitor& one) { return one.client() == client; });
       if (!has_room) return;
     } else if (shared_->open >= shared_->most) {
-      close_one([&, most = most_of_those_who_wait()](const Session& one) {
+      close_one([&, most = most_of_those_who_wait()](const Visitor& one) {
         return shared_->by_client.at(one.client()) == most;
       });
     }
-    std::make_shared<Session>(std::move(socket), client, shared_)->start();
+    const auto& source = shared_->options.tls;
+    auto tls = source && !client.is_unspecified() ? source() : nullptr;
+    if (tls == nullptr) {
+      std::make_shared<Session<PlainStream>>(PlainStream(std::move(socket)), nullptr, client,
+                                             shared_)
+          ->start();
+    } else {
+      TlsStream stream(std::move(socket), *tls);
+      std::make_shared<Session<TlsStream>>(std::move(stream), std::move(tls), client, shared_)
+          ->start();
+    }
   }
 
   /// How many connections that client has who has most, of those that could make room.
@@ -464,7 +564,7 @@ class Door {
   template <typename Which>
   bool close_one(const Which& which) {
     const auto found = std::find_if(shared_->waiting.begin(), shared_->waiting.end(),
-                                    [&](const Session* session) { return which(*session); });
+                                    [&](const Visitor* session) { return which(*session); });
     if (found == shared_->waiting.end()) return false;
     (*found)->close();
     return true;
@@ -486,8 +586,9 @@ class Door {
 
 class BeastServer final : public Server {
  public:
-  BeastServer(Handler handler, std::size_t most)
-      : shared_(std::make_shared<Shared>(Shared{std::move(handler), most_connections(most)})) {
+  BeastServer(Handler handler, ServerOptions options)
+      : shared_(std::make_shared<Shared>(
+            Shared{std::move(handler), options, most_connections(options.most_connections)})) {
     shared_->on_room = [this] {
       for (const auto& door : doors_) door->accept_if_room();
     };
@@ -517,8 +618,8 @@ class BeastServer final : public Server {
 }  // namespace
 
 Result<std::unique_ptr<Server>> serve(asio::io_context& context, const Listeners& listeners,
-                                      Handler handler, std::size_t most_connections) {
-  auto server = std::make_unique<BeastServer>(std::move(handler), most_connections);
+                                      Handler handler, ServerOptions options) {
+  auto server = std::make_unique<BeastServer>(std::move(handler), std::move(options));
   for (const auto& address : listeners.addresses) {
     auto socket = ListeningSocket::open(address);
     if (!socket) return tl::unexpected(socket.error());

@@ -117,6 +117,15 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "Pods whose sockets inet_diag has read beside bpf, by result: agree, disagree (bpf has told what cannot be "
      "so; the second time in a row inet_diag takes over), undecided (the pod had gone, or could not be read). "
      "Only with scan.engine auto where inet_diag works."},
+    {"closewatch_web_config_current", MetricKind::kGauge, "",
+     "1 when the web configuration file and those that it names were right when they were last read; 0 while what "
+     "was read before stays in force. Only with web.config.file."},
+    {"closewatch_web_config_loaded_timestamp_seconds", MetricKind::kGauge, "",
+     "When what is in force of the web configuration was read, as Unix time. Only with web.config.file."},
+    {"closewatch_web_refused_total", MetricKind::kCounter, "reason",
+     "Connections and requests that were not let in, by reason: handshake (of TLS), credentials (no name and "
+     "password of a user), too_often (a client was wrong too often to be looked at), busy (too many passwords "
+     "are being looked at), rate_limit. Only with web.config.file."},
     {"closewatch_build_info", MetricKind::kGauge, "version, compiler, revision, date",
      "1, with what this agent was built from: revision is the commit, date when that was made; without both "
      "where the build did not know them."},

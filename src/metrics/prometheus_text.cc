@@ -19,6 +19,7 @@
 #include "closewatch/present/pod_summary.h"
 #include "closewatch/present/shown.h"
 #include "closewatch/scan/namesakes.h"
+#include "closewatch/web/web_facts.h"
 
 namespace closewatch {
 namespace {
@@ -358,7 +359,17 @@ void add_snapshot(Exposition& exposition, const Snapshot& snapshot, const Shown&
   }
 }
 
+void add_web(Exposition& exposition, const web::WebFacts& facts) {
+  exposition.add(Metric::kWebConfigCurrent, {}, facts.is_current ? 1 : 0);
+  exposition.add(Metric::kWebConfigLoaded, {}, unix_seconds(facts.loaded_at));
+  for (std::size_t i = 0; i < web::kRefusalCount; ++i) {
+    exposition.add(Metric::kWebRefused, {label("reason", web::kRefusalNames.at(i))},
+                   facts.refused.at(i));
+  }
+}
+
 void add_agent(Exposition& exposition, const AgentFacts& agent) {
+  if (agent.web) add_web(exposition, *agent.web);
   auto build = std::vector{label("version", agent.version), label("compiler", agent.compiler)};
   if (!agent.revision.empty()) {
     build.push_back(label("revision", agent.revision));

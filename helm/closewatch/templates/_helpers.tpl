@@ -79,6 +79,15 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if ne .Values.metadata.source "logs" -}}true{{- end -}}
 {{- end -}}
 
+{{- /* Probes have neither a certificate nor a password. */ -}}
+{{- define "closewatch.probePort" -}}
+{{- empty .Values.web.configSecret | ternary "metrics" "health" -}}
+{{- end -}}
+
+{{- define "closewatch.scheme" -}}
+{{- and (not (empty .Values.web.configSecret)) .Values.web.tls | ternary "https" "http" -}}
+{{- end -}}
+
 {{- define "closewatch.servicePort" -}}
 {{- default .Values.port .Values.service.port | int -}}
 {{- end -}}
@@ -112,6 +121,9 @@ container.apparmor.security.beta.kubernetes.io/closewatch: {{ include "closewatc
 prometheus.io/scrape: "true"
 prometheus.io/port: {{ .Values.port | int | quote }}
 prometheus.io/path: {{ include "closewatch.metricsPath" . | quote }}
+{{- if eq (include "closewatch.scheme" .) "https" }}
+prometheus.io/scheme: https
+{{- end }}
 {{- end }}
 {{- with .Values.podAnnotations }}
 {{ toYaml . }}
@@ -207,6 +219,12 @@ interval: {{ . }}
 {{- with $monitor.scrapeTimeout }}
 scrapeTimeout: {{ . }}
 {{- end }}
+{{- if eq (include "closewatch.scheme" $root) "https" }}
+scheme: https
+{{- end }}
+{{- with $root.Values.web.scrape }}
+{{ toYaml . }}
+{{- end }}
 {{- with $monitor.extraEndpointFields }}
 {{ toYaml . }}
 {{- end }}
@@ -257,6 +275,12 @@ metricRelabelings:
 {{- end -}}
 {{- if and .Values.service.internalTrafficPolicy (semverCompare "<1.22.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "service.internalTrafficPolicy needs Kubernetes 1.22; this one is %s." .Capabilities.KubeVersion.Version) -}}
+{{- end -}}
+{{- if and .Values.web.configSecret (eq (int .Values.port) (int .Values.healthPort)) -}}
+{{- fail "port and healthPort are the same: probes need a port of their own with web.configSecret." -}}
+{{- end -}}
+{{- if and .Values.web.scrape (not .Values.web.configSecret) -}}
+{{- fail "web.scrape says how Prometheus gets in, but without web.configSecret everybody does: set that, too." -}}
 {{- end -}}
 {{- if and .Values.hostNetwork .Values.networkPolicy.enabled -}}
 {{- fail "networkPolicy.enabled does nothing for pods with hostNetwork: leave one of them off." -}}

@@ -17,6 +17,8 @@ struct Request {
   std::string path;                   ///< as it was sent, without the query
   std::vector<std::string> segments;  ///< of the path, decoded: {"api", "v1"} of "/api/%761"
   std::string host{};                 ///< by what name it was asked; empty: HTTP/1.0 told none
+  std::string authorization{};        ///< the header; empty: there is none
+  std::string client{};  ///< its address; empty: a UNIX socket, which lets in root alone
 };
 
 struct Response {

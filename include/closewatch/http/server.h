@@ -1,7 +1,9 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "closewatch/base/result.h"
@@ -12,14 +14,19 @@ namespace boost::asio {
 class io_context;
 }  // namespace boost::asio
 
+namespace boost::asio::ssl {
+class context;
+}  // namespace boost::asio::ssl
+
 namespace closewatch::http {
 
 /// An HTTP/1.1 server on somebody's io_context. It keeps connections alive, packs answers with gzip
 /// for whoever accepts it, and bounds what a client can hold: 64 connections (the one that has been
 /// waited longest for a request makes room for the next; fewer where few descriptors may be open;
-/// 48 for one client), 8 KiB of headers, 10 s for a request and its answer, small buffers in the
-/// kernel. Answers share what they have in common. Together they have 8 MiB at most, and an answer
-/// beyond is a 503, but for those that are always given. What is being answered is never cut.
+/// 48 for one client), 8 KiB of headers, 10 s for a handshake of TLS, 10 s for a request and its
+/// answer, small buffers in the kernel. Answers share what they have in common. Together they have
+/// 8 MiB at most, and an answer beyond is a 503, but for those that are always given. What is being
+/// answered is never cut.
 class Server {
  public:
   Server() = default;
@@ -37,12 +44,18 @@ struct Listeners {
   std::vector<int> descriptors{};  ///< of sockets that listen already; they become the server's
 };
 
-inline constexpr std::size_t kMostConnections = 64;
+struct ServerOptions {
+  std::size_t most_connections = 64;  ///< at all addresses together
+  /// By what a new connection over TCP speaks TLS; it keeps that. Without, or null: it speaks none,
+  /// as over a UNIX socket.
+  std::function<std::shared_ptr<boost::asio::ssl::context>()> tls{};
+  /// Is told whose handshake has failed, and why.
+  std::function<void(const std::string& client, const std::string& why)> on_failed_handshake{};
+};
 
-/// Listens from now on; answers once `context` runs. `most_connections` are for all addresses
-/// together. Errors name the address and the remedy. The context must outlive the server.
+/// Listens from now on; answers once `context` runs. Errors name the address and the remedy. The
+/// context must outlive the server, and so must what the options refer to.
 Result<std::unique_ptr<Server>> serve(boost::asio::io_context& context, const Listeners& listeners,
-                                      Handler handler,
-                                      std::size_t most_connections = kMostConnections);
+                                      Handler handler, ServerOptions options = {});
 
 }  // namespace closewatch::http

@@ -1,9 +1,11 @@
 #pragma once
 
 #include <chrono>
+#include <optional>
 #include <string>
 
 #include "closewatch/node/process_stats.h"
+#include "closewatch/web/web_facts.h"
 
 namespace closewatch {
 
@@ -15,6 +17,7 @@ struct AgentFacts {
   ProcessStats process;
   std::string revision{};  ///< see build_info.h; it and `date` are empty when unknown
   std::string date{};
+  std::optional<web::WebFacts> web{};  ///< nullopt: there is no web configuration file
 };
 
 }  // namespace closewatch

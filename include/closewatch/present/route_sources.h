@@ -3,6 +3,7 @@
 #include <chrono>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -10,6 +11,7 @@
 #include "closewatch/present/agent_facts.h"
 #include "closewatch/present/socket_listings.h"
 #include "closewatch/scan/snapshot.h"
+#include "closewatch/web/web_facts.h"
 
 namespace closewatch {
 
@@ -29,6 +31,10 @@ struct RouteSources {
                      const std::string& pod_namespace, const std::string& pod,
                      SocketListings::Done done)>
       list_sockets;
+  /// What became of the web configuration file, if there is one.
+  std::function<std::optional<web::WebFacts>()> web_facts = [] {
+    return std::optional<web::WebFacts>();
+  };
 };
 
 /// What the agent tells of itself, as of now.

@@ -1,0 +1,51 @@
+#include "web/basic_credentials.h"
+
+#include <strings.h>
+
+#include <algorithm>
+
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+
+namespace closewatch::web {
+namespace {
+
+/// nullopt when it is no base64 (RFC 4648, section 4).
+std::optional<std::string> decode(std::string_view text) {
+  constexpr std::size_t kGroup = 4;
+  constexpr std::size_t kBytes = 3;
+  if (text.empty() || text.size() % kGroup != 0) return std::nullopt;
+  const auto padding = static_cast<std::size_t>(text.ends_with("==") ? 2 : text.ends_with('='));
+  // OpenSSL passes over blanks at either end, and takes padding anywhere.
+  constexpr std::string_view kAlphabet =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  const auto words = text.substr(0, text.size() - padding);
+  if (words.find_first_not_of(kAlphabet) != std::string_view::npos) return std::nullopt;
+  std::string bytes(text.size() / kGroup * kBytes, '\0');
+  const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()),
+                                   reinterpret_cast<const unsigned char*>(text.data()),
+                                   static_cast<int>(text.size()));
+  if (size < 0) return std::nullopt;
+  bytes.resize(static_cast<std::size_t>(size) - padding);
+  return bytes;
+}
+
+}  // namespace
+
+std::optional<BasicCredentials> BasicCredentials::parse(std::string_view header) {
+  constexpr std::string_view kScheme = "basic ";
+  const bool is_basic = header.size() > kScheme.size() &&
+                        ::strncasecmp(header.data(), kScheme.data(), kScheme.size()) == 0;
+  if (!is_basic) return std::nullopt;
+  header.remove_prefix(kScheme.size());
+  header.remove_prefix(std::min(header.find_first_not_of(' '), header.size()));
+  auto both = decode(header);
+  if (!both) return std::nullopt;
+  const auto colon = both->find(':');
+  if (colon == std::string::npos) return std::nullopt;
+  BasicCredentials credentials{both->substr(0, colon), both->substr(colon + 1)};
+  OPENSSL_cleanse(both->data(), both->size());
+  return credentials;
+}
+
+}  // namespace closewatch::web

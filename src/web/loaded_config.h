@@ -1,0 +1,31 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <boost/asio/ssl/context.hpp>
+
+#include "closewatch/base/result.h"
+#include "web/web_settings.h"
+
+namespace closewatch::web {
+
+/// A web configuration file with all that it names.
+struct LoadedConfig {
+  WebSettings settings;
+  std::shared_ptr<boost::asio::ssl::context> tls;  ///< null when there is none
+  std::vector<std::string> remarks;
+
+  /// Whether it keeps anybody out.
+  [[nodiscard]] bool protects() const { return tls != nullptr || !settings.users.empty(); }
+};
+
+/// Errors: each mistake, a line each.
+Result<LoadedConfig> load_config(const std::string& file);
+
+/// What changes when one of the files does: of which inode they are, how long, since when. `config`
+/// names the files beside its own.
+std::string state_of_files(const std::string& file, const WebSettings& settings);
+
+}  // namespace closewatch::web
