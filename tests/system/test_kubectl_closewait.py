@@ -1,5 +1,6 @@
 """`kubectl closewait` by the real kubectl, before a fake API server with many fake agents."""
 
+import gzip
 import json
 import os
 import pathlib
@@ -495,6 +496,47 @@ class HostileAgentsTest(PluginTest):
         self.assertLess(len(done.stdout), 100_000)
         self.assertIn("ledger-0", done.stdout)
 
+    def test_numbers_in_words(self):
+        """Whoever reads the JSON gets JSON."""
+        for wrong in ("007", "9" * 5000, "1.", "x"):
+            self.agent("node-a").pods[0]["peers"] = f"outbound/10.0.0.9:443/{wrong}/20"
+            self.assertIsNone(self.pods()["cart-1"]["peers"][0]["close_wait"])
+
+    def test_ways_elsewhere_packed_answers_and_answers_that_drip(self):
+        def elsewhere(exchange):
+            exchange.send_response(302)
+            exchange.send_header("Location", "/api/v1/nodes")
+            exchange.send_header("Content-Length", "0")
+            exchange.end_headers()
+
+        def packed(exchange):
+            """64 MiB of a remark in 64 KiB."""
+            body = gzip.compress(b"#" * (64 << 20))
+            exchange.send_response(200)
+            exchange.send_header("Content-Encoding", "gzip")
+            exchange.send_header("Content-Length", str(len(body)))
+            exchange.end_headers()
+            exchange.wfile.write(body)
+
+        def headers(exchange):
+            exchange.wfile.write(b"HTTP/1.1 200 OK\r\n" + (b"X: " + b"a" * 60000 + b"\r\n") * 1000)
+
+        def drip(exchange):
+            exchange.send_response(200)
+            exchange.send_header("Connection", "close")
+            exchange.end_headers()
+            while not exchange.server.fake.stopped.wait(0.1):
+                exchange.wfile.write(b"#")
+        for path in (self.oncall.environment["PATH"], without_curl(self.oncall)):
+            self.oncall.environment["PATH"] = path
+            for behave, arguments in ((elsewhere, ()), (packed, ()), (headers, ()), (drip, ("--timeout", "3"))):
+                with self.subTest(behave.__name__, curl="without-curl" not in path):
+                    self.agent("node-a").behave = behave
+                    done = self.closewait(*arguments, status=3)
+                    self.assert_clean(done, "node node-a: closewatch/closewatch-node-a: by ")
+                    self.assertIn("cart-2", done.stdout)
+                    self.assertNotIn("cart-1", done.stdout)
+
     def test_answers_that_lie(self):
         good = tsv(fake.POD_COLUMNS, self.agent("node-a").pods)
         cells = good.splitlines()[1].split("\t")
@@ -506,6 +548,14 @@ class HostileAgentsTest(PluginTest):
                 ("letters", with_row(*cells[:number], "many", *cells[number + 1:]), "words where numbers belong"),
                 ("less than nothing", with_row(*cells[:number], "-5", *cells[number + 1:]), "words where numbers belong"),
                 ("no number", with_row(*cells[:number], "nan", *cells[number + 1:]), "words where numbers belong"),
+                ("two points", with_row(*cells[:number], "1.2.3", *cells[number + 1:]), "words where numbers belong"),
+                ("a point alone", with_row(*cells[:number], ".", *cells[number + 1:]), "words where numbers belong"),
+                ("what is no JSON", with_row(*cells[:number], "007", *cells[number + 1:]), "words where numbers belong"),
+                ("a number without end", with_row(*cells[:number], "9" * 5000, *cells[number + 1:]), "numbers that are too long"),
+                ("a byte of zeros in a number", with_row(*cells[:number], "3\0" + "0", *cells[number + 1:]), "words where numbers belong"),
+                ("bytes of zeros", "\0" * 100_000, "a line of the answer is too long"),
+                ("bytes of zeros before it", "\0" * 100 + good, "not whole"),
+                ("lines that end otherwise", good.replace("\n", "\r\n"), "not whole"),
                 ("a cell too few", with_row(*cells[:-1]), "not whole"), ("a cell too many", with_row(*cells, "x"), "not whole"),
                 ("a long line", with_row(*cells[:1], "x" * 70000, *cells[2:]), "a line of the answer is too long")):
             with self.subTest(name):
