@@ -38,7 +38,6 @@ using boost::system::error_code;
 
 constexpr std::chrono::seconds kHandshakeTimeout{10};
 constexpr std::size_t kPiece = 16U << 10U;
-constexpr std::size_t kMostBytes = std::size_t{64} << 20U;  // of an answer that is kept whole
 // What must be there at once to be read: all headers, a chunk's extension, all trailers.
 constexpr std::size_t kMostBuffered = std::size_t{64} << 10U;
 
@@ -115,7 +114,6 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
     request_.set(wire::field::host, host);
     request_.set(wire::field::user_agent, "closewatch");
     for (const auto& [field, value] : question.headers) request_.set(field, value);
-    parser_.body_limit(boost::none);
   }
 
   void start() {
@@ -145,16 +143,23 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   }
 
   void read_header() {
+    parser_.emplace();
+    parser_->body_limit(boost::none);
     expire();
-    wire::async_read_header(stream_, buffer_, parser_,
+    wire::async_read_header(stream_, buffer_, *parser_,
                             [self = this->shared_from_this()](error_code error, std::size_t size) {
                               if (error) return self->fail_with("the answer of", error);
                               if (self->takes(size)) self->on_header();
                             });
   }
 
+  /// What comes before the answer, however often, is none (RFC 9110, section 15.2); nobody has
+  /// asked for another protocol (101).
   void on_header() {
-    const auto& head = parser_.get();
+    constexpr unsigned kSwitching = 101;
+    constexpr unsigned kFirstFinal = 200;
+    const auto& head = parser_->get();
+    if (head.result_int() < kFirstFinal && head.result_int() != kSwitching) return read_header();
     receiver_.on_answer({head.result_int(), retry_after(view(head[wire::field::retry_after])),
                          std::string(view(head[wire::field::content_type])),
                          head.has_content_length() || head.chunked(), server_names_});
@@ -162,11 +167,11 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   }
 
   void read_body() {
-    if (parser_.is_done()) return receiver_.on_end({});
-    parser_.get().body().data = piece_.data();
-    parser_.get().body().size = piece_.size();
+    if (parser_->is_done()) return receiver_.on_end({});
+    parser_->get().body().data = piece_.data();
+    parser_->get().body().size = piece_.size();
     expire();
-    wire::async_read_some(stream_, buffer_, parser_,
+    wire::async_read_some(stream_, buffer_, *parser_,
                           [self = this->shared_from_this()](error_code error, std::size_t size) {
                             if (self->takes(size)) self->on_body(error);
                           });
@@ -174,7 +179,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
 
   void on_body(error_code error) {
     if (error == wire::error::need_buffer) error = {};
-    const auto got = piece_.size() - parser_.get().body().size;
+    const auto got = piece_.size() - parser_->get().body().size;
     if (!error && got > 0 && !receiver_.on_body({piece_.data(), got})) return receiver_.on_end({});
     if (error) return fail_with("the answer of", error);
     read_body();
@@ -196,7 +201,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   HostNames server_names_;
   wire::request<wire::empty_body> request_;
   beast::flat_buffer buffer_{kMostBuffered};
-  wire::response_parser<wire::buffer_body> parser_;
+  std::optional<wire::response_parser<wire::buffer_body>> parser_;
   std::array<char, kPiece> piece_{};
 };
 
@@ -371,12 +376,13 @@ class Connection::Kept {
   }
 
   Result<Response> get(std::string_view path,
-                       std::vector<std::pair<std::string, std::string>> headers) {
+                       std::vector<std::pair<std::string, std::string>> headers,
+                       std::uint64_t most_bytes) {
     const auto until = std::chrono::steady_clock::now() + patience_;
     Collector collector;
     std::make_shared<Exchange<Stream>>(
         *stream_, stream_, to_text(address_), "localhost",
-        Question{std::string(path), std::move(headers), patience_, kMostBytes, until}, collector)
+        Question{std::string(path), std::move(headers), patience_, most_bytes, until}, collector)
         ->start();
     context_.restart();
     context_.run();
@@ -402,8 +408,9 @@ Result<Connection> Connection::open(const ListenAddress& address, std::chrono::s
 }
 
 Result<Response> Connection::get(std::string_view path,
-                                 std::vector<std::pair<std::string, std::string>> headers) {
-  return kept_->get(path, std::move(headers));
+                                 std::vector<std::pair<std::string, std::string>> headers,
+                                 std::uint64_t most_bytes) {
+  return kept_->get(path, std::move(headers), most_bytes);
 }
 
 void get(asio::io_context& context, const TlsServer& server, const Question& question,
@@ -430,10 +437,10 @@ Result<ListenAddress> look_up(std::string_view server) {
 }
 
 Result<Response> get(const ListenAddress& address, std::string_view path,
-                     std::chrono::seconds patience) {
+                     std::chrono::seconds patience, std::uint64_t most_bytes) {
   auto connection = Connection::open(address, patience);
   if (!connection) return tl::unexpected(connection.error());
-  return connection->get(path, {{"Connection", "close"}});
+  return connection->get(path, {{"Connection", "close"}}, most_bytes);
 }
 
 }  // namespace closewatch::http

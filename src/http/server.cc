@@ -38,6 +38,7 @@
 #include "closewatch/http/gzip.h"
 #include "http/beast_text.h"
 #include "http/listening_socket.h"
+#include "http/tcp_progress.h"
 
 namespace closewatch::http {
 namespace {
@@ -63,6 +64,7 @@ constexpr std::chrono::seconds kIdleTimeout{120};  // longer than a usual scrape
 constexpr std::chrono::seconds kLingerTimeout{2};
 constexpr std::size_t kMostLingering = std::size_t{1} << 20U;
 constexpr std::chrono::milliseconds kAcceptRetry{100};
+constexpr std::chrono::milliseconds kPatienceWithStalled{500};
 constexpr std::size_t kWorthPacking = 1024;  // below, one packet carries it anyway
 
 /// How many connections may be open, where `most` are wanted.
@@ -248,9 +250,17 @@ class Visitor {
                      : client_.to_string();
   }
   virtual void close() = 0;
+  /// Whether its client has taken nothing of an answer since this was asked before.
+  virtual bool stalls() = 0;
 
  private:
   asio::ip::address client_;
+};
+
+/// How many connections a client has, and how many of them are being given an answer.
+struct ConnectionsOf {
+  std::size_t open = 0;
+  std::size_t answered = 0;
 };
 
 /// What server and sessions share; sessions may outlive the server, in the context's queue.
@@ -260,12 +270,20 @@ struct Shared {
   std::size_t most;
   std::list<Visitor*> waiting{};  ///< that are given nothing; the one that waits longest first
   std::size_t open = 0;
-  std::map<asio::ip::address, std::size_t> by_client{};
+  std::list<Visitor*> answered{};  ///< that are being given one; who has been longest first
+  std::map<asio::ip::address, ConnectionsOf> by_client{};
   InWriting in_writing{};
   std::function<void()> on_room{};  ///< called when a session has ended
 
   /// For one client, so that nobody keeps all others out.
   [[nodiscard]] std::size_t most_of_one() const { return most - most / 4; }
+  /// Whether a client may be answered once more. Who is being answered is not cut for others' sake,
+  /// so each has one, or three times as many as are free: one that reads nothing leaves others a
+  /// quarter, two that do not a seventh, and so on.
+  [[nodiscard]] bool may_answer(const asio::ip::address& client) const {
+    const auto free = most - std::min(answered.size(), most);
+    return by_client.at(client).answered < std::max<std::size_t>(3 * free, 1);
+  }
 };
 
 constexpr std::string_view kNoTls =
@@ -290,9 +308,10 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
         tls_(std::move(tls)),
         stream_(std::move(stream)),
         shared_(std::move(shared)),
-        place_(shared_->waiting.end()) {
+        place_(shared_->waiting.end()),
+        place_of_answer_(shared_->answered.end()) {
     ++shared_->open;
-    ++shared_->by_client[this->client()];
+    ++shared_->by_client[this->client()].open;
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -301,9 +320,10 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   ~Session() override {
     stop_waiting();
     drop_answer();
+    end_answer();
     --shared_->open;
     const auto found = shared_->by_client.find(client());
-    if (--found->second == 0) shared_->by_client.erase(found);
+    if (--found->second.open == 0) shared_->by_client.erase(found);
     if (shared_->on_room) shared_->on_room();
   }
 
@@ -314,6 +334,12 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   void close() override {
     stop_waiting();
     transport().close();
+  }
+  bool stalls() override {
+    if (!answer_) return false;
+    const auto now = bytes_acknowledged(transport().socket().native_handle());
+    const auto before = std::exchange(acknowledged_, now);
+    return now.has_value() && now == before;
   }
 
  private:
@@ -358,6 +384,20 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     place_ = shared_->waiting.end();
   }
 
+  /// From now on it makes no room for others.
+  void begin_answer() {
+    stop_waiting();
+    if (place_of_answer_ != shared_->answered.end()) return;
+    place_of_answer_ = shared_->answered.insert(shared_->answered.end(), this);
+    ++shared_->by_client.at(client()).answered;
+    acknowledged_.reset();
+  }
+  void end_answer() {
+    if (place_of_answer_ == shared_->answered.end()) return;
+    shared_->answered.erase(std::exchange(place_of_answer_, shared_->answered.end()));
+    --shared_->by_client.at(client()).answered;
+  }
+
   /// The next request may be long in coming; once it has begun it has as long as the first. Who
   /// waits has no buffer.
   void wait_for_request() {
@@ -382,18 +422,34 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(kMaxBodyBytes);
     transport().expires_after(kRequestTimeout);
-    wire::async_read(
-        stream_, buffer_, *parser_,
-        [self = this->shared_from_this()](error_code error, std::size_t) { self->on_read(error); });
+    wire::async_read_header(stream_, buffer_, *parser_,
+                            [self = this->shared_from_this()](error_code error, std::size_t) {
+                              self->on_header(error);
+                            });
   }
 
-  void on_read(error_code error) {
-    if (error) {
-      if (auto refusal = refusal_of(error, parser_->is_header_done())) {
-        write(std::move(*refusal), true);
-      }
-      return;
+  /// Who asks whether to send a body is told at once, and not left to wait (RFC 9110, section
+  /// 10.1.1).
+  void on_header(error_code error) {
+    if (error) return refuse(error);
+    if (parser_->is_done()) return on_request();
+    if (beast::iequals(parser_->get()[wire::field::expect], "100-continue")) {
+      return refuse(wire::error::body_limit);
     }
+    wire::async_read(stream_, buffer_, *parser_,
+                     [self = this->shared_from_this()](error_code failed, std::size_t) {
+                       if (failed) return self->refuse(failed);
+                       self->on_request();
+                     });
+  }
+
+  void refuse(error_code error) {
+    if (auto refusal = refusal_of(error, parser_->is_header_done())) {
+      write(std::move(*refusal), true);
+    }
+  }
+
+  void on_request() {
     const auto& message = parser_->get();
     const auto hosts = message.count(wire::field::host);
     constexpr unsigned kOnePointZero = 10;  // RFC 9112, section 3.2: later ones have a Host
@@ -403,7 +459,13 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     auto request = to_request(message);
     if (request) request->client = name();
     if (!request) return write({.status = 400, .body = "not a path\n"});
-    stop_waiting();  // whoever is being answered is not cut
+    if (!shared_->may_answer(client())) {
+      return write({.status = 503,
+                    .body = "too many of this address are being answered; ask again\n",
+                    .headers = {{"Retry-After", "10"}}},
+                   true);
+    }
+    begin_answer();
     try {
       shared_->handler(*request, [self = this->shared_from_this()](Response response) {
         self->write(std::move(response));
@@ -415,7 +477,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
 
   void write(Response response, bool closes = false) {
     if (!parser_ || answer_) return;
-    stop_waiting();
+    begin_answer();
     if (!shared_->in_writing.takes(response)) {
       response = {.status = 503,
                   .body = "too much is still being given to others; ask again\n",
@@ -440,6 +502,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     if (error) return;
     const bool is_last = answer_->is_last();
     drop_answer();
+    end_answer();
     if (!is_last) return wait_for_request();
     start_waiting();
     transport().expires_after(kLingerTimeout);
@@ -478,9 +541,11 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   std::optional<wire::request_parser<wire::string_body>> parser_;
   std::shared_ptr<const Content> front_;  ///< of the answer
   std::optional<Answer> answer_;
+  std::optional<std::uint64_t> acknowledged_;  ///< when it was last looked
   std::size_t lingered_ = 0;
   std::shared_ptr<Shared> shared_;
   std::list<Visitor*>::iterator place_;
+  std::list<Visitor*>::iterator place_of_answer_;
 };
 
 /// Lets in as many as there is room for, by one socket that listens.
@@ -490,6 +555,7 @@ class Door {
       : socket_(std::move(socket)),
         acceptor_(context),
         retry_(context),
+        patience_(context),
         shared_(std::move(shared)) {
     acceptor_.assign(Protocol(socket_.family(), 0), socket_.fd());
   }
@@ -508,7 +574,9 @@ class Door {
   /// One more than there may be is let in where all others are being answered: it waits for one of
   /// them, and the next in the kernel's queue.
   void accept_if_room() {
-    if (!is_accepting_ && shared_->open <= shared_->most) accept();
+    if (is_accepting_) return;
+    if (shared_->open <= shared_->most) return accept();
+    if (!is_looking_) look_for_stalled();
   }
 
  private:
@@ -529,13 +597,13 @@ class Door {
     const auto client = client_of(socket.remote_endpoint(error));
     if (error) return;
     const auto known = shared_->by_client.find(client);
-    const auto others = known == shared_->by_client.end() ? 0 : known->second;
+    const auto others = known == shared_->by_client.end() ? 0 : known->second.open;
     if (others >= shared_->most_of_one()) {
       const bool has_room = close_one([&](const Visitor& one) { return one.client() == client; });
       if (!has_room) return;
     } else if (shared_->open >= shared_->most) {
       close_one([&, most = most_of_those_who_wait()](const Visitor& one) {
-        return shared_->by_client.at(one.client()) == most;
+        return shared_->by_client.at(one.client()).open == most;
       });
     }
     const auto& source = shared_->options.tls;
@@ -555,7 +623,7 @@ class Door {
   std::size_t most_of_those_who_wait() {
     std::size_t most = 0;
     for (const auto* const session : shared_->waiting) {
-      most = std::max(most, shared_->by_client.at(session->client()));
+      most = std::max(most, shared_->by_client.at(session->client()).open);
     }
     return most;
   }
@@ -570,6 +638,26 @@ class Door {
     return true;
   }
 
+  /// While others wait, who takes nothing of its answer from one look to the next has to go: so
+  /// many as wait, those who have been answered longest first.
+  void look_for_stalled() {
+    is_looking_ = true;
+    patience_.expires_after(kPatienceWithStalled);
+    patience_.async_wait([this](error_code error) {
+      if (error) return;
+      is_looking_ = false;
+      if (shared_->open <= shared_->most) return accept_if_room();
+      auto wanted = accept_queue_length(acceptor_.native_handle());
+      const auto answered = shared_->answered;  // who is closed leaves it, now or later
+      for (auto* const session : answered) {
+        if (!session->stalls() || wanted == 0) continue;
+        session->close();
+        --wanted;
+      }
+      look_for_stalled();
+    });
+  }
+
   void accept_later() {
     retry_.expires_after(kAcceptRetry);
     retry_.async_wait([this](error_code error) {
@@ -580,7 +668,9 @@ class Door {
   ListeningSocket socket_;
   asio::basic_socket_acceptor<Protocol> acceptor_;
   asio::steady_timer retry_;
+  asio::steady_timer patience_;
   bool is_accepting_ = false;
+  bool is_looking_ = false;
   std::shared_ptr<Shared> shared_;
 };
 

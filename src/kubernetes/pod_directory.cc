@@ -1,39 +1,47 @@
 #include "closewatch/kubernetes/pod_directory.h"
 
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace closewatch {
-namespace {
 
-std::string& cgroup_uid(PodObject& pod) {
-  return pod.config_hash.empty() ? pod.uid : pod.config_hash;
+void PodDirectory::add(PodObject pod) {
+  remove(pod.uid);
+  if (!pod.config_hash.empty()) mirrors_.emplace(pod.config_hash, pod.uid);
+  pods_.emplace(std::move(pod.uid), Known{std::move(pod.config_hash), std::move(pod.metadata)});
 }
 
-}  // namespace
+void PodDirectory::remove(std::string_view uid) {
+  const auto known = pods_.find(uid);
+  if (known == pods_.end()) return;
+  const auto [first, last] = mirrors_.equal_range(known->second.config_hash);
+  const auto mirror =
+      std::find_if(first, last, [&](const auto& entry) { return entry.second == uid; });
+  if (mirror != last) mirrors_.erase(mirror);
+  pods_.erase(known);
+}
 
 void PodDirectory::replace(std::vector<PodObject> pods) {
-  std::map<std::string, PodMetadata, std::less<>> fresh;
-  for (auto& pod : pods) {
-    fresh.insert_or_assign(std::move(cgroup_uid(pod)), std::move(pod.metadata));
-  }
   const std::lock_guard lock(mutex_);
-  pods_.swap(fresh);
+  pods_.clear();
+  mirrors_.clear();
+  for (auto& pod : pods) add(std::move(pod));
 }
 
 Result<void> PodDirectory::put(PodObject pod) {
   const std::lock_guard lock(mutex_);
-  auto& uid = cgroup_uid(pod);
-  if (pods_.size() >= kMostPods && !pods_.contains(uid)) {
+  if (pods_.size() >= kMostPods && !pods_.contains(pod.uid)) {
     return fail(ErrorKind::kOverLimit,
                 "it tells of more than " + std::to_string(kMostPods) + " pods of this node");
   }
-  pods_.insert_or_assign(std::move(uid), std::move(pod.metadata));
+  add(std::move(pod));
   return {};
 }
 
 void PodDirectory::erase(const PodObject& pod) {
   const std::lock_guard lock(mutex_);
-  pods_.erase(pod.config_hash.empty() ? pod.uid : pod.config_hash);
+  remove(pod.uid);
 }
 
 void PodDirectory::set_state(Result<void> state) {
@@ -53,9 +61,14 @@ bool PodDirectory::settled() const {
 
 std::optional<PodMetadata> PodDirectory::find(std::string_view uid) const {
   const std::lock_guard lock(mutex_);
-  const auto found = pods_.find(uid);
+  auto found = pods_.find(uid);
+  if (found == pods_.end() || !found->second.config_hash.empty()) {
+    found = pods_.end();
+    const auto [first, last] = mirrors_.equal_range(uid);
+    if (std::distance(first, last) == 1) found = pods_.find(first->second);
+  }
   if (found == pods_.end()) return std::nullopt;
-  return found->second;
+  return found->second.metadata;
 }
 
 }  // namespace closewatch

@@ -29,7 +29,8 @@ constexpr std::uint64_t kMostBytes = std::uint64_t{64} << 20U;
 constexpr std::size_t kMaxRefusal = std::size_t{64} << 10U;
 constexpr std::chrono::minutes kListLasts{2};
 constexpr std::chrono::seconds kListSilence{30};
-// How long the server may keep a watch; as in client-go, so that servers see nothing unusual.
+// How long the server may keep a watch; as in client-go, so that servers see nothing unusual. Who
+// keeps it longer is left: one that sends blanks for ever would tell of no pod any more.
 constexpr std::chrono::seconds kWatchLasts{300};
 constexpr std::chrono::seconds kWatchSlack{30};
 
@@ -84,7 +85,8 @@ void PodWatcher::watch() {
                       encoded("spec.nodeName=" + settings_.node) +
                       "&resourceVersion=" + encoded(resource_version_) +
                       "&timeoutSeconds=" + std::to_string(kWatchLasts.count()),
-                  kAcceptWatch, kWatchLasts + kWatchSlack, kMostBytes, std::nullopt},
+                  kAcceptWatch, kWatchLasts + kWatchSlack, kMostBytes,
+                  std::chrono::steady_clock::now() + kWatchLasts + kWatchSlack},
                  *this);
 }
 

@@ -20,6 +20,9 @@ using namespace std::chrono_literals;
 /// How long an agent may take to answer: it is near, and the keys wait for it.
 constexpr std::chrono::seconds kFeedPatience{3};
 constexpr unsigned kNotYet = 503;
+/// No agent gives more at once (docs/architecture.md, "Limits"), but anybody may listen where one
+/// should; as JSON it takes many times its size.
+constexpr std::uint64_t kMostOfFeed = (std::uint64_t{8} << 20U) + (std::uint64_t{64} << 10U);
 
 /// Reads what the agent serves to everybody.
 class AgentFeed final : public SnapshotFeed {
@@ -39,7 +42,7 @@ class AgentFeed final : public SnapshotFeed {
                                 const std::string& name) override {
     const auto path = fmt::format("/api/v1/pods/{}/{}/sockets", http::url_segment(pod_namespace),
                                   http::url_segment(name));
-    const auto answer = http::get(address_, path, kFeedPatience);
+    const auto answer = http::get(address_, path, kFeedPatience, kMostOfFeed);
     if (!answer) return tl::unexpected(answer.error());
     if (answer->status != http::kOk)
       return fail(ErrorKind::kUnsupported, http::first_line(*answer));
@@ -59,7 +62,7 @@ class AgentFeed final : public SnapshotFeed {
   }
 
   [[nodiscard]] Result<std::shared_ptr<const Snapshot>> look() const {
-    const auto answer = http::get(address_, "/api/v1/pods", kFeedPatience);
+    const auto answer = http::get(address_, "/api/v1/pods", kFeedPatience, kMostOfFeed);
     if (!answer) return tl::unexpected(answer.error());
     if (answer->status == kNotYet) return nullptr;
     if (answer->status != http::kOk) {

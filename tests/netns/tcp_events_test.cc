@@ -261,12 +261,12 @@ class NoOrphans {
   std::string before_;
 };
 
-/// Two, as the kernel counts orphans ten times a second (tcp_orphan_update() in net/ipv4/tcp.c):
-/// the first may be let be.
-void close_with_something_to_send() {
+/// The other end, which reads nothing, stays: with its RST there would be nothing left to send.
+void close_with_something_to_send(Sockets& sockets) {
   const auto listener = testing::listen_on(Wire::kIpv4, 16);
-  const auto connection = testing::connected(Wire::kIpv4, listener);
+  auto connection = testing::connected(Wire::kIpv4, listener);
   testing::fill(connection.client);
+  sockets.push_back(std::move(connection.server));
 }
 
 class TcpEventsTest : public ::testing::Test {
@@ -333,10 +333,12 @@ TEST_F(TcpEventsTest, AbortsOnMemoryEqualNstat) {
   }
   const NetworkNamespace space("memory");
   AgentScanner scanner(config_of_all(), &clock_);
+  Sockets sockets;
   {
+    // The kernel counts orphans ten times a second (tcp_orphan_update() in net/ipv4/tcp.c).
     const NoOrphans none;
     wait_until("aborts_on_memory are counted", [&] {
-      space.run(close_with_something_to_send);
+      space.run([&] { close_with_something_to_send(sockets); });
       return nstat(space).of(TcpEvent::kAbortsOnMemory).value_or(0) > 0;
     });
   }

@@ -167,6 +167,23 @@ def endless_events(name_length=40):
     return answer
 
 
+def announced(times):
+    """The right answer, after so many that say that it will come."""
+    def answer(exchange):
+        exchange.wfile.write(b"HTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n" * times)
+        exchange.answer()
+    return answer
+
+
+def dripping(byte, seconds=0.05):
+    """The head of an answer without a length, then a byte now and then for ever."""
+    def answer(exchange):
+        exchange.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        while not exchange.server.fake.stopped.wait(seconds):
+            exchange.wfile.write(byte)
+    return answer
+
+
 def silence(exchange):
     """Takes the request and never answers."""
     exchange.server.fake.stopped.wait()

@@ -10,7 +10,10 @@ import itertools
 import os
 import pathlib
 import re
+import resource
+import selectors
 import socket
+import struct
 import sys
 import threading
 import time
@@ -19,7 +22,7 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import (DEADLINE_SECONDS, Agent, Namespace, cleaned_up, parse_metrics, select,  # noqa: E402
+from agent import (DEADLINE_SECONDS, Agent, Namespace, cleaned_up, parse_metrics, run, select,  # noqa: E402
                    wait_for)
 from running_pods import RunningPods  # noqa: E402
 
@@ -98,6 +101,36 @@ def whole_answer(connection):
     if b"gzip" in head:
         body = gzip.decompress(body)
     return int(head.split()[1]), body
+
+
+def selectable(connection):
+    """Whether there is something to read."""
+    with selectors.DefaultSelector() as selector:
+        selector.register(connection, selectors.EVENT_READ)
+        return bool(selector.select(0))
+
+
+def reset(connection):
+    """Ends it by a RST."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+def begun(connections, status=200):
+    """Those of them to which the beginning of such an answer has come."""
+    found = []
+    for connection in connections:
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            if connection.recv(12, socket.MSG_PEEK | socket.MSG_DONTWAIT) == f"HTTP/1.1 {status}".encode():
+                found.append(connection)
+    return found
+
+
+def still_open(port, connections):
+    """Those of them that the agent's end has not closed."""
+    rows = run("ss", "-tanH", "state", "established", f"sport = :{port}").splitlines()
+    peers = {row.split()[3] for row in rows}
+    return [connection for connection in connections if "%s:%d" % connection.getsockname() in peers]
 
 
 class Crowd:
@@ -198,6 +231,120 @@ class CrowdTest(unittest.TestCase):
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
                 status, body = whole_answer(connection)
                 self.assertEqual((200, True), (status, body.endswith(b"\n")))
+
+    def test_slow_readers_of_several_addresses_leave_room_for_others(self):
+        agent = self.serve()
+        with contextlib.ExitStack() as kept:
+            slow = []
+            for number in range(200):
+                slow.append(kept.enter_context(connected(agent.port, f"127.0.1.{1 + number % 5}", receive_buffer=2048)))
+                with contextlib.suppress(OSError):
+                    slow[-1].sendall(question(("/metrics", "/", "/api/v1/pods")[number % 3]))
+            wait_for(lambda: len(begun(slow)) >= 48, "answers to slow readers")
+            answered = begun(slow)
+            self.scrape(agent, "127.0.9.1")
+            # It did not have to wait until they were through.
+            self.assertEqual(len(answered), len(still_open(agent.port, answered)))
+            self.assert_bounded()
+
+    def test_slow_readers_of_more_addresses_than_connections_make_room(self):
+        agent = self.serve()
+        with contextlib.ExitStack() as kept:
+            slow = []
+            for number in range(500):
+                slow.append(kept.enter_context(connected(agent.port, f"127.0.1.{1 + number % 250}", receive_buffer=2048)))
+                slow[-1].sendall(question("/metrics"))
+            wait_for(lambda: len(begun(slow)) >= 60, "answers to slow readers")
+            # In the ten seconds that an answer may take, and 64 at a time, they would keep it waiting for longer than it waits.
+            self.scrape(agent, "127.0.9.1")
+
+    def test_whoever_takes_its_answer_however_slowly_is_not_cut(self):
+        """Beside others who take nothing of theirs, and for whom others wait."""
+        agent = self.serve()
+        with contextlib.ExitStack() as kept:
+            reader = kept.enter_context(connected(agent.port, "127.0.8.1", receive_buffer=2048))
+            reader.sendall(question("/metrics"))
+            for number in range(200):
+                with contextlib.suppress(OSError):
+                    kept.enter_context(connected(agent.port, f"127.0.1.{1 + number}", receive_buffer=2048)).sendall(question("/metrics"))
+            received = bytearray()
+            scrapes = Crowd()
+            scrapes.add(lambda: self.scrape(agent, "127.0.9.1") and scrapes.over.set())
+            while not scrapes.over.is_set():
+                received += reader.recv(500)
+                time.sleep(0.05)
+            scrapes.end()
+            reader.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 20)
+            length = int(re.search(rb"(?i)\r\ncontent-length: (\d+)", received)[1]) + received.index(b"\r\n\r\n") + 4
+            while len(received) < length:
+                part = reader.recv(1 << 20)
+                self.assertTrue(part, f"{len(received)} of {length}")
+                received += part
+
+    def test_whoever_asks_too_often_at_once_is_told(self):
+        agent = self.serve()
+        slow = [self.enterContext(connected(agent.port, f"127.0.1.{1 + number % 2}", receive_buffer=2048)) for number in range(90)]
+        for connection in slow:
+            connection.sendall(question("/metrics"))
+        refused = wait_for(lambda: begun(slow, 503), "a refusal")
+        status, body = whole_answer(refused[0])
+        self.assertEqual((503, b"too many of this address are being answered; ask again\n"), (status, body))
+
+    def test_half_sent_requests(self):
+        agent = self.serve()
+        starts = itertools.cycle((b"G", b"GET /metrics HTTP/1.1\r\nHost: a\r\nX: " + b"a" * 8000, b"GET / HTTP/1.1\r\nHost: a\r\n",
+                                  b"GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n" + b"b" * 999,
+                                  b"GET / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n1;" + b"c" * 7000))
+        with contextlib.ExitStack() as kept:
+            for number, start in zip(range(1000), starts):
+                kept.enter_context(connected(agent.port, f"127.0.1.{1 + number % 200}")).sendall(start)
+            for _ in range(5):
+                self.scrape(agent)
+            self.assert_bounded()
+
+    def test_many_requests_at_once_on_one_connection(self):
+        agent = self.serve()
+        count = 400
+        requests = b"".join(question("/metrics", "Accept-Encoding: gzip", f"X: {number}") for number in range(count))
+        silent = self.enterContext(connected(agent.port, "127.0.1.1", receive_buffer=2048))
+        silent.setblocking(False)
+        with contextlib.suppress(BlockingIOError):
+            silent.send(requests)  # and reads nothing
+        with connected(agent.port, "127.0.1.2") as connection:
+            sender = threading.Thread(target=connection.sendall, args=(requests,))
+            sender.start()
+            received = b""
+            while received.count(b"HTTP/1.1 200 OK") < count:
+                part = connection.recv(1 << 20)
+                self.assertTrue(part, received.count(b"HTTP/1.1 200 OK"))
+                received += part
+            sender.join()
+        self.scrape(agent)
+        self.assert_bounded()
+
+    def test_connections_that_are_reset(self):
+        agent = self.serve()
+        for number in range(3000):
+            connection = connected(agent.port, f"127.0.1.{1 + number % 100}")
+            with contextlib.suppress(OSError):
+                if number % 3:
+                    connection.sendall(question(("/metrics", "/api/v1/pods")[number % 2]))
+                if number % 3 == 2:
+                    connection.recv(1)
+            reset(connection)
+        self.assert_no_scan_failed(agent, self.scrape(agent))
+        self.assert_bounded()
+
+    def test_many_names_and_paths(self):
+        agent = self.serve()
+        connection = self.enterContext(connected(agent.port))
+        for number in range(2000):
+            for status, path, host in ((421, "/", f"{number}.evil.example"), (404, f"/api/v1/pods/{number}" + "/a" * 3000, "a"),
+                                       (404, f"/api/v1/pods/{number}/{'b' * 5000}/sockets", "a"), (404, f"/{number}" + "%2e" * 2000, "a")):
+                connection.sendall(question(path, host=host))
+                self.assertEqual(status, whole_answer(connection)[0], path)
+        self.scrape(agent)
+        self.assert_bounded()
 
     def test_few_descriptors_are_enough_for_scans_and_scrapes(self):
         agent = self.serve(prefix=("prlimit", "--nofile=64:64"))
@@ -310,12 +457,88 @@ class RefusedTest(unittest.TestCase):
             with self.subTest(name):
                 self.assertEqual(status, self.status_of(request))
 
+    def test_who_asks_before_it_sends_a_body_is_answered_at_once(self):
+        with connected(self.agent.port) as connection:
+            connection.sendall(question("/metrics", "Content-Length: 10", "Expect: 100-continue"))
+            self.assertEqual(413, whole_answer(connection)[0])
+            self.assertEqual(b"", connection.recv(1))
+        with connected(self.agent.port) as connection:  # there is no body to ask for
+            connection.sendall(question("/metrics", "Expect: 100-continue"))
+            self.assertEqual(200, whole_answer(connection)[0])
+
+    def test_a_client_that_has_said_all_is_answered(self):
+        with connected(self.agent.port) as connection:
+            connection.sendall(question("/metrics"))
+            connection.shutdown(socket.SHUT_WR)
+            self.assertEqual(200, whole_answer(connection)[0])
+            self.assertEqual(b"", connection.recv(1))
+
+    def test_head_is_what_get_is_without_the_body(self):
+        for path in ("/metrics", "/", "/api/v1/pods", "/healthz", "/nothing"):
+            for coding in ("", "gzip"):
+                answers = [self.agent.get(path, {"Accept-Encoding": coding}, method) for method in ("GET", "HEAD")]
+                self.assertEqual(answers[0].status, answers[1].status, path)
+                self.assertEqual(b"", answers[1].body)
+                self.assertEqual(answers[0].headers["Content-Type"], answers[1].headers["Content-Type"])
+                self.assertGreater(int(answers[1].headers["Content-Length"]), 0)
+
     def test_a_name_can_be_allowed(self):
         with Agent("--web.allowed-hosts", "closewatch.example, *.nodes.example") as agent:
             for host, status in {"closewatch.example": 200, "a.nodes.example:443": 200, "evil.example": 421}.items():
                 answer = agent.get("/metrics", {"Host": host})
                 self.assertEqual(status, answer.status, host)
         self.assertIn(b"web.allowed-hosts", answer.body)
+
+
+class LookUpTest(unittest.TestCase):
+    """Many ask for the processes of a pod that has more descriptors than are looked at, and others for something else."""
+
+    DESCRIPTORS, CLIENTS = 200_000, 8
+
+    @classmethod
+    def setUpClass(cls):
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 1000  # of a process
+        processes = -(-cls.DESCRIPTORS // most)
+        cls.pod = cls.enterClassContext(Namespace("descriptors"))
+        cls.pod.hold("hold_descriptors.py", processes, -(-cls.DESCRIPTORS // processes))
+        cls.agent = cls.enterClassContext(Agent("--diagnosis.held_sockets", "off"))
+        cls.agent.wait_until_ready()
+
+    def ask(self, path):
+        """What clients got who all asked for the same, and how many probes were answered before the first of them was."""
+        clients = [self.enterContext(connected(self.agent.port, f"127.0.1.{1 + number}")) for number in range(self.CLIENTS)]
+        probe = self.enterContext(connected(self.agent.port, "127.0.2.1"))
+        for client in clients:
+            client.sendall(question(path))
+        probes = 0
+        while True:
+            probe.sendall(question("/healthz"))
+            status = whole_answer(probe)[0]
+            self.assertEqual(200, status)
+            if any(map(selectable, clients)):
+                break
+            probes += 1
+        return [whole_answer(client) for client in clients], probes
+
+    def test_probes_are_answered_while_the_pod_is_looked_through(self):
+        for path in (f"/api/v1/pods/netns/{self.pod.name}/sockets", f"/page/pods/netns/{self.pod.name}"):
+            def asked():
+                # A snapshot is looked through once: who asks again before the next is told at once.
+                self.agent.fresh_metrics()
+                answers, probes = self.ask(path)
+                self.assertEqual({200}, {status for status, _ in answers})
+                return probes > 0 and answers
+            answers = wait_for(asked, f"a probe that is answered before {path} is")
+            for _, body in answers:
+                self.assertIn(b"it has more descriptors than are looked at", body)
+        self.assert_sockets_are_there(answers)
+
+    def assert_sockets_are_there(self, answers):
+        """Without their processes, but whole; all have the same."""
+        self.assertEqual(1, len({body for _, body in answers}))
+        found = self.agent.get_json(f"/api/v1/pods/netns/{self.pod.name}/sockets")
+        self.assertEqual((4, [None] * 4), (found["total"], [one["process"] for one in found["sockets"]]))
+        self.assertEqual("it has more descriptors than are looked at", found["processes_missing"])
 
 
 if __name__ == "__main__":

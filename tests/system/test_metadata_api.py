@@ -7,6 +7,7 @@ of a real one; what a real one can be made to do is tested on a cluster.
 
 import contextlib
 import functools
+import gzip
 import http.client
 import json
 import os
@@ -23,8 +24,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from agent import (DEADLINE_SECONDS, HERE, Agent, require,  # noqa: E402
                    run_closewatch, select, wait_for)
-from fake_api_server import (Authority, FakeApiServer, cut_after, document,  # noqa: E402
-                             endless_events, endless_pages, event_line, flood, lines, pod_object,
+from fake_api_server import (Authority, FakeApiServer, announced, cut_after, document,  # noqa: E402
+                             dripping, endless_events, endless_pages, event_line, flood, lines, pod_object,
                              refusal, shaped, silence, too_many_requests)
 from running_pods import RunningPods  # noqa: E402
 
@@ -530,6 +531,16 @@ def padded_list(pods_of_it, padding):
     return answer
 
 
+def packed_list(exchange):
+    """Nobody has asked for it packed: 64 MiB in 64 KiB."""
+    exchange.send(200, gzip.compress(b" " * (64 << 20)), headers={"Content-Encoding": "gzip"})
+
+
+def elsewhere(exchange):
+    """Who went there would take the token along."""
+    exchange.send(307, b"", headers={"Location": f"https://{exchange.server.fake.address}/api/v1/pods?elsewhere=1"})
+
+
 class HostileTest(ApiTest):
     """A server that wants the agent's memory. Names stay, the trouble is told, and memory has its bound."""
 
@@ -548,6 +559,17 @@ class HostileTest(ApiTest):
         "pages without end": endless_pages,
         "100,000 pods": lambda exchange: padded_list(100_000, b"0")(exchange),
         "a refusal without end": flood(b"HTTP/1.1 403 Forbidden\r\n\r\n"),
+        "announcements without end": flood(piece=b"HTTP/1.1 100 Continue\r\n\r\n" * 2048),
+        "another protocol": flood(b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: upgrade\r\n\r\n"),
+        "a packed list": packed_list,
+        "a number without end": flood(OK + b'\r\n{"items": ', piece=b"1" * 65536),
+        "deep arrays": flood(OK + b'\r\n{"x": ', piece=b"[" * 65536),
+        "deep objects": flood(OK + b'\r\n', piece=b'{"metadata":' * 4096),
+        "members without end": flood(OK + b'\r\n{"a":0', piece=b',"a":0' * 4096),
+        "one metadata after the other": flood(OK + b'\r\n{"items": [{"a":0', piece=b',"metadata":{"name":"a","labels":{"b":"c"}}' * 2048),
+        "owners without end": flood(OK + b'\r\n{"items": [{"metadata": {"ownerReferences": [{}', piece=b',{"name":"a","kind":"b"}' * 4096),
+        "an HTTP that ends with the connection": flood(b"HTTP/1.0 200 OK\r\n\r\n", b'{"items": [], "metadata"', piece=b""" """ * 65536),
+        "a way elsewhere": elsewhere,
     }
     WATCHES = {
         "a line without end": flood(CHUNKED + b'10000000\r\n{"type": "'),
@@ -556,6 +578,11 @@ class HostileTest(ApiTest):
         "pods without end": endless_events(),
         "pods with long names without end": endless_events(220),
         "empty lines without end": flood(CHUNKED, piece=b"1000\r\n" + b"\n" * 4096 + b"\r\n"),
+        "bookmarks without end": flood(OK + b"\r\n", piece=event_line("BOOKMARK", {"metadata": {"resourceVersion": "9"}}) * 512),
+        "changes of one pod without end": flood(OK + b"\r\n", piece=event_line("MODIFIED", {
+            "metadata": {"namespace": SHOP, "name": "bare", "uid": BARE, "resourceVersion": "9"}}) * 512),
+        "announcements without end": flood(piece=b"HTTP/1.1 100 Continue\r\n\r\n" * 2048),
+        "a way elsewhere": elsewhere,
     }
 
     def begin(self, faults, kind):
@@ -585,11 +612,12 @@ class HostileTest(ApiTest):
 
     def test_memory_is_bounded_and_names_stay(self):
         begun = self.begin(self.LISTS, "list") + self.begin(self.WATCHES, "watch")
-        for name, _, agent, before in begun:
+        for name, server, agent, before in begun:
             with self.subTest(name):
                 self.wait_for_state(agent, 0)
                 self.assertEqual((SHOP, "bare"), named(agent.fresh_metrics())[BARE])
                 self.assertTrue(self.lines_with(agent, "the API server"), agent.log)
+                self.assertFalse([request for request in server.asked() if "elsewhere" in request.query])
                 self.assertLess(self.most_resident(agent) - before, MOST_MEMORY - (16 << 20))
 
     def test_a_list_costs_no_memory_but_that_of_its_names(self):
@@ -599,6 +627,43 @@ class HostileTest(ApiTest):
             with self.subTest(name):
                 self.wait_for_requests("watch", 2, server)
                 self.assertLess(self.most_resident(agent) - before, 8 << 20)
+
+
+    def test_a_pod_that_calls_itself_another_changes_no_name_but_its_own(self):
+        """Anybody who may create pods can write the annotation by which static pods are known."""
+        annotations = {"kubernetes.io/config.hash": CART, "kubernetes.io/config.mirror": CART}
+        thief = object_of("bare", annotations=annotations)
+        for order in (("cart-0", thief), (thief, "cart-0")):
+            server = self.make_server()
+            for one in order:
+                server.put(object_of(one) if isinstance(one, str) else one)
+            agent = self.serve(server)
+            self.wait_for_watch(server)
+            self.wait_for_names(agent, {CART: (SHOP, "cart-0")})
+            server.put(thief)
+            server.put(object_of("import-4k8zr"))
+            self.wait_for_names(agent, {UIDS["import-4k8zr"]: (SHOP, "import-4k8zr"), CART: (SHOP, "cart-0")})
+            server.delete(SHOP, "bare")
+            server.put(object_of("logger-d5jvq"))
+            self.wait_for_names(agent, {UIDS["logger-d5jvq"]: (SHOP, "logger-d5jvq"), CART: (SHOP, "cart-0")})
+
+    def test_an_answer_that_is_announced_is_the_one_that_counts(self):
+        server = self.make_server(names=["bare"])
+        server.always(announced(3))
+        agent = self.serve(server)
+        self.wait_for_watch(server)
+        server.put(object_of("cart-0"))
+        self.wait_for_names(agent, {BARE: (SHOP, "bare"), CART: (SHOP, "cart-0")})
+        self.assertEqual(1, follows(agent))
+
+    def test_a_server_that_drips_holds_up_neither_scans_nor_the_end(self):
+        for kind in ("list", "watch"):
+            server = self.make_server(names=["bare"])
+            server.always(dripping(b" "), kind)
+            agent = self.serve(server)
+            self.wait_for_requests(kind, 1, server)
+            agent.fresh_metrics()
+            self.assertEqual(0, agent.stop())
 
 
 class AwayTest(ApiTest):

@@ -306,6 +306,16 @@ class PipeTest(unittest.TestCase):
                 done = run_closewatch("top", *STANDALONE, "--web.listen-address", impostor.address)
                 self.assertNotRegex(done.stdout + done.stderr, "[\x00-\x09\x0b-\x1f\x7f]")
 
+    def test_an_answer_without_end_takes_no_memory(self):
+        """As JSON it would take twelve times its 32 MB."""
+        with Impostor(200, "[" + "0," * (16 << 20) + "0]") as impostor:
+            process = subprocess.Popen([binary(), "top", *STANDALONE, "--web.listen-address", impostor.address],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+            _, status, usage = os.wait4(process.pid, 0)
+            process.returncode = os.waitstatus_to_exitcode(status)
+        self.assertEqual(0, process.returncode)  # it has scanned itself
+        self.assertLess(usage.ru_maxrss << 10, 128 << 20)
+
     def test_without_an_agent_it_scans_once(self):
         space = self.enterContext(Namespace("pipe", close_wait=3))
         done = run_closewatch("top", *STANDALONE, "--web.listen-address",

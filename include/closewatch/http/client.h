@@ -67,6 +67,9 @@ struct TlsServer {
 void get(boost::asio::io_context& context, const TlsServer& server, const Question& question,
          Receiver& receiver);
 
+/// Of an answer that is kept whole, with all that frames it.
+inline constexpr std::uint64_t kMostOfAnswer = std::uint64_t{64} << 20U;
+
 /// A connection to a server of this machine, kept alive. Blocks. Not thread-safe.
 class Connection {
  public:
@@ -79,10 +82,12 @@ class Connection {
   Connection& operator=(const Connection&) = delete;
   ~Connection();
 
-  /// The whole answer, 64 MiB at most. One that ends too early, or does not say how long it is, is
-  /// an error: kSystem, kMalformed, kOverLimit. After an error the connection is of no more use.
+  /// The whole answer, of `most_bytes` at most. One that ends too early, or does not say how long
+  /// it is, is an error: kSystem, kMalformed, kOverLimit. After an error the connection is of no
+  /// more use.
   Result<Response> get(std::string_view path,
-                       std::vector<std::pair<std::string, std::string>> headers = {});
+                       std::vector<std::pair<std::string, std::string>> headers = {},
+                       std::uint64_t most_bytes = kMostOfAnswer);
 
  private:
   class Kept;
@@ -96,6 +101,6 @@ Result<ListenAddress> look_up(std::string_view server);
 
 /// Asks once, over a connection of its own.
 Result<Response> get(const ListenAddress& address, std::string_view path,
-                     std::chrono::seconds patience);
+                     std::chrono::seconds patience, std::uint64_t most_bytes = kMostOfAnswer);
 
 }  // namespace closewatch::http

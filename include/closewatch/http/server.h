@@ -25,8 +25,10 @@ namespace closewatch::http {
 /// waited longest for a request makes room for the next; fewer where few descriptors may be open;
 /// 48 for one client), 8 KiB of headers, 10 s for a handshake of TLS, 10 s for a request and its
 /// answer, small buffers in the kernel. Answers share what they have in common. Together they have
-/// 8 MiB at most, and an answer beyond is a 503, but for those that are always given. What is being
-/// answered is never cut.
+/// 8 MiB at most, and an answer beyond is a 503, but for those that are always given. Who takes its
+/// answer, however slowly, is never cut for others' sake. Where all connections are being answered
+/// and others wait, who has taken nothing for half a second is. A client that has three times as
+/// many answers under way as connections are free is told 503.
 class Server {
  public:
   Server() = default;

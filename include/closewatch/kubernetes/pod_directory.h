@@ -13,7 +13,9 @@
 
 namespace closewatch {
 
-/// The pods that the API server has told of, by the uid that their cgroups carry. Written by the
+/// The pods that the API server has told of, by the uid that their cgroups carry: their own, or of
+/// a static pod's mirror its annotation. Anybody who may create pods can write that annotation, so
+/// it never stands against another pod's own uid, and what two pods say is nobody's. Written by the
 /// thread that watches, read by the one that scans: thread-safe.
 class PodDirectory {
  public:
@@ -32,8 +34,16 @@ class PodDirectory {
   [[nodiscard]] std::optional<PodMetadata> find(std::string_view uid) const;
 
  private:
+  struct Known {
+    std::string config_hash;
+    PodMetadata metadata;
+  };
+  void add(PodObject pod);
+  void remove(std::string_view uid);
+
   mutable std::mutex mutex_;
-  std::map<std::string, PodMetadata, std::less<>> pods_;
+  std::map<std::string, Known, std::less<>> pods_;                ///< by uid
+  std::multimap<std::string, std::string, std::less<>> mirrors_;  ///< uids, by config hash
   std::optional<Result<void>> state_;
 };
 

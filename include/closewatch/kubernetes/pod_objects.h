@@ -20,7 +20,7 @@ inline constexpr std::size_t kMostPods = 8192;
 struct PodObject {
   std::string uid;
   /// Annotation kubernetes.io/config.hash of a static pod's mirror: the uid that the kubelet uses
-  /// in cgroups and log directories. Empty for others.
+  /// in cgroups and log directories. Empty for others, unless somebody wrote one there.
   std::string config_hash;
   PodMetadata metadata;
 

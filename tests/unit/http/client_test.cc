@@ -106,6 +106,33 @@ TEST(HttpGet, TakesNothingIntoMemoryThatHasNoEnd) {
   }
 }
 
+TEST(HttpGet, TakesNoMoreThanItIsTold) {
+  const std::string answer =
+      "HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n" + std::string(100, 'a');
+  const FakeServer whole({answer});
+  EXPECT_TRUE(get(whole.address(), "/", kPatience, answer.size()));
+  const FakeServer larger({answer});
+  const auto response = get(larger.address(), "/", kPatience, answer.size() - 1);
+  ASSERT_FALSE(response);
+  EXPECT_EQ(response.error().kind, ErrorKind::kOverLimit);
+}
+
+TEST(HttpGet, PassesOverWhatOnlyAnnouncesAnAnswer) {
+  const FakeServer server(
+      {"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </>\r\n\r\n"
+       "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"});
+  const auto response = get(server.address(), "/", kPatience);
+  ASSERT_TRUE(response) << response.error().what;
+  EXPECT_EQ(response->status, 200U);
+  EXPECT_EQ(response->body, "ok");
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "HTTP/1.1 100 Continue\r\n\r\n";
+  const FakeServer endless({many});
+  const auto none = get(endless.address(), "/", kPatience, many.size() - 1);
+  ASSERT_FALSE(none);
+  EXPECT_EQ(none.error().kind, ErrorKind::kOverLimit);
+}
+
 TEST(HttpGet, WaitsNoLongerForAnAnswerThatDrips) {
   boost::asio::io_context context;
   tcp::acceptor acceptor(context, {boost::asio::ip::make_address("127.0.0.1"), 0});

@@ -33,6 +33,7 @@ class FakeApiTransport final : public ApiTransport {
   void get(const ApiRequest& request, http::Receiver& receiver) override {
     targets.push_back(request.target);
     accepted.push_back(request.accept);
+    has_end.push_back(request.until.has_value());
     if (answers.empty()) {
       context_.stop();
       return;
@@ -51,6 +52,7 @@ class FakeApiTransport final : public ApiTransport {
   std::deque<Answer> answers;
   std::vector<std::string> targets;
   std::vector<std::string> accepted;
+  std::vector<bool> has_end;  ///< whether it is given up some time, however much comes
 
  private:
   boost::asio::io_context& context_;
@@ -113,6 +115,11 @@ TEST_F(PodWatcherTest, ListsOnlyItsNodesPodsAndWatchesFromThere) {
                           StartsWith("application/json;as=PartialObjectMetadata;")));
   EXPECT_TRUE(knows("a"));
   EXPECT_EQ(trouble(), "");
+}
+
+TEST_F(PodWatcherTest, WaitsForNeitherListNorWatchForEver) {
+  run({page(pod("a", "1"), "5"), {.pieces = {event_line("BOOKMARK", pod("", "6"))}}});
+  EXPECT_THAT(transport_.has_end, ElementsAre(true, true, true));
 }
 
 TEST_F(PodWatcherTest, ListsPageByPage) {

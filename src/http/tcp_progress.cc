@@ -1,0 +1,35 @@
+#include "http/tcp_progress.h"
+
+#include <linux/tcp.h>  // the C library's own tcp_info ends before what is wanted here
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+namespace closewatch::http {
+namespace {
+
+/// Older kernels fill in less of it.
+std::optional<tcp_info> info_of(int socket, std::size_t least) {
+  tcp_info info{};
+  socklen_t size = sizeof(info);
+  if (::getsockopt(socket, IPPROTO_TCP, TCP_INFO, &info, &size) != 0 || size < least) {
+    return std::nullopt;
+  }
+  return info;
+}
+
+}  // namespace
+
+std::optional<std::uint64_t> bytes_acknowledged(int socket) {
+  const auto info =
+      info_of(socket, offsetof(tcp_info, tcpi_bytes_acked) + sizeof(tcp_info::tcpi_bytes_acked));
+  return info ? std::optional<std::uint64_t>(info->tcpi_bytes_acked) : std::nullopt;
+}
+
+/// tcp_get_info() in net/ipv4/tcp.c: of a listener tcpi_unacked is the length of its queue.
+std::size_t accept_queue_length(int listener) {
+  const auto info =
+      info_of(listener, offsetof(tcp_info, tcpi_unacked) + sizeof(tcp_info::tcpi_unacked));
+  return info ? info->tcpi_unacked : 0;
+}
+
+}  // namespace closewatch::http

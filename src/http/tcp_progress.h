@@ -1,0 +1,16 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+
+namespace closewatch::http {
+
+/// How many bytes of all that was sent on a connection its other end has acknowledged; nullopt
+/// where the kernel does not tell (it does since Linux 4.1).
+std::optional<std::uint64_t> bytes_acknowledged(int socket);
+
+/// How many connections wait to be accepted; 0 where the kernel does not tell.
+std::size_t accept_queue_length(int listener);
+
+}  // namespace closewatch::http
