@@ -202,10 +202,12 @@ void drop_and_reset_requests(const NetworkNamespace& space) {
   space.sysctl("net.ipv4.tcp_syncookies", "0");
   space.run([] {
     constexpr int kSecondsToWait = 30;
-    const auto listener = testing::listen_on(Wire::kIpv4, 0);
+    // Of one there is room for one, in later kernels for two (inet_csk_reqsk_queue_is_full()).
+    const auto listener = testing::listen_on(Wire::kIpv4, 1);
     set_option(listener.fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, kSecondsToWait);
     const auto request = testing::connect_to(Wire::kIpv4, listener.port);
-    for (int i = 0; i < 2; ++i) (void)testing::connect_to(Wire::kIpv4, listener.port, false);
+    const auto second = testing::connect_to(Wire::kIpv4, listener.port, false);
+    const auto third = testing::connect_to(Wire::kIpv4, listener.port, false);
     set_option(request, SOL_SOCKET, SO_LINGER, linger{.l_onoff = 1, .l_linger = 0});
   });
 }
