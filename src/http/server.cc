@@ -65,6 +65,7 @@ constexpr std::chrono::seconds kLingerTimeout{2};
 constexpr std::size_t kMostLingering = std::size_t{1} << 20U;
 constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::chrono::milliseconds kPatienceWithStalled{500};
+constexpr std::chrono::milliseconds kTakenLook{50};
 constexpr std::size_t kWorthPacking = 1024;  // below, one packet carries it anyway
 
 /// How many connections may be open, where `most` are wanted.
@@ -250,6 +251,10 @@ class Visitor {
                      : client_.to_string();
   }
   virtual void close() = 0;
+  /// Whether it has been given an answer before.
+  [[nodiscard]] virtual bool was_answered() const = 0;
+  /// Whether some of an answer has still to be taken, by the kernel or from it.
+  [[nodiscard]] virtual bool owes() = 0;
   /// Whether its client has taken nothing of an answer since this was asked before.
   virtual bool stalls() = 0;
 
@@ -308,8 +313,12 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
         tls_(std::move(tls)),
         stream_(std::move(stream)),
         shared_(std::move(shared)),
+        taken_(transport().get_executor()),
         place_(shared_->waiting.end()),
         place_of_answer_(shared_->answered.end()) {
+    // However it ends: what nobody takes stays in the kernel's memory no longer than the connection
+    // in this server's bounds.
+    drop_undelivered_on_close(descriptor(), true);
     ++shared_->open;
     ++shared_->by_client[this->client()].open;
   }
@@ -321,6 +330,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     stop_waiting();
     drop_answer();
     end_answer();
+    part_friendly();
     --shared_->open;
     const auto found = shared_->by_client.find(client());
     if (--found->second.open == 0) shared_->by_client.erase(found);
@@ -333,11 +343,15 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   }
   void close() override {
     stop_waiting();
+    part_friendly();
+    taken_.cancel();
     transport().close();
   }
+  bool was_answered() const override { return was_answered_; }
+  bool owes() override { return answer_ || undelivered(); }
   bool stalls() override {
-    if (!answer_) return false;
-    const auto now = bytes_acknowledged(transport().socket().native_handle());
+    if (!owes()) return false;
+    const auto now = bytes_acknowledged(descriptor());
     const auto before = std::exchange(acknowledged_, now);
     return now.has_value() && now == before;
   }
@@ -345,6 +359,31 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
  private:
   /// Which has the deadlines.
   PlainStream& transport() { return beast::get_lowest_layer(stream_); }
+  int descriptor() { return transport().socket().native_handle(); }
+
+  [[nodiscard]] bool undelivered() {
+    return transport().socket().is_open() && bytes_undelivered(descriptor()) > 0;
+  }
+  /// Whoever has been given everything sees a FIN, and no RST.
+  void part_friendly() {
+    if (!transport().socket().is_open() || owes()) return;
+    drop_undelivered_on_close(descriptor(), false);
+  }
+
+  /// Who has said all may still be taking what it was given. The kernel tells nobody when that is
+  /// over, so it is asked.
+  void wait_until_taken(std::chrono::steady_clock::time_point deadline) {
+    if (!undelivered() || std::chrono::steady_clock::now() >= deadline) return;
+    taken_.expires_after(kTakenLook);
+    taken_.async_wait([self = this->shared_from_this(), deadline](error_code error) {
+      if (!error) self->wait_until_taken(deadline);
+    });
+  }
+  void part(error_code error) {
+    if (error == asio::error::eof) {
+      wait_until_taken(std::chrono::steady_clock::now() + kRequestTimeout);
+    }
+  }
 
   /// Whoever does it makes room for others until it has asked.
   void shake_hands() {
@@ -408,7 +447,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     transport().expires_after(kIdleTimeout);
     stream_.async_read_some(asio::buffer(first_), [self = this->shared_from_this()](
                                                       error_code error, std::size_t size) {
-      if (error) return;
+      if (error) return self->part(error);
       const auto room = self->buffer_.prepare(size);
       self->buffer_.commit(asio::buffer_copy(room, asio::buffer(self->first_)));
       self->read();
@@ -503,6 +542,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     const bool is_last = answer_->is_last();
     drop_answer();
     end_answer();
+    was_answered_ = true;
     if (!is_last) return wait_for_request();
     start_waiting();
     transport().expires_after(kLingerTimeout);
@@ -518,7 +558,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     error_code ignored;
     transport().socket().shutdown(Socket::shutdown_send, ignored);
     start_waiting();
-    transport().expires_after(kLingerTimeout);
+    transport().expires_after(undelivered() ? kRequestTimeout : kLingerTimeout);
     buffer_.clear();
     linger();
   }
@@ -530,7 +570,8 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     transport().async_read_some(buffer_.prepare(kAtOnce), [self = this->shared_from_this()](
                                                               error_code error, std::size_t size) {
       self->lingered_ += size;
-      if (!error && self->lingered_ < kMostLingering) self->linger();
+      if (error) return self->part(error);
+      if (self->lingered_ < kMostLingering) self->linger();
     });
   }
 
@@ -542,8 +583,10 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   std::shared_ptr<const Content> front_;  ///< of the answer
   std::optional<Answer> answer_;
   std::optional<std::uint64_t> acknowledged_;  ///< when it was last looked
+  bool was_answered_ = false;
   std::size_t lingered_ = 0;
   std::shared_ptr<Shared> shared_;
+  asio::steady_timer taken_;
   std::list<Visitor*>::iterator place_;
   std::list<Visitor*>::iterator place_of_answer_;
 };
@@ -576,6 +619,8 @@ class Door {
   void accept_if_room() {
     if (is_accepting_) return;
     if (shared_->open <= shared_->most) return accept();
+    // Whose end leads here again. A newcomer would have to go before it is heard.
+    if (close_one([](const Visitor& one) { return one.was_answered(); })) return;
     if (!is_looking_) look_for_stalled();
   }
 
@@ -622,17 +667,19 @@ class Door {
   /// How many connections that client has who has most, of those that could make room.
   std::size_t most_of_those_who_wait() {
     std::size_t most = 0;
-    for (const auto* const session : shared_->waiting) {
+    for (auto* const session : shared_->waiting) {
+      if (session->owes()) continue;
       most = std::max(most, shared_->by_client.at(session->client()).open);
     }
     return most;
   }
 
-  /// The one of these that has waited longest.
+  /// The one of these that has waited longest, and has taken its last answer.
   template <typename Which>
   bool close_one(const Which& which) {
-    const auto found = std::find_if(shared_->waiting.begin(), shared_->waiting.end(),
-                                    [&](const Visitor* session) { return which(*session); });
+    const auto found =
+        std::find_if(shared_->waiting.begin(), shared_->waiting.end(),
+                     [&](Visitor* session) { return which(*session) && !session->owes(); });
     if (found == shared_->waiting.end()) return false;
     (*found)->close();
     return true;
@@ -648,13 +695,14 @@ class Door {
       is_looking_ = false;
       if (shared_->open <= shared_->most) return accept_if_room();
       auto wanted = accept_queue_length(acceptor_.native_handle());
-      const auto answered = shared_->answered;  // who is closed leaves it, now or later
-      for (auto* const session : answered) {
+      auto owing = shared_->answered;  // who is closed leaves it, now or later
+      owing.insert(owing.end(), shared_->waiting.begin(), shared_->waiting.end());
+      for (auto* const session : owing) {
         if (!session->stalls() || wanted == 0) continue;
         session->close();
         --wanted;
       }
-      look_for_stalled();
+      accept_if_room();
     });
   }
 

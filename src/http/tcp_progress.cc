@@ -1,7 +1,9 @@
 #include "http/tcp_progress.h"
 
+#include <linux/sockios.h>
 #include <linux/tcp.h>  // the C library's own tcp_info ends before what is wanted here
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 namespace closewatch::http {
@@ -23,6 +25,16 @@ std::optional<std::uint64_t> bytes_acknowledged(int socket) {
   const auto info =
       info_of(socket, offsetof(tcp_info, tcpi_bytes_acked) + sizeof(tcp_info::tcpi_bytes_acked));
   return info ? std::optional<std::uint64_t>(info->tcpi_bytes_acked) : std::nullopt;
+}
+
+std::size_t bytes_undelivered(int socket) {
+  int bytes = 0;
+  return ::ioctl(socket, SIOCOUTQ, &bytes) == 0 && bytes > 0 ? static_cast<std::size_t>(bytes) : 0;
+}
+
+void drop_undelivered_on_close(int socket, bool drop) {
+  const linger at_once{.l_onoff = drop ? 1 : 0, .l_linger = 0};
+  ::setsockopt(socket, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
 }
 
 /// tcp_get_info() in net/ipv4/tcp.c: of a listener tcpi_unacked is the length of its queue.
