@@ -2,6 +2,7 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -21,8 +22,8 @@ namespace {
 
 constexpr int kSendBuffer = 96 << 10;  // the kernel doubles it; without, it takes megabytes
 constexpr int kReceiveBuffer = 8 << 10;
-constexpr int kOn = 1;
-constexpr int kOff = 0;
+constexpr int kSwitchedOn = 1;
+constexpr int kSwitchedOff = 0;
 
 bool set(int fd, int level, int option, int value) {
   return ::setsockopt(fd, level, option, &value, sizeof(value)) == 0;
@@ -34,10 +35,13 @@ int value_of(int fd, int option) {
   return ::getsockopt(fd, SOL_SOCKET, option, &value, &size) == 0 ? value : -1;
 }
 
-/// Those of the connections are the same: accept(2).
-bool set_buffers(int fd) {
+/// Connections are as their listener is: tcp(7). An answer over TLS is several records, each a
+/// write: what is left of one must not wait for the word that the last has arrived, which comes 40
+/// ms late.
+bool prepare(int fd, int family) {
   return set(fd, SOL_SOCKET, SO_SNDBUF, kSendBuffer) &&
-         set(fd, SOL_SOCKET, SO_RCVBUF, kReceiveBuffer);
+         set(fd, SOL_SOCKET, SO_RCVBUF, kReceiveBuffer) &&
+         (family == AF_UNIX || set(fd, IPPROTO_TCP, TCP_NODELAY, kSwitchedOn));
 }
 
 /// Whether the file is a socket's at which nobody listens any more. To connect to a file of another
@@ -55,13 +59,14 @@ UniqueFd listen_at(const SocketAddress& address, const std::string& path, bool b
   if (!socket.valid()) return {};
   const bool is_file = !path.empty();
   if (is_file && is_left_over(address, path)) ::unlink(path.c_str());
-  const bool listens = set(socket.get(), SOL_SOCKET, SO_REUSEADDR, kOn) &&
-                       set_buffers(socket.get()) &&
-                       (!both_families || set(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, kOff)) &&
-                       ::bind(socket.get(), address.data(), address.size()) == 0 &&
-                       // Nobody can connect before it listens.
-                       (!is_file || ::chmod(path.c_str(), S_IRUSR | S_IWUSR) == 0) &&
-                       ::listen(socket.get(), SOMAXCONN) == 0;
+  const bool listens =
+      set(socket.get(), SOL_SOCKET, SO_REUSEADDR, kSwitchedOn) &&
+      prepare(socket.get(), address.family()) &&
+      (!both_families || set(socket.get(), IPPROTO_IPV6, IPV6_V6ONLY, kSwitchedOff)) &&
+      ::bind(socket.get(), address.data(), address.size()) == 0 &&
+      // Nobody can connect before it listens.
+      (!is_file || ::chmod(path.c_str(), S_IRUSR | S_IWUSR) == 0) &&
+      ::listen(socket.get(), SOMAXCONN) == 0;
   return listens ? std::move(socket) : UniqueFd();
 }
 
@@ -96,13 +101,13 @@ Result<ListeningSocket> ListeningSocket::adopt(UniqueFd socket) {
   const bool fits = here.family() == AF_INET || here.family() == AF_INET6 ||
                     (here.family() == AF_UNIX && !here.listen_address().path.empty());
   if (!fits || value_of(socket.get(), SO_TYPE) != SOCK_STREAM ||
-      value_of(socket.get(), SO_ACCEPTCONN) != kOn) {
+      value_of(socket.get(), SO_ACCEPTCONN) != kSwitchedOn) {
     return fail(ErrorKind::kUnsupported,
                 "descriptor " + std::to_string(socket.get()) +
                     ", which the service manager hands over, is no socket that listens for TCP or "
                     "at a file");
   }
-  if (!set_buffers(socket.get())) return fail_errno(errno, "setting a socket's buffers");
+  if (!prepare(socket.get(), here.family())) return fail_errno(errno, "preparing a socket");
   return ListeningSocket(std::move(socket), here.family(), here.listen_address(), false);
 }
 

@@ -292,8 +292,10 @@ struct Shared {
 };
 
 constexpr std::string_view kNoTls =
-    "HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n"
-    "\r\nthis address speaks HTTPS\n";
+    "HTTP/1.1 400 Bad Request\r\nContent-Type: text/plain; charset=utf-8\r\nContent-Length: 106\r\n"
+    "Connection: close\r\n\r\n"
+    "this address speaks HTTPS; on its own machine an agent may be asked at a UNIX socket "
+    "(web.listen-address)\n";
 
 /// Whether whoever was to begin a handshake has sent a request in plain text.
 bool is_plain_request(const error_code& error) {

@@ -21,7 +21,10 @@ namespace ssl = boost::asio::ssl;
 using boost::system::error_code;
 
 // With forward secrecy and authenticated; of TLS 1.2, those of 1.3 all are.
-constexpr const char* kCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
+constexpr const char* kUsualCiphers = "ECDHE+AESGCM:ECDHE+CHACHA20";
+// Those of Go. OpenSSL's own have ffdhe8192 among them, by which a client makes the server work for
+// milliseconds.
+constexpr const char* kUsualCurves = "X25519:P-256:P-384:P-521";
 // What OpenSSL itself would take; Debian's own level refuses keys that Go takes. TLS 1.0 and 1.1
 // sign by what only the lowest has.
 constexpr int kSecurityLevel = 1;
@@ -97,7 +100,7 @@ class TlsContextMaker {
     if (is_latest_alone) least = TLS1_3_VERSION;
     SSL_CTX_set_min_proto_version(native(), least);
     SSL_CTX_set_max_proto_version(native(), settings_.max_version);
-    std::string ciphers = is_old ? std::string(kCiphers) + ":ECDHE+AES+SHA1" : kCiphers;
+    std::string ciphers = is_old ? std::string(kUsualCiphers) + ":ECDHE+AES+SHA1" : kUsualCiphers;
     if (settings_.ciphers && !is_latest_alone) {
       ciphers.clear();
       for (const auto& one : *settings_.ciphers) ciphers += (ciphers.empty() ? "" : ":") + one;
@@ -105,9 +108,9 @@ class TlsContextMaker {
     if (SSL_CTX_set_cipher_list(native(), ciphers.c_str()) != 1) {
       return refuse("cipher_suites: " + reason());
     }
-    std::string curves;
+    std::string curves = settings_.curves.empty() ? kUsualCurves : "";
     for (const auto& one : settings_.curves) curves += (curves.empty() ? "" : ":") + one;
-    if (!curves.empty() && SSL_CTX_set1_groups_list(native(), curves.c_str()) != 1) {
+    if (SSL_CTX_set1_groups_list(native(), curves.c_str()) != 1) {
       return refuse("curve_preferences: " + reason());
     }
     SSL_CTX_set_options(native(), SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);

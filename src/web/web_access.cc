@@ -44,7 +44,9 @@ http::Response refusal_to(Refusal refusal) {
       break;
   }
   return {.status = 401,
-          .body = "this agent wants a name and a password\n",
+          .body =
+              "this agent wants a name and a password; on its own machine it may be asked at a "
+              "UNIX socket (web.listen-address)\n",
           .headers = {{"WWW-Authenticate", R"(Basic realm="closewatch", charset="UTF-8")"}}};
 }
 

@@ -72,6 +72,7 @@ class FakeAgent:
         self.pods, self.about, self.sockets = list(pods), about or agent_row(), sockets or {}
         self.phase, self.behave, self.exec = "Running", None, None
         self.asked = self.execs = 0
+        self.commands = []  # that were run in its pod
 
     def pod(self):
         """Its own pod."""
@@ -213,6 +214,7 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         if agent.exec is None:
             return self.forbid_exec()
         agent.execs += 1
+        agent.commands.append(urllib.parse.parse_qs(urllib.parse.urlsplit(self.path).query)["command"])
         channel, text, status = agent.exec(agent, path)
         key = self.headers["Sec-WebSocket-Key"] + WEBSOCKET
         self.send_response(101)

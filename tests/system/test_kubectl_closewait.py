@@ -597,6 +597,15 @@ class ExecTest(PluginTest):
             agent.behave = fake.hang
         self.assertEqual(["exec"] * 3, self.ways(*OF_HANGING))
 
+    def test_agents_that_want_a_password_or_tls(self):
+        """The proxy hands on neither a password nor a certificate."""
+        for status, words in ((401, "this agent wants a name and a password\n"), (400, "this address speaks HTTPS\n")):
+            for agent in self.cluster.agents.values():
+                agent.behave = lambda exchange, status=status, words=words: exchange.send(status, words, "text/plain")
+            self.assertEqual(["exec"] * 3, self.ways())
+            for agent in self.cluster.agents.values():
+                self.assertIn("--web.listen-address=unix:/run/closewatch/closewatch.sock,:10088", agent.commands[-1])
+
     def test_one_agent_that_only_the_proxy_reaches(self):
         self.agent("node-b").behave, self.agent("node-b").exec = None, None
         self.assertEqual(["exec", "proxy", "exec"], self.ways("--parallel", "1"))

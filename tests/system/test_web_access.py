@@ -11,6 +11,7 @@ import pathlib
 import shutil
 import socket
 import ssl
+import subprocess
 import sys
 import tempfile
 import threading
@@ -215,6 +216,13 @@ class TlsTest(AccessTest):
         self.assertTrue(self.refused(settings=lambda context: context.set_ecdh_curve("prime256v1")))
         self.assertTrue(self.refused(settings=lambda context: context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")))
 
+    def test_no_client_chooses_what_costs_the_agent_most(self):
+        self.serve(TLS)
+        for group, let_in in (("ffdhe2048", False), ("ffdhe8192", False), ("X448", False), ("X25519", True), ("P-521", True)):
+            done = subprocess.run(["openssl", "s_client", "-connect", f"127.0.0.1:{self.agent.port}", "-tls1_3", "-groups", group],
+                                  check=False, stdin=subprocess.DEVNULL, capture_output=True, timeout=DEADLINE_SECONDS)
+            self.assertEqual(done.returncode == 0, let_in, group)
+
     def test_ways_of_asking_for_a_certificate(self):
         # Who is let in: without one, with one of a stranger, with the right one.
         for auth, let_in in (("RequestClientCert", (True, True, True)), ("RequireAnyClientCert", (False, True, True)),
@@ -241,8 +249,18 @@ class TlsTest(AccessTest):
             answer = b""
             while piece := connection.recv(4096):
                 answer += piece
-        self.assertTrue(answer.startswith(b"HTTP/1.0 400 "), answer)
+        self.assertTrue(answer.startswith(b"HTTP/1.1 400 "), answer)
         self.assertIn(b"HTTPS", answer)
+
+    def test_get_says_what_is_wanted_of_it(self):
+        for text, words in ((TLS, "says 400: this address speaks HTTPS; "), (users(a=PASSWORD), "says 401: this agent wants a name")):
+            with self.subTest(words), contextlib.ExitStack() as stack:
+                self.file.write_text(text)
+                agent = stack.enter_context(Agent("--web.config.file", str(self.file)))
+                done = run_closewatch("get", "--web.listen-address", f"127.0.0.1:{agent.port}", "/metrics")
+                self.assertEqual(done.returncode, 1)
+                self.assertIn(words, done.stderr)
+                self.assertIn("UNIX socket", done.stderr)
 
     def test_who_never_shakes_hands_keeps_nobody_out(self):
         self.serve(TLS)

@@ -1,5 +1,7 @@
 #include "http/listening_socket.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -89,6 +91,21 @@ TEST(ListeningSocket, TellsThePortThatTheKernelChose) {
     ASSERT_TRUE(socket) << socket.error().what;
     EXPECT_EQ(socket->address().host, host);
     EXPECT_NE(socket->address().port, 0);
+  }
+}
+
+TEST(ListeningSocket, SendsARecordWithoutWaitingForTheLastToArrive) {
+  const auto opened = ListeningSocket::open({"127.0.0.1", 0});
+  ASSERT_TRUE(opened);
+  UniqueFd managers(::socket(AF_INET, SOCK_STREAM, 0));
+  ASSERT_EQ(::listen(managers.get(), 1), 0);
+  const auto adopted = ListeningSocket::adopt(std::move(managers));
+  ASSERT_TRUE(adopted) << adopted.error().what;
+  for (const int fd : {opened->fd(), adopted->fd()}) {
+    int on = 0;
+    socklen_t size = sizeof(on);
+    ASSERT_EQ(::getsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, &size), 0);
+    EXPECT_EQ(on, 1);
   }
 }
 
