@@ -272,7 +272,7 @@ struct ConnectionsOf {
 struct Shared {
   Handler handler;
   ServerOptions options;
-  std::size_t most;
+  std::size_t most = 0;
   std::list<Visitor*> waiting{};  ///< that are given nothing; the one that waits longest first
   std::size_t open = 0;
   std::list<Visitor*> answered{};  ///< that are being given one; who has been longest first
@@ -727,8 +727,8 @@ class Door {
 class BeastServer final : public Server {
  public:
   BeastServer(Handler handler, ServerOptions options)
-      : shared_(std::make_shared<Shared>(
-            Shared{std::move(handler), options, most_connections(options.most_connections)})) {
+      : shared_(std::make_shared<Shared>(Shared{std::move(handler), std::move(options)})) {
+    shared_->most = most_connections(shared_->options.most_connections);
     shared_->on_room = [this] {
       for (const auto& door : doors_) door->accept_if_room();
     };

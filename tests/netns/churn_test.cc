@@ -118,8 +118,8 @@ TEST(Churn, HundredsOfNamespacesComeAndGoUnderAScanLoop) {
 /// whose uid tells how many CLOSE_WAIT sockets it has.
 class FakeKubernetesPod {
  public:
-  FakeKubernetesPod(const std::string& root, std::size_t number, std::size_t count)
-      : root_(root),
+  FakeKubernetesPod(std::string root, std::size_t number, std::size_t count)
+      : root_(std::move(root)),
         uid_("cw" + std::to_string(::getpid()) + "-" + std::to_string(number) + "x" +
              std::to_string(count)),
         pod_(root_ + "/kubepods/pod" + uid_),

@@ -20,20 +20,20 @@
 namespace closewatch::testing {
 namespace {
 
-void check(bool succeeded, const char* what) {
+void insist(bool succeeded, const char* what) {
   if (!succeeded) throw std::system_error(errno, std::generic_category(), what);
 }
 
 UniqueFd faults_of(std::span<std::byte> page) {
   UniqueFd faults(static_cast<int>(::syscall(SYS_userfaultfd, O_CLOEXEC)));
-  check(faults.valid(), "userfaultfd");
+  insist(faults.valid(), "userfaultfd");
   uffdio_api api{};
   api.api = UFFD_API;
-  check(::ioctl(faults.get(), UFFDIO_API, &api) == 0, "UFFDIO_API");
+  insist(::ioctl(faults.get(), UFFDIO_API, &api) == 0, "UFFDIO_API");
   uffdio_register all{};
   all.range = {reinterpret_cast<std::uintptr_t>(page.data()), page.size()};
   all.mode = UFFDIO_REGISTER_MODE_MISSING;
-  check(::ioctl(faults.get(), UFFDIO_REGISTER, &all) == 0, "UFFDIO_REGISTER");
+  insist(::ioctl(faults.get(), UFFDIO_REGISTER, &all) == 0, "UFFDIO_REGISTER");
   return faults;
 }
 
@@ -61,13 +61,13 @@ BusyReader::BusyReader(int socket) {
   const auto size = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
   void* const memory =
       ::mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  check(memory != MAP_FAILED, "mmap");
+  insist(memory != MAP_FAILED, "mmap");
   page_ = {static_cast<std::byte*>(memory), size};
   faults_ = faults_of(page_);
   reader_ =
       std::thread([socket, page = page_] { (void)::recv(socket, page.data(), page.size(), 0); });
   uffd_msg fault{};
-  check(::read(faults_.get(), &fault, sizeof(fault)) == sizeof(fault), "waiting for the reader");
+  insist(::read(faults_.get(), &fault, sizeof(fault)) == sizeof(fault), "waiting for the reader");
 }
 
 BusyReader::~BusyReader() {
@@ -90,7 +90,7 @@ void send_stray_segments(std::uint16_t from, std::uint16_t to, std::size_t size,
   std::memcpy(segment.data(), &header, sizeof(header));
 
   const UniqueFd raw(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_TCP));
-  check(raw.valid(), "a raw socket");
+  insist(raw.valid(), "a raw socket");
   sockaddr_in target{};
   target.sin_family = AF_INET;
   target.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
@@ -98,9 +98,9 @@ void send_stray_segments(std::uint16_t from, std::uint16_t to, std::size_t size,
   for (int i = 0; i < count; ++i) {
     // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): as sendto(2) wants it
     const auto* const address = reinterpret_cast<const sockaddr*>(&target);
-    check(::sendto(raw.get(), bytes.data(), bytes.size(), 0, address, sizeof(target)) ==
-              static_cast<ssize_t>(bytes.size()),
-          "a stray segment");
+    insist(::sendto(raw.get(), bytes.data(), bytes.size(), 0, address, sizeof(target)) ==
+               static_cast<ssize_t>(bytes.size()),
+           "a stray segment");
   }
 }
 

@@ -5,7 +5,7 @@
 namespace closewatch {
 namespace {
 
-PodObject pod(const std::string& uid, const std::string& name, const std::string& hash = "") {
+PodObject object_of(const std::string& uid, const std::string& name, const std::string& hash = "") {
   return {uid, hash, {"shop", name, "", ""}};
 }
 
@@ -20,43 +20,43 @@ class PodDirectoryTest : public ::testing::Test {
 };
 
 TEST_F(PodDirectoryTest, KnowsMirrorsByTheUidThatTheirCgroupsCarry) {
-  directory_.replace({pod("u1", "proxy", "hash")});
+  directory_.replace({object_of("u1", "proxy", "hash")});
   EXPECT_EQ(name_of("hash"), "proxy");
-  ASSERT_TRUE(directory_.put(pod("u1", "proxy", "changed")));
+  ASSERT_TRUE(directory_.put(object_of("u1", "proxy", "changed")));
   EXPECT_EQ(name_of("hash"), "");
   EXPECT_EQ(name_of("changed"), "proxy");
-  directory_.erase(pod("u1", "proxy", "changed"));
+  directory_.erase(object_of("u1", "proxy", "changed"));
   EXPECT_EQ(name_of("changed"), "");
 }
 
 TEST_F(PodDirectoryTest, NoPodTakesAnothersNameByAnAnnotation) {
   for (const bool is_listed : {true, false}) {
     if (is_listed) {
-      directory_.replace({pod("u1", "cart"), pod("u2", "thief", "u1")});
+      directory_.replace({object_of("u1", "cart"), object_of("u2", "thief", "u1")});
     } else {
-      directory_.replace({pod("u1", "cart")});
-      ASSERT_TRUE(directory_.put(pod("u2", "thief", "u1")));
+      directory_.replace({object_of("u1", "cart")});
+      ASSERT_TRUE(directory_.put(object_of("u2", "thief", "u1")));
     }
     EXPECT_EQ(name_of("u1"), "cart");
-    directory_.erase(pod("u2", "thief", "u1"));
+    directory_.erase(object_of("u2", "thief", "u1"));
     EXPECT_EQ(name_of("u1"), "cart");
   }
 }
 
 TEST_F(PodDirectoryTest, WhatTwoClaimIsNobodys) {
-  directory_.replace({pod("u1", "proxy", "hash"), pod("u2", "thief", "hash")});
+  directory_.replace({object_of("u1", "proxy", "hash"), object_of("u2", "thief", "hash")});
   EXPECT_EQ(name_of("hash"), "");
-  directory_.erase(pod("u2", "thief", "hash"));
+  directory_.erase(object_of("u2", "thief", "hash"));
   EXPECT_EQ(name_of("hash"), "proxy");
 }
 
 TEST_F(PodDirectoryTest, TakesAPodsChangeHoweverManyThereAre) {
   std::vector<PodObject> pods;
-  for (std::size_t i = 0; i < kMostPods; ++i) pods.push_back(pod(std::to_string(i), "p"));
+  for (std::size_t i = 0; i < kMostPods; ++i) pods.push_back(object_of(std::to_string(i), "p"));
   directory_.replace(std::move(pods));
-  EXPECT_TRUE(directory_.put(pod("7", "changed")));
+  EXPECT_TRUE(directory_.put(object_of("7", "changed")));
   EXPECT_EQ(name_of("7"), "changed");
-  const auto beyond = directory_.put(pod("beyond", "p"));
+  const auto beyond = directory_.put(object_of("beyond", "p"));
   ASSERT_FALSE(beyond);
   EXPECT_EQ(beyond.error().kind, ErrorKind::kOverLimit);
 }
