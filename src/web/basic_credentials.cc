@@ -15,7 +15,7 @@ std::optional<std::string> decode(std::string_view text) {
   constexpr std::size_t kGroup = 4;
   constexpr std::size_t kBytes = 3;
   if (text.empty() || text.size() % kGroup != 0) return std::nullopt;
-  const auto padding = static_cast<std::size_t>(text.ends_with("==") ? 2 : text.ends_with('='));
+  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with('=') ? 1 : 0;
   // OpenSSL passes over blanks at either end, and takes padding anywhere.
   constexpr std::string_view kAlphabet =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

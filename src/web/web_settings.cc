@@ -7,6 +7,7 @@
 #include <set>
 #include <span>
 
+#include <fmt/format.h>
 #include <openssl/ssl.h>
 #include <yaml-cpp/yaml.h>
 
@@ -111,7 +112,7 @@ class WebSettingsReader {
   [[nodiscard]] std::string line(const YAML::Mark& mark, const std::string& key,
                                  const std::string& what) const {
     const auto at = mark.is_null() ? "" : ":" + std::to_string(mark.line + 1);
-    return printable(file_ + at + ": " + (key.empty() ? "" : key + ": ") + what);
+    return printable(fmt::format("{}{}: {}{}{}", file_, at, key, key.empty() ? "" : ": ", what));
   }
 
   /// Calls `set` for each key once, which is told as PREFIX.KEY. Nothing is as good as an empty
@@ -127,7 +128,7 @@ class WebSettingsReader {
         continue;
       }
       const auto& name = entry.first.Scalar();
-      const auto key = prefix.empty() ? name : prefix + "." + name;
+      const auto key = prefix.empty() ? name : fmt::format("{}.{}", prefix, name);
       if (!seen.insert(name).second) {
         mistake(entry.first.Mark(), key, "is given twice");
         continue;
@@ -355,8 +356,6 @@ class WebSettingsReader {
 };
 
 }  // namespace
-
-TlsSettings::TlsSettings() : min_version(TLS1_2_VERSION), max_version(TLS1_3_VERSION) {}
 
 ParsedSettings parse_web_settings(std::string_view yaml, const std::string& file) {
   return WebSettingsReader(file).read(yaml);

@@ -33,14 +33,13 @@ struct TlsSettings {
   Pem client_ca;
   std::string client_auth_type;
   std::optional<std::vector<std::string>> client_allowed_sans;
-  int min_version;  ///< as OpenSSL has them
-  int max_version;
+  int min_version = 0x0303;  ///< TLS 1.2, as OpenSSL numbers them
+  int max_version = 0x0304;  ///< TLS 1.3
   std::optional<std::vector<std::string>>
       ciphers;  ///< by OpenSSL's names, those of TLS 1.3 left out
   bool prefers_own_ciphers = true;
   std::vector<std::string> curves;  ///< by OpenSSL's names
 
-  TlsSettings();
   /// Whether TLS is wanted: whether any of what only TLS needs is said.
   [[nodiscard]] bool wanted() const {
     return certificate.given() || key.given() || client_ca.given() || !client_auth_type.empty();
