@@ -44,6 +44,7 @@ std::optional<BasicCredentials> BasicCredentials::parse(std::string_view header)
   const auto colon = both->find(':');
   if (colon == std::string::npos) return std::nullopt;
   BasicCredentials credentials{both->substr(0, colon), both->substr(colon + 1)};
+  // NOLINTNEXTLINE(clang-analyzer-cplusplus.InnerPointer): nothing has freed it.
   OPENSSL_cleanse(both->data(), both->size());
   return credentials;
 }
