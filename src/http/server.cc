@@ -318,9 +318,6 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
         taken_(transport().get_executor()),
         place_(shared_->waiting.end()),
         place_of_answer_(shared_->answered.end()) {
-    // However it ends: what nobody takes stays in the kernel's memory no longer than the connection
-    // in this server's bounds.
-    drop_undelivered_on_close(descriptor(), true);
     ++shared_->open;
     ++shared_->by_client[this->client()].open;
   }
@@ -372,19 +369,18 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     drop_undelivered_on_close(descriptor(), false);
   }
 
-  /// Who has said all may still be taking what it was given. The kernel tells nobody when that is
-  /// over, so it is asked.
+  /// Until the client has taken its answer, the connection's end drops it, however it ends: in the
+  /// kernel's memory it stays no longer than the connection in this server's bounds. Who has said
+  /// all by then is given this time, too. The kernel tells nobody when all is taken, so it is
+  /// asked.
   void wait_until_taken(std::chrono::steady_clock::time_point deadline) {
-    if (!undelivered() || std::chrono::steady_clock::now() >= deadline) return;
+    if (answer_ || !transport().socket().is_open()) return;
+    if (!undelivered()) return drop_undelivered_on_close(descriptor(), false);
+    if (std::chrono::steady_clock::now() >= deadline) return;
     taken_.expires_after(kTakenLook);
     taken_.async_wait([self = this->shared_from_this(), deadline](error_code error) {
       if (!error) self->wait_until_taken(deadline);
     });
-  }
-  void part(error_code error) {
-    if (error == asio::error::eof) {
-      wait_until_taken(std::chrono::steady_clock::now() + kRequestTimeout);
-    }
   }
 
   /// Whoever does it makes room for others until it has asked.
@@ -449,7 +445,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     transport().expires_after(kIdleTimeout);
     stream_.async_read_some(asio::buffer(first_), [self = this->shared_from_this()](
                                                       error_code error, std::size_t size) {
-      if (error) return self->part(error);
+      if (error) return;
       const auto room = self->buffer_.prepare(size);
       self->buffer_.commit(asio::buffer_copy(room, asio::buffer(self->first_)));
       self->read();
@@ -527,6 +523,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     front_ = response.front;
     if (front_ != nullptr) shared_->in_writing.add(front_.get());
     answer_.emplace(parser_->get(), std::move(response), closes);
+    drop_undelivered_on_close(descriptor(), true);
     wire::async_write(stream_, answer_->message(),
                       [self = this->shared_from_this()](error_code failed, std::size_t) {
                         self->on_written(failed);
@@ -545,6 +542,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     drop_answer();
     end_answer();
     was_answered_ = true;
+    wait_until_taken(std::chrono::steady_clock::now() + kRequestTimeout);
     if (!is_last) return wait_for_request();
     start_waiting();
     transport().expires_after(kLingerTimeout);
@@ -572,8 +570,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     transport().async_read_some(buffer_.prepare(kAtOnce), [self = this->shared_from_this()](
                                                               error_code error, std::size_t size) {
       self->lingered_ += size;
-      if (error) return self->part(error);
-      if (self->lingered_ < kMostLingering) self->linger();
+      if (!error && self->lingered_ < kMostLingering) self->linger();
     });
   }
 
