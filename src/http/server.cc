@@ -270,6 +270,7 @@ struct ConnectionsOf {
 
 /// What server and sessions share; sessions may outlive the server, in the context's queue.
 struct Shared {
+  asio::io_context& context;
   Handler handler;
   ServerOptions options;
   std::size_t most = 0;
@@ -315,7 +316,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
         tls_(std::move(tls)),
         stream_(std::move(stream)),
         shared_(std::move(shared)),
-        taken_(transport().get_executor()),
+        taken_(shared_->context),
         place_(shared_->waiting.end()),
         place_of_answer_(shared_->answered.end()) {
     ++shared_->open;
@@ -593,11 +594,11 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
 /// Lets in as many as there is room for, by one socket that listens.
 class Door {
  public:
-  Door(asio::io_context& context, std::shared_ptr<Shared> shared, ListeningSocket socket)
+  Door(std::shared_ptr<Shared> shared, ListeningSocket socket)
       : socket_(std::move(socket)),
-        acceptor_(context),
-        retry_(context),
-        patience_(context),
+        acceptor_(shared->context),
+        retry_(shared->context),
+        patience_(shared->context),
         shared_(std::move(shared)) {
     acceptor_.assign(Protocol(socket_.family(), 0), socket_.fd());
   }
@@ -723,8 +724,8 @@ class Door {
 
 class BeastServer final : public Server {
  public:
-  BeastServer(Handler handler, ServerOptions options)
-      : shared_(std::make_shared<Shared>(Shared{std::move(handler), std::move(options)})) {
+  BeastServer(asio::io_context& context, Handler handler, ServerOptions options)
+      : shared_(std::make_shared<Shared>(Shared{context, std::move(handler), std::move(options)})) {
     shared_->most = most_connections(shared_->options.most_connections);
     shared_->on_room = [this] {
       for (const auto& door : doors_) door->accept_if_room();
@@ -736,8 +737,8 @@ class BeastServer final : public Server {
   BeastServer& operator=(BeastServer&&) = delete;
   ~BeastServer() override { shared_->on_room = {}; }
 
-  void open(asio::io_context& context, ListeningSocket socket) {
-    doors_.push_back(std::make_unique<Door>(context, shared_, std::move(socket)));
+  void open(ListeningSocket socket) {
+    doors_.push_back(std::make_unique<Door>(shared_, std::move(socket)));
     doors_.back()->accept_if_room();
   }
 
@@ -756,16 +757,16 @@ class BeastServer final : public Server {
 
 Result<std::unique_ptr<Server>> serve(asio::io_context& context, const Listeners& listeners,
                                       Handler handler, ServerOptions options) {
-  auto server = std::make_unique<BeastServer>(std::move(handler), std::move(options));
+  auto server = std::make_unique<BeastServer>(context, std::move(handler), std::move(options));
   for (const auto& address : listeners.addresses) {
     auto socket = ListeningSocket::open(address);
     if (!socket) return tl::unexpected(socket.error());
-    server->open(context, std::move(*socket));
+    server->open(std::move(*socket));
   }
   for (const int descriptor : listeners.descriptors) {
     auto socket = ListeningSocket::adopt(UniqueFd(descriptor));
     if (!socket) return tl::unexpected(socket.error());
-    server->open(context, std::move(*socket));
+    server->open(std::move(*socket));
   }
   return server;
 }
