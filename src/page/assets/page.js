@@ -189,7 +189,9 @@ function startOverview() {
       const key = detail.closest("tr").dataset.key;
       detail = null;
       content.replaceChildren();
-      rowOf(key)?.querySelector("th a").focus();
+      // This comes later than the browser's own return of the focus to where it was, and by then somebody may have moved on. Only
+      // where a refresh has replaced the row in between nothing has it.
+      if (document.activeElement === document.body) rowOf(key)?.querySelector("th a").focus();
     });
     document.body.append(made);
     return made;
