@@ -32,7 +32,7 @@ SETTINGS = {
 
 # Held sockets are looked for every six seconds here.
 HELD_SETTINGS = SETTINGS | {
-    "leak": {"sockets": 20, "window": "30s", "for": "6s", "history": "12s", "keep": "10s", "settleSeconds": 8}}
+    "leak": SETTINGS["leak"] | {"window": "30s", "for": "6s", "history": "12s", "keep": "10s", "settleSeconds": 8}}
 # A peer forgets within seconds, and keepalive notices.
 HASTE = ("net.ipv4.tcp_fin_timeout=1", "net.ipv4.tcp_keepalive_time=1", "net.ipv4.tcp_keepalive_intvl=1",
          "net.ipv4.tcp_keepalive_probes=1")
