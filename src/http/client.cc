@@ -153,13 +153,17 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
                             });
   }
 
-  /// What comes before the answer, however often, is none (RFC 9110, section 15.2); nobody has
-  /// asked for another protocol (101).
+  /// What comes before the answer, a few times at most, is none (RFC 9110, section 15.2); nobody
+  /// has asked for another protocol (101).
   void on_header() {
     constexpr unsigned kSwitching = 101;
     constexpr unsigned kFirstFinal = 200;
     const auto& head = parser_->get();
-    if (head.result_int() < kFirstFinal && head.result_int() != kSwitching) return read_header();
+    if (head.result_int() < kFirstFinal && head.result_int() != kSwitching) {
+      if (announcements_left_-- > 0) return read_header();
+      return receiver_.on_end(fail(ErrorKind::kOverLimit,
+                                   "the answer of " + name_ + ": announcements of it do not end"));
+    }
     receiver_.on_answer({head.result_int(), retry_after(view(head[wire::field::retry_after])),
                          std::string(view(head[wire::field::content_type])),
                          head.has_content_length() || head.chunked(), server_names_});
@@ -195,6 +199,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   std::string name_;
   std::chrono::seconds silence_;
   std::optional<std::chrono::steady_clock::time_point> until_;
+  int announcements_left_ = 100;
   std::uint64_t bytes_left_;
   std::uint64_t most_bytes_;
   Receiver& receiver_;
