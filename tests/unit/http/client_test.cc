@@ -125,12 +125,24 @@ TEST(HttpGet, PassesOverWhatOnlyAnnouncesAnAnswer) {
   ASSERT_TRUE(response) << response.error().what;
   EXPECT_EQ(response->status, 200U);
   EXPECT_EQ(response->body, "ok");
-  std::string many;
-  for (int i = 0; i < 1000; ++i) many += "HTTP/1.1 100 Continue\r\n\r\n";
-  const FakeServer endless({many});
-  const auto none = get(endless.address(), "/", kPatience, many.size() - 1);
-  ASSERT_FALSE(none);
-  EXPECT_EQ(none.error().kind, ErrorKind::kOverLimit);
+}
+
+TEST(HttpGet, TakesNoMoreAnnouncementsThanAHundredAndThanItsBytes) {
+  const auto announced = [](int times) {
+    std::string answer;
+    for (int i = 0; i < times; ++i) answer += "HTTP/1.1 100 Continue\r\n\r\n";
+    return answer + "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+  };
+  const FakeServer hundred({announced(100)});
+  EXPECT_TRUE(get(hundred.address(), "/", kPatience));
+  const FakeServer more({announced(101)});
+  const auto too_many = get(more.address(), "/", kPatience);
+  ASSERT_FALSE(too_many);
+  EXPECT_EQ(too_many.error().kind, ErrorKind::kOverLimit);
+  const FakeServer longer({announced(100)});
+  const auto too_long = get(longer.address(), "/", kPatience, 1000);
+  ASSERT_FALSE(too_long);
+  EXPECT_EQ(too_long.error().kind, ErrorKind::kOverLimit);
 }
 
 TEST(HttpGet, WaitsNoLongerForAnAnswerThatDrips) {
