@@ -110,10 +110,13 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
         most_bytes_(question.most_bytes),
         receiver_(receiver),
         server_names_(std::move(server_names)),
-        request_(wire::verb::get, question.target, 11) {
+        request_(question.body ? wire::verb::post : wire::verb::get, question.target, 11) {
     request_.set(wire::field::host, host);
     request_.set(wire::field::user_agent, "closewatch");
     for (const auto& [field, value] : question.headers) request_.set(field, value);
+    if (!question.body) return;
+    request_.body() = *question.body;
+    request_.prepare_payload();
   }
 
   void start() {
@@ -204,7 +207,7 @@ class Exchange : public std::enable_shared_from_this<Exchange<Stream>> {
   std::uint64_t most_bytes_;
   Receiver& receiver_;
   HostNames server_names_;
-  wire::request<wire::empty_body> request_;
+  wire::request<wire::string_body> request_;
   beast::flat_buffer buffer_{kMostBuffered};
   std::optional<wire::response_parser<wire::buffer_body>> parser_;
   std::array<char, kPiece> piece_{};
@@ -280,7 +283,8 @@ class TlsCall : public std::enable_shared_from_this<TlsCall> {
   beast::tcp_stream& tcp_layer() { return beast::get_lowest_layer(*stream_); }
 
   void connect(const tcp::resolver::results_type& addresses) {
-    tcp_layer().expires_after(kHandshakeTimeout);
+    const auto patience = std::chrono::steady_clock::now() + kHandshakeTimeout;
+    tcp_layer().expires_at(std::min(patience, question_.until.value_or(patience)));
     tcp_layer().async_connect(addresses,
                               [self = shared_from_this()](error_code error, const auto&) {
                                 if (error) return self->fail_with("connecting to", error);
@@ -418,7 +422,7 @@ Result<Response> Connection::get(std::string_view path,
   return kept_->get(path, std::move(headers), most_bytes);
 }
 
-void get(asio::io_context& context, const TlsServer& server, const Question& question,
+void ask(asio::io_context& context, const TlsServer& server, const Question& question,
          Receiver& receiver) {
   std::make_shared<TlsCall>(context, server, question, receiver)->start();
 }

@@ -1,6 +1,7 @@
 #include "closewatch/kubernetes/api_transport.h"
 
 #include <utility>
+#include <vector>
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/post.hpp>
@@ -24,19 +25,19 @@ class TlsTransport final : public ApiTransport {
   TlsTransport(boost::asio::io_context& context, ApiAccess access)
       : context_(context), access_(std::move(access)) {}
 
-  void get(const ApiRequest& request, http::Receiver& receiver) override {
+  void ask(const ApiRequest& request, http::Receiver& receiver) override {
     const auto token = read_token(access_.service_account);
     if (!token) {
       boost::asio::post(
           context_, [&receiver, error = token.error()] { receiver.on_end(tl::unexpected(error)); });
       return;
     }
-    http::get(context_, {access_.host, access_.port, access_.service_account + "/ca.crt"},
-              {request.target,
-               {{"Accept", request.accept}, {"Authorization", "Bearer " + *token}},
-               request.silence,
-               request.most_bytes,
-               request.until},
+    std::vector<std::pair<std::string, std::string>> headers = {
+        {"Accept", request.accept}, {"Authorization", "Bearer " + *token}};
+    if (request.body) headers.emplace_back("Content-Type", "application/json");
+    http::ask(context_, {access_.host, access_.port, access_.service_account + "/ca.crt"},
+              {request.target, std::move(headers), request.silence, request.most_bytes,
+               request.until, request.body},
               receiver);
   }
 

@@ -71,7 +71,7 @@ void PodWatcher::request_page() {
   } else if (!must_be_fresh_) {
     target += "&resourceVersion=0";  // out of the server's memory: etcd is not asked
   }
-  transport_.get({std::move(target), kAcceptList, kListSilence, list_bytes_left_, list_until_},
+  transport_.ask({std::move(target), kAcceptList, kListSilence, list_bytes_left_, list_until_},
                  *this);
 }
 
@@ -81,7 +81,7 @@ void PodWatcher::watch() {
   refusal_ = {};
   events_ = {};
   trouble_ = {};
-  transport_.get({"/api/v1/pods?watch=1&allowWatchBookmarks=true&fieldSelector=" +
+  transport_.ask({"/api/v1/pods?watch=1&allowWatchBookmarks=true&fieldSelector=" +
                       encoded("spec.nodeName=" + settings_.node) +
                       "&resourceVersion=" + encoded(resource_version_) +
                       "&timeoutSeconds=" + std::to_string(kWatchLasts.count()),

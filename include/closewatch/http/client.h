@@ -20,7 +20,7 @@ class io_context;
 
 namespace closewatch::http {
 
-/// One GET. The Host header is made from the server's address.
+/// A GET, or with a body a POST. The Host header is made from the server's address.
 struct Question {
   std::string target;  ///< path and query, encoded
   std::vector<std::pair<std::string, std::string>> headers;
@@ -29,6 +29,7 @@ struct Question {
   std::uint64_t most_bytes;
   /// When it is given up, however much comes.
   std::optional<std::chrono::steady_clock::time_point> until{};
+  std::optional<std::string> body{};  ///< of what type it is says a header
 };
 
 /// What comes before an answer's body.
@@ -64,7 +65,7 @@ struct TlsServer {
 
 /// Asks over a connection of its own, in HTTP/1.1. Returns at once; everything happens on the
 /// thread of `context`. `receiver` must live until on_end, or until the context runs no more.
-void get(boost::asio::io_context& context, const TlsServer& server, const Question& question,
+void ask(boost::asio::io_context& context, const TlsServer& server, const Question& question,
          Receiver& receiver);
 
 /// Of an answer that is kept whole, with all that frames it.

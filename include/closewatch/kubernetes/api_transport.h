@@ -22,7 +22,7 @@ struct ApiAccess {
                                 ///< both are rotated
 };
 
-/// One GET.
+/// A GET, or with a body, which is JSON, a POST.
 struct ApiRequest {
   std::string target;            ///< path and query, encoded
   std::string accept;            ///< media types, the first that the server knows is taken
@@ -30,9 +30,10 @@ struct ApiRequest {
   std::uint64_t most_bytes;      ///< of the answer, all told; a longer one is an error
   /// When it is given up, however much comes.
   std::optional<std::chrono::steady_clock::time_point> until;
+  std::optional<std::string> body{};
 };
 
-/// Asks the API server, one request at a time. Everything happens on the thread of the io_context.
+/// Asks the API server. Everything happens on the thread of the io_context.
 class ApiTransport {
  public:
   ApiTransport() = default;
@@ -41,7 +42,7 @@ class ApiTransport {
   virtual ~ApiTransport() = default;
 
   /// Returns at once. `receiver` must live until on_end, or until the io_context runs no more.
-  virtual void get(const ApiRequest& request, http::Receiver& receiver) = 0;
+  virtual void ask(const ApiRequest& request, http::Receiver& receiver) = 0;
 };
 
 /// HTTP/1.1 over TLS, with the service account's CA and token; a connection for each request.

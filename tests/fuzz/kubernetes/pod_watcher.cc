@@ -17,7 +17,7 @@ class FakeApiTransport final : public ApiTransport {
   FakeApiTransport(boost::asio::io_context& context, std::string_view input)
       : context_(context), input_(input) {}
 
-  void get(const ApiRequest& request, http::Receiver& receiver) override {
+  void ask(const ApiRequest& request, http::Receiver& receiver) override {
     require(is_printable(request.target) && request.target.find(' ') == std::string::npos,
             "a target is encoded");
     if (input_.empty()) return context_.stop();

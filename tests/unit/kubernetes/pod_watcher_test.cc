@@ -30,7 +30,7 @@ class FakeApiTransport final : public ApiTransport {
  public:
   explicit FakeApiTransport(boost::asio::io_context& context) : context_(context) {}
 
-  void get(const ApiRequest& request, http::Receiver& receiver) override {
+  void ask(const ApiRequest& request, http::Receiver& receiver) override {
     targets.push_back(request.target);
     accepted.push_back(request.accept);
     has_end.push_back(request.until.has_value());
