@@ -1,52 +1,20 @@
 #include "app/api_names.h"
 
-#include <cstdlib>
-#include <filesystem>
 #include <random>
 #include <string>
 #include <utility>
 
+#include "closewatch/kubernetes/api_server.h"
+
 namespace closewatch {
 namespace {
 
-std::string environment(const char* name) {
-  const char* const value = std::getenv(name);  // NOLINT(concurrency-mt-unsafe): nobody sets any
-  return value == nullptr ? "" : value;
-}
-
-/// Host and port out of HOST:PORT or [IPv6]:PORT.
-ApiAccess access_at(const std::string& address, std::string service_account) {
-  const auto colon = address.rfind(':');
-  auto host = address.substr(0, colon);
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return {std::move(host), address.substr(colon + 1), std::move(service_account)};
-}
-
-/// What a pod is told of its API server
-/// (https://kubernetes.io/docs/tasks/run-application/access-api-from-pod/).
-ApiAccess find_api_server(const Config& config) {
-  if (!config.metadata.api_server.empty()) {
-    return access_at(config.metadata.api_server, config.paths.service_account);
-  }
-  return {environment("KUBERNETES_SERVICE_HOST"), environment("KUBERNETES_SERVICE_PORT"),
-          config.paths.service_account};
-}
-
-/// What is missing for asking the API server, with the remedy; empty when nothing is.
-std::string missing_for(const Config& config, const ApiAccess& access) {
+/// What is missing for asking it for names, with the remedy; empty when nothing is.
+std::string missing_for_names(const Config& config, const ApiAccess& access) {
   if (config.metadata.node.empty()) {
     return "metadata.node is empty: set it to the pod's spec.nodeName";
   }
-  if (access.host.empty() || access.port.empty()) {
-    return "KUBERNETES_SERVICE_HOST or KUBERNETES_SERVICE_PORT is not in the environment: set "
-           "metadata.api_server";
-  }
-  std::error_code ignored;
-  if (!std::filesystem::exists(access.service_account + "/token", ignored)) {
-    return access.service_account +
-           "/token is not there: mount the service account's token, or set metadata.source to logs";
-  }
-  return {};
+  return missing_for(access, "set metadata.source to logs");
 }
 
 }  // namespace
@@ -54,8 +22,8 @@ std::string missing_for(const Config& config, const ApiAccess& access) {
 Result<std::unique_ptr<ApiNames>> ApiNames::make(const Config& config,
                                                  boost::asio::io_context& context) {
   if (config.metadata.source == MetadataChoice::kLogs) return nullptr;
-  auto access = find_api_server(config);
-  if (const auto missing = missing_for(config, access); !missing.empty()) {
+  auto access = find_api_server(config.metadata.api_server, config.paths.service_account);
+  if (const auto missing = missing_for_names(config, access); !missing.empty()) {
     if (config.metadata.source == MetadataChoice::kAuto) return nullptr;
     return fail(ErrorKind::kUnsupported, "metadata.source is api, but " + missing);
   }

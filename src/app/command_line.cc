@@ -128,10 +128,9 @@ int read_config(const Given& given, Config& config) {
   return status;
 }
 
-/// Prints what is wrong with the web configuration file, if there is one, and what is strange.
+/// Prints what is wrong with who shall be let in, and what is strange.
 bool check_web(const Config& config) {
-  if (config.web.config_file.empty()) return true;
-  const auto remarks = web::check_web_config(config.web.config_file);
+  const auto remarks = web::check_web_config(config.web.config_file, config.web.kubernetes_auth);
   if (!remarks) {
     fmt::print(stderr, "{}\n", remarks.error().what);
     return false;

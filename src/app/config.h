@@ -80,7 +80,9 @@ struct Config {
     std::optional<http::ListenAddress> health_address;  ///< nullopt: where all else is
     std::string config_file;                            ///< empty: everybody is let in
     std::string telemetry_path;
-    http::HostNames allowed_hosts;  ///< beside its own
+    http::HostNames allowed_hosts;                  ///< beside its own
+    bool kubernetes_auth = false;                   ///< whether Kubernetes' tokens are taken
+    std::vector<std::string> kubernetes_audiences;  ///< none: the API server's own
   } web;
   struct {
     LogLevel level{};

@@ -1,5 +1,6 @@
 #include "app/option_table.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <optional>
@@ -7,6 +8,7 @@
 
 #include <fmt/format.h>
 
+#include "closewatch/base/comma_separated.h"
 #include "closewatch/base/seconds.h"
 #include "closewatch/base/whole_number.h"
 #include "closewatch/kubernetes/object_name.h"
@@ -84,6 +86,8 @@ constexpr std::string_view kAddresses =
     "a list of addresses by commas: :PORT, IP:PORT, [IPv6]:PORT or unix:/PATH each";
 constexpr std::string_view kAddress =
     "an address: :PORT, IP:PORT, [IPv6]:PORT or unix:/PATH, or nothing";
+constexpr std::string_view kAudiences =
+    "a list of audiences by commas, or nothing; none has blanks";
 constexpr std::string_view kFileOrNothing = "a path, or nothing";
 constexpr std::string_view kLevel = "one of debug, info, warn, error";
 constexpr std::string_view kFormat = "one of text, json";
@@ -147,10 +151,18 @@ Result<void> set_held_sockets(Config& config, std::string_view text) {
   return choose(config.diagnosis.held_sockets, text, kHeldSockets, kChoices);
 }
 
-Result<void> set_socket_detail(Config& config, std::string_view text) {
+Result<void> set_boolean(bool& target, std::string_view text) {
   constexpr std::array<std::pair<std::string_view, bool>, 2> kChoices = {
       {{"true", true}, {"false", false}}};
-  return choose(config.api.socket_detail, text, kBoolean, kChoices);
+  return choose(target, text, kBoolean, kChoices);
+}
+
+Result<void> set_socket_detail(Config& config, std::string_view text) {
+  return set_boolean(config.api.socket_detail, text);
+}
+
+Result<void> set_kubernetes_auth(Config& config, std::string_view text) {
+  return set_boolean(config.web.kubernetes_auth, text);
 }
 
 Result<void> set_discovery(Config& config, std::string_view text) {
@@ -192,6 +204,18 @@ Result<void> set_api_server(Config& config, std::string_view text) {
   const bool has_both = colon != std::string_view::npos && colon > 0 && colon + 1 < text.size();
   if (!text.empty() && !has_both) return refuse(text, kApiServer);
   config.metadata.api_server = text;
+  return {};
+}
+
+Result<void> set_kubernetes_audiences(Config& config, std::string_view text) {
+  config.web.kubernetes_audiences.clear();
+  if (text.empty()) return {};
+  for (const auto audience : comma_separated(text)) {
+    const bool is_plain =
+        std::all_of(audience.begin(), audience.end(), [](char c) { return c > ' ' && c <= '~'; });
+    if (audience.empty() || !is_plain) return refuse(text, kAudiences);
+    config.web.kubernetes_audiences.emplace_back(audience);
+  }
   return {};
 }
 
@@ -348,6 +372,14 @@ constexpr auto kOptions = std::to_array<Option>({
        config.web.config_file = text;
        return Result<void>();
      }},
+    {"web.kubernetes-auth", kBoolean, "false",
+     "Let in, beside users of `web.config.file`, who shows a bearer token whose owner may `get` the path as a "
+     "non-resource URL, by TokenReview and SubjectAccessReview. The agent's service account needs the "
+     "ClusterRole system:auth-delegator. Not with `metadata.source: logs`.",
+     set_kubernetes_auth},
+    {"web.kubernetes-audiences", kAudiences, "",
+     "For whom such a token must have been made. Empty: for the API server, as a pod's own is.",
+     set_kubernetes_audiences},
     {"web.telemetry-path", kTelemetryPath, "/metrics", "The path of the metrics.",
      set_telemetry_path},
     {"web.allowed-hosts", kHosts, "",
@@ -363,6 +395,12 @@ constexpr auto kOptions = std::to_array<Option>({
 }  // namespace
 
 Result<void> check_together(const Config& config) {
+  if (config.web.kubernetes_auth && config.metadata.source == MetadataChoice::kLogs) {
+    return fail(
+        ErrorKind::kMalformed,
+        "web.kubernetes-auth: it asks the API server, which metadata.source logs never does; "
+        "set metadata.source to auto or api, or web.kubernetes-auth to false");
+  }
   const auto& longest = config.scan.max_interval;
   if (!longest || *longest >= config.scan.interval) return {};
   return fail(ErrorKind::kMalformed,

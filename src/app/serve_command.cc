@@ -20,10 +20,12 @@
 #include "app/logging.h"
 #include "app/make_scanner.h"
 #include "app/scan_log.h"
-#include "app/supervisor.h"
 #include "closewatch/base/build_info.h"
+#include "closewatch/base/supervisor.h"
 #include "closewatch/engines/capabilities.h"
 #include "closewatch/http/server.h"
+#include "closewatch/kubernetes/access_reviewer.h"
+#include "closewatch/kubernetes/api_server.h"
 #include "closewatch/node/descriptor_limit.h"
 #include "closewatch/present/socket_listings.h"
 #include "closewatch/routes/routes.h"
@@ -67,6 +69,19 @@ http::Listeners where_to_listen(const Config& config) {
   auto inherited = inherited_sockets();
   if (!inherited.empty()) return {.descriptors = std::move(inherited)};
   return {.addresses = config.web.listen_addresses};
+}
+
+/// Null: no tokens are taken. An error names what web.kubernetes-auth lacks.
+Result<std::unique_ptr<AccessReviewer>> make_reviewer(const Config& config,
+                                                      boost::asio::io_context& context) {
+  if (!config.web.kubernetes_auth) return nullptr;
+  auto access = find_api_server(config.metadata.api_server, config.paths.service_account);
+  const auto missing = missing_for(access, "set web.kubernetes-auth to false");
+  if (!missing.empty()) {
+    return fail(ErrorKind::kUnsupported, "web.kubernetes-auth is true, but " + missing);
+  }
+  return make_access_reviewer(context, make_api_transport(context, std::move(access)),
+                              config.web.kubernetes_audiences);
 }
 
 /// By what connections are opened; `access` may be null.
@@ -124,10 +139,15 @@ int serve_here(Config config) {
   for (const auto& detail : made->details) logger->debug(detail);
   for (const auto& missing : missing_capabilities(made->engine)) logger->warn(missing);
 
+  const auto reviewer = make_reviewer(config, context);
+  if (!reviewer) {
+    logger->error(reviewer.error().what);
+    return kExitFailure;
+  }
   std::unique_ptr<web::WebAccess> access;
-  if (!config.web.config_file.empty()) {
+  if (!config.web.config_file.empty() || *reviewer != nullptr) {
     auto opened =
-        web::WebAccess::open(context, config.web.config_file,
+        web::WebAccess::open(context, {.file = config.web.config_file, .reviewer = reviewer->get()},
                              {.info = [&logger](const std::string& line) { logger->info(line); },
                               .warn = [&logger](const std::string& line) { logger->warn(line); }});
     if (!opened) {

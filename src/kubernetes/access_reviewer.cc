@@ -26,6 +26,8 @@ constexpr const char* kAccessReviews = "/apis/authorization.k8s.io/v1/subjectacc
 // groups.
 constexpr std::uint64_t kMostOfAnswer = std::uint64_t{64} << 10U;
 constexpr std::chrono::seconds kSilence{5};
+// Of a name that a person is to read; no server bounds it.
+constexpr std::size_t kLongestUser = 256;
 
 /// What an answer that is no review means.
 Error refusal(unsigned status, const std::string& body, const std::string& what) {
@@ -108,7 +110,7 @@ class Review final : private http::Receiver {
     const auto allowed = parse_access_review(body_);
     if (!allowed) return fail_with(allowed.error());
     done_(AccessVerdict{*allowed ? AccessVerdict::Kind::kAllowed : AccessVerdict::Kind::kForbidden,
-                        owner_->user});
+                        owner_->user.substr(0, kLongestUser)});
   }
 
   void fail_with(const Error& error) {
@@ -129,16 +131,16 @@ class Review final : private http::Receiver {
 
 class ApiReviewer final : public AccessReviewer {
  public:
-  ApiReviewer(boost::asio::io_context& context, ApiTransport& transport,
+  ApiReviewer(boost::asio::io_context& context, std::unique_ptr<ApiTransport> transport,
               std::vector<std::string> audiences)
-      : context_(context), transport_(transport), audiences_(std::move(audiences)) {}
+      : context_(context), transport_(std::move(transport)), audiences_(std::move(audiences)) {}
 
   void review(std::string token, std::string path, std::chrono::steady_clock::time_point until,
               Done done) override {
     const auto place = reviews_.emplace(reviews_.end());
     // It ends within a call of its own: whoever calls it may still look at it.
     *place = std::make_unique<Review>(
-        transport_, audiences_, std::move(token), std::move(path), until,
+        *transport_, audiences_, std::move(token), std::move(path), until,
         [this, place, done = std::move(done)](const Result<AccessVerdict>& verdict) {
           boost::asio::post(context_, [this, place, done, verdict] {
             reviews_.erase(place);
@@ -150,7 +152,7 @@ class ApiReviewer final : public AccessReviewer {
 
  private:
   boost::asio::io_context& context_;
-  ApiTransport& transport_;
+  std::unique_ptr<ApiTransport> transport_;
   std::vector<std::string> audiences_;
   std::list<std::unique_ptr<Review>> reviews_;
 };
@@ -158,9 +160,9 @@ class ApiReviewer final : public AccessReviewer {
 }  // namespace
 
 std::unique_ptr<AccessReviewer> make_access_reviewer(boost::asio::io_context& context,
-                                                     ApiTransport& transport,
+                                                     std::unique_ptr<ApiTransport> transport,
                                                      std::vector<std::string> audiences) {
-  return std::make_unique<ApiReviewer>(context, transport, std::move(audiences));
+  return std::make_unique<ApiReviewer>(context, std::move(transport), std::move(audiences));
 }
 
 }  // namespace closewatch

@@ -124,8 +124,10 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "When what is in force of the web configuration was read, as Unix time. Only with web.config.file."},
     {"closewatch_web_refused_total", MetricKind::kCounter, "reason",
      "Connections and requests that were not let in, by reason: handshake (of TLS), credentials (no name and "
-     "password of a user), too_often (a client was wrong too often to be looked at), busy (too many passwords "
-     "are being looked at), rate_limit. Only with web.config.file."},
+     "password of a user, nor anybody's token), too_often (a client was wrong too often to be looked at), busy (too "
+     "many passwords or tokens are being looked at), rate_limit, forbidden (the token's owner may not get that "
+     "path), not_reviewed (the API server has not said so of a token). Only with web.config.file or "
+     "web.kubernetes-auth."},
     {"closewatch_build_info", MetricKind::kGauge, "version, compiler, revision, date",
      "1, with what this agent was built from: revision is the commit, date when that was made; without both "
      "where the build did not know them."},

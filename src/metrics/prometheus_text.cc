@@ -360,8 +360,10 @@ void add_snapshot(Exposition& exposition, const Snapshot& snapshot, const Shown&
 }
 
 void add_web(Exposition& exposition, const web::WebFacts& facts) {
-  exposition.add(Metric::kWebConfigCurrent, {}, facts.is_current ? 1 : 0);
-  exposition.add(Metric::kWebConfigLoaded, {}, unix_seconds(facts.loaded_at));
+  if (facts.file) {
+    exposition.add(Metric::kWebConfigCurrent, {}, facts.file->is_current ? 1 : 0);
+    exposition.add(Metric::kWebConfigLoaded, {}, unix_seconds(facts.file->loaded_at));
+  }
   for (std::size_t i = 0; i < web::kRefusalCount; ++i) {
     exposition.add(Metric::kWebRefused, {label("reason", web::kRefusalNames.at(i))},
                    facts.refused.at(i));

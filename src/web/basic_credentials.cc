@@ -1,11 +1,9 @@
 #include "web/basic_credentials.h"
 
-#include <strings.h>
-
-#include <algorithm>
-
 #include <openssl/crypto.h>
 #include <openssl/evp.h>
+
+#include "web/authorization.h"
 
 namespace closewatch::web {
 namespace {
@@ -33,13 +31,9 @@ std::optional<std::string> decode(std::string_view text) {
 }  // namespace
 
 std::optional<BasicCredentials> BasicCredentials::parse(std::string_view header) {
-  constexpr std::string_view kScheme = "basic ";
-  const bool is_basic = header.size() > kScheme.size() &&
-                        ::strncasecmp(header.data(), kScheme.data(), kScheme.size()) == 0;
-  if (!is_basic) return std::nullopt;
-  header.remove_prefix(kScheme.size());
-  header.remove_prefix(std::min(header.find_first_not_of(' '), header.size()));
-  auto both = decode(header);
+  const auto words = credentials_by("basic", header);
+  if (!words) return std::nullopt;
+  auto both = decode(*words);
   if (!both) return std::nullopt;
   const auto colon = both->find(':');
   if (colon == std::string::npos) return std::nullopt;

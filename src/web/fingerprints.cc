@@ -1,4 +1,4 @@
-#include "web/right_passwords.h"
+#include "web/fingerprints.h"
 
 #include <algorithm>
 #include <stdexcept>
@@ -11,37 +11,35 @@
 
 namespace closewatch::web {
 
-RightPasswords::RightPasswords() {
+Fingerprints::Fingerprints() {
   if (RAND_bytes(key_.data(), static_cast<int>(key_.size())) != 1) {
     throw std::runtime_error("there are no random numbers");
   }
 }
 
-Fingerprint RightPasswords::of(std::string_view user, std::string_view hash,
-                               std::string_view password) const {
-  // With their lengths, or two sets of words could be one text.
-  std::string words;
-  for (const auto word : {user, hash, password}) {
-    words += std::to_string(word.size()) + ":";
-    words += word;
+Fingerprint Fingerprints::of(std::initializer_list<std::string_view> words) const {
+  // With their lengths, or two lists of words could be one text.
+  std::string text;
+  for (const auto word : words) {
+    text += std::to_string(word.size()) + ":";
+    text += word;
   }
   Fingerprint fingerprint{};
   unsigned size = 0;
   HMAC(EVP_sha256(), key_.data(), static_cast<int>(key_.size()),
-       reinterpret_cast<const unsigned char*>(words.data()), words.size(), fingerprint.data(),
-       &size);
-  OPENSSL_cleanse(words.data(), words.size());
+       reinterpret_cast<const unsigned char*>(text.data()), text.size(), fingerprint.data(), &size);
+  OPENSSL_cleanse(text.data(), text.size());
   return fingerprint;
 }
 
-bool RightPasswords::has(const Fingerprint& fingerprint) const {
-  return std::find(right_.begin(), right_.end(), fingerprint) != right_.end();
+bool Fingerprints::has(const Fingerprint& fingerprint) const {
+  return std::find(known_.begin(), known_.end(), fingerprint) != known_.end();
 }
 
-void RightPasswords::add(const Fingerprint& fingerprint) {
+void Fingerprints::add(const Fingerprint& fingerprint) {
   if (has(fingerprint)) return;
-  if (right_.size() == kMost) right_.pop_front();
-  right_.push_back(fingerprint);
+  if (known_.size() == kMost) known_.pop_front();
+  known_.push_back(fingerprint);
 }
 
 }  // namespace closewatch::web

@@ -4,22 +4,22 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <initializer_list>
 #include <string_view>
 
 namespace closewatch::web {
 
-/// What tells one set of words from another, by a key that only this process has ever had.
+/// What tells one list of words from another, by a key that only this process has ever had.
 using Fingerprint = std::array<std::uint8_t, 32>;
 
-/// Which passwords were right, so that each costs one hash: by fingerprint, never as they are. 64
-/// at most; the oldest goes. Belongs to one thread.
-class RightPasswords {
+/// Knows passwords and tokens again that were right, by fingerprint, never as they are. 64 at most;
+/// the oldest goes. Belongs to one thread.
+class Fingerprints {
  public:
-  RightPasswords();
+  Fingerprints();
 
-  /// Of a user, the hash that the password was compared with, and the password.
-  [[nodiscard]] Fingerprint of(std::string_view user, std::string_view hash,
-                               std::string_view password) const;
+  /// Of these words in this order.
+  [[nodiscard]] Fingerprint of(std::initializer_list<std::string_view> words) const;
   [[nodiscard]] bool has(const Fingerprint& fingerprint) const;
   void add(const Fingerprint& fingerprint);
 
@@ -27,7 +27,7 @@ class RightPasswords {
   static constexpr std::size_t kMost = 64;
 
   Fingerprint key_{};
-  std::deque<Fingerprint> right_;
+  std::deque<Fingerprint> known_;
 };
 
 }  // namespace closewatch::web

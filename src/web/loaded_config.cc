@@ -10,8 +10,9 @@
 #include "web/tls_context.h"
 
 namespace closewatch::web {
+namespace {
 
-Result<LoadedConfig> load_config(const std::string& file) {
+Result<LoadedConfig> load_file(const std::string& file) {
   const auto text = read_small_file(file);
   if (!text) return tl::unexpected(text.error());
   auto parsed = parse_web_settings(*text, file);
@@ -23,6 +24,18 @@ Result<LoadedConfig> load_config(const std::string& file) {
   for (auto& remark : tls->remarks) parsed.remarks.push_back(file + ": " + std::move(remark));
   return LoadedConfig{std::move(parsed.settings), std::move(tls->context),
                       std::move(parsed.remarks)};
+}
+
+}  // namespace
+
+Result<LoadedConfig> load_config(const std::string& file, bool takes_tokens) {
+  auto config = file.empty() ? Result<LoadedConfig>(LoadedConfig{}) : load_file(file);
+  if (config && takes_tokens && config->tls == nullptr) {
+    config->remarks.emplace_back(
+        "web.kubernetes-auth: tokens come over plain HTTP, and whoever reads one on its way can use "
+        "it: give web.config.file a certificate");
+  }
+  return config;
 }
 
 std::string state_of_files(const std::string& file, const WebSettings& settings) {

@@ -11,7 +11,7 @@
 
 namespace closewatch::web {
 
-/// A web configuration file with all that it names.
+/// A web configuration file with all that it names; or nothing, without one.
 struct LoadedConfig {
   WebSettings settings;
   std::shared_ptr<boost::asio::ssl::context> tls;  ///< null when there is none
@@ -21,8 +21,9 @@ struct LoadedConfig {
   [[nodiscard]] bool protects() const { return tls != nullptr || !settings.users.empty(); }
 };
 
-/// Errors: each mistake, a line each.
-Result<LoadedConfig> load_config(const std::string& file);
+/// Without a file its name is empty. Where tokens are taken it is a remark that anybody on the way
+/// could read them. Errors: each mistake, a line each.
+Result<LoadedConfig> load_config(const std::string& file, bool takes_tokens);
 
 /// What changes when one of the files does: of which inode they are, how long, since when. `config`
 /// names the files beside its own.

@@ -27,7 +27,7 @@ void PasswordCheck::check(const Users& users, const std::string& user, std::stri
                           const std::string& client, Done done) {
   const auto found = users.find(user);
   const bool is_user = found != users.end();
-  const auto fingerprint = right_.of(user, is_user ? found->second : "", password);
+  const auto fingerprint = right_.of({user, is_user ? found->second : "", password});
   const bool is_known = is_user && right_.has(fingerprint);
   const bool may_try = is_known || failures_.allows(client, std::chrono::steady_clock::now());
   if (is_known || !may_try) {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "web/failure_limit.h"
+#include "web/fingerprints.h"
 #include "web/hashing_thread.h"
-#include "web/right_passwords.h"
 
 namespace boost::asio {
 class io_context;
@@ -47,7 +47,7 @@ class PasswordCheck {
   void on_hashed(const Fingerprint& fingerprint, bool fits);
 
   boost::asio::io_context& context_;
-  RightPasswords right_;
+  Fingerprints right_;
   FailureLimit failures_;
   std::map<Fingerprint, std::vector<Waiting>> waiting_;  ///< for one and the same hash
   HashingThread hashing_;  // last, so that its thread ends before what it uses

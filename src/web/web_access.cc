@@ -2,91 +2,88 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstdint>
-#include <map>
 #include <optional>
 #include <utility>
 
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <fmt/format.h>
 
 #include "closewatch/base/printable.h"
+#include "closewatch/http/url_segment.h"
+#include "web/authorization.h"
 #include "web/basic_credentials.h"
 #include "web/loaded_config.h"
 #include "web/password_check.h"
+#include "web/refusal_log.h"
 #include "web/token_bucket.h"
+#include "web/token_check.h"
+#include "web/watched_config.h"
 
 namespace closewatch::web {
 namespace {
 
 using std::chrono::steady_clock;
 
-constexpr std::chrono::seconds kBetweenLooks{1};
-constexpr std::chrono::minutes kBetweenLines{1};
+constexpr const char* kElsewhere =
+    "; on its own machine it may be asked at a UNIX socket (web.listen-address)\n";
 
-http::Response refusal_to(Refusal refusal) {
-  switch (refusal) {
-    case Refusal::kTooOften:
-      return {.status = 429,
-              .body = "wrong too often; try again later\n",
-              .headers = {{"Retry-After", "6"}}};
-    case Refusal::kBusy:
-      return {.status = 503,
-              .body = "too many passwords are being looked at; try again\n",
-              .headers = {{"Retry-After", "1"}}};
-    case Refusal::kRateLimit:
-      return {.status = 429,
-              .body = "more requests than rate_limit lets in\n",
-              .headers = {{"Retry-After", "1"}}};
-    case Refusal::kHandshake:
-    case Refusal::kCredentials:
-      break;
-  }
-  return {.status = 401,
-          .body =
-              "this agent wants a name and a password; on its own machine it may be asked at a "
-              "UNIX socket (web.listen-address)\n",
-          .headers = {{"WWW-Authenticate", R"(Basic realm="closewatch", charset="UTF-8")"}}};
-}
-
-/// What was refused is told at once for the first time, and then once a minute for all since.
-class RefusalLog {
- public:
-  explicit RefusalLog(const std::function<void(const std::string&)>& warn) : warn_(warn) {}
-
-  void add(Refusal refusal, const std::string& client, const std::string& why) {
-    auto& entry = entries_[refusal];
-    ++entry.count;
-    const auto now = steady_clock::now();
-    if (entry.told_at && now - *entry.told_at < kBetweenLines) return;
-    warn_(printable(fmt::format("{} not let in ({}), lastly {}: {}", std::exchange(entry.count, 0),
-                                kRefusalNames.at(static_cast<std::size_t>(refusal)), client, why)));
-    entry.told_at = now;
-  }
-
- private:
-  struct Entry {
-    std::uint64_t count = 0;
-    std::optional<steady_clock::time_point> told_at{};
-  };
-
-  const std::function<void(const std::string&)>& warn_;
-  std::map<Refusal, Entry> entries_;
+/// Which ways in there are beside TLS.
+struct Ways {
+  bool by_password = false;
+  bool by_token = false;
 };
 
-class FileAccess final : public WebAccess {
+http::Response challenge(const Ways& ways) {
+  constexpr const char* kPassword = "a name and a password";
+  constexpr const char* kToken = "a bearer token of Kubernetes";
+  constexpr const char* kBasic = R"(Basic realm="closewatch", charset="UTF-8")";
+  constexpr const char* kBearer = R"(Bearer realm="closewatch")";
+  const bool both = ways.by_password && ways.by_token;
+  const auto wanted = both            ? fmt::format("{}, or {}", kPassword, kToken)
+                      : ways.by_token ? kToken
+                                      : std::string(kPassword);
+  const auto schemes = both            ? fmt::format("{}, {}", kBasic, kBearer)
+                       : ways.by_token ? kBearer
+                                       : std::string(kBasic);
+  return {.status = 401,
+          .body = "this agent wants " + wanted + kElsewhere,
+          .headers = {{"WWW-Authenticate", schemes}}};
+}
+
+http::Response try_later(unsigned status, std::string why, const char* seconds) {
+  return {.status = status, .body = std::move(why), .headers = {{"Retry-After", seconds}}};
+}
+
+/// The path as it is answered, in the one form in which roles can name it: what is encoded and need
+/// not be, is not.
+std::string plain_path(const http::Request& request) {
+  std::string path;
+  for (const auto& segment : request.segments) path += "/" + http::url_segment(segment);
+  return path.empty() ? "/" : path;
+}
+
+class GuardedAccess final : public WebAccess {
  public:
-  FileAccess(boost::asio::io_context& context, std::string file, WebLog log, LoadedConfig config,
-             std::string state)
-      : file_(std::move(file)),
-        log_(std::move(log)),
-        refusals_(log_.warn),
-        looked_at_(state),
-        timer_(context),
-        passwords_(context) {
-    take(std::move(config), std::move(state));
-    look_later();
+  GuardedAccess(boost::asio::io_context& context, const WebKeys& keys, WebLog log)
+      : log_(std::move(log)), refusals_(log_.warn) {
+    if (!keys.file.empty()) passwords_.emplace(context);
+    if (keys.reviewer != nullptr) tokens_.emplace(*keys.reviewer);
+  }
+
+  Result<void> read(boost::asio::io_context& context, const WebKeys& keys) {
+    if (keys.file.empty()) {
+      auto config = load_config("", keys.reviewer != nullptr);
+      if (!config) return tl::unexpected(config.error());
+      for (const auto& remark : config->remarks) log_.warn(remark);
+      take(std::make_shared<const LoadedConfig>(std::move(*config)));
+      return {};
+    }
+    auto file =
+        WatchedConfig::open(context, keys, log_, [this](auto config) { take(std::move(config)); });
+    if (!file) return tl::unexpected(file.error());
+    file_ = std::move(*file);
+    take(file_->config());
+    return {};
   }
 
   http::Handler guard(http::Handler inner) override {
@@ -100,10 +97,14 @@ class FileAccess final : public WebAccess {
   std::shared_ptr<boost::asio::ssl::context> tls() override { return config_->tls; }
 
   void note_failed_handshake(const std::string& client, const std::string& why) override {
-    refuse(Refusal::kHandshake, client, why);
+    count(Refusal::kHandshake, client, why);
   }
 
-  [[nodiscard]] WebFacts facts() const override { return facts_; }
+  [[nodiscard]] WebFacts facts() const override {
+    auto facts = facts_;
+    if (file_ != nullptr) facts.file = file_->facts();
+    return facts;
+  }
 
  private:
   void let_in(const http::Handler& inner, const http::Request& request,
@@ -113,28 +114,65 @@ class FileAccess final : public WebAccess {
       plain_reply(std::move(response));
     };
     if (!bucket_->take(steady_clock::now())) {
-      return refuse(Refusal::kRateLimit, request, reply);
+      count(Refusal::kRateLimit, request.client, request.path);
+      return reply(try_later(429, "more requests than rate_limit lets in\n", "1"));
     }
-    const auto& users = config_->settings.users;
-    if (users.empty()) return inner(request, reply);
-    auto credentials = BasicCredentials::parse(request.authorization);
-    if (!credentials) return refuse(Refusal::kCredentials, request, reply);
-    passwords_.check(users, credentials->user, std::move(credentials->password), request.client,
-                     [this, inner, request = without_password(request), reply](Verdict verdict) {
-                       switch (verdict) {
-                         case Verdict::kRight:
-                           return inner(request, reply);
-                         case Verdict::kWrong:
-                           return refuse(Refusal::kCredentials, request, reply);
-                         case Verdict::kTooOften:
-                           return refuse(Refusal::kTooOften, request, reply);
-                         case Verdict::kBusy:
-                           return refuse(Refusal::kBusy, request, reply);
-                       }
-                     });
+    const Ways ways{!config_->settings.users.empty(), tokens_.has_value()};
+    if (!ways.by_password && !ways.by_token) return inner(request, reply);
+    if (ways.by_password) {
+      if (auto credentials = BasicCredentials::parse(request.authorization)) {
+        return check(std::move(*credentials), inner, request, reply);
+      }
+    }
+    if (ways.by_token) {
+      if (const auto token = bearer_token(request.authorization)) {
+        return check(std::string(*token), inner, request, reply);
+      }
+    }
+    refuse_credentials(request, reply);
   }
 
-  static http::Request without_password(http::Request request) {
+  void check(BasicCredentials credentials, const http::Handler& inner, const http::Request& request,
+             const http::Reply& reply) {
+    passwords_->check(config_->settings.users, credentials.user, std::move(credentials.password),
+                      request.client,
+                      [this, inner, request = without_secret(request), reply](Verdict verdict) {
+                        switch (verdict) {
+                          case Verdict::kRight:
+                            return inner(request, reply);
+                          case Verdict::kWrong:
+                            return refuse_credentials(request, reply);
+                          case Verdict::kTooOften:
+                            return refuse_too_often(request, reply);
+                          case Verdict::kBusy:
+                            return refuse_busy("passwords", request, reply);
+                        }
+                      });
+  }
+
+  void check(std::string token, const http::Handler& inner, const http::Request& request,
+             const http::Reply& reply) {
+    tokens_->check(
+        std::move(token), plain_path(request), request.client,
+        [this, inner, request = without_secret(request), reply](const TokenCheck::Answer& answer) {
+          switch (answer.outcome) {
+            case TokenCheck::Outcome::kAllowed:
+              return inner(request, reply);
+            case TokenCheck::Outcome::kNobodys:
+              return refuse_credentials(request, reply);
+            case TokenCheck::Outcome::kForbidden:
+              return refuse_path(answer.told, request, reply);
+            case TokenCheck::Outcome::kTooOften:
+              return refuse_too_often(request, reply);
+            case TokenCheck::Outcome::kBusy:
+              return refuse_busy("tokens", request, reply);
+            case TokenCheck::Outcome::kNotKnown:
+              return refuse_unreviewed(answer.told, request, reply);
+          }
+        });
+  }
+
+  static http::Request without_secret(http::Request request) {
     request.authorization.clear();
     return request;
   }
@@ -147,93 +185,73 @@ class FileAccess final : public WebAccess {
     if (!has_one) response.headers.push_back(header);
   }
 
-  void refuse(Refusal refusal, const http::Request& request, const http::Reply& reply) {
-    refuse(refusal, request.client, request.path);
-    reply(refusal_to(refusal));
+  void refuse_credentials(const http::Request& request, const http::Reply& reply) {
+    count(Refusal::kCredentials, request.client, request.path);
+    reply(challenge({!config_->settings.users.empty(), tokens_.has_value()}));
   }
 
-  void refuse(Refusal refusal, const std::string& client, const std::string& why) {
+  void refuse_too_often(const http::Request& request, const http::Reply& reply) {
+    count(Refusal::kTooOften, request.client, request.path);
+    reply(try_later(429, "wrong too often; try again later\n", "6"));
+  }
+
+  void refuse_busy(const char* with, const http::Request& request, const http::Reply& reply) {
+    count(Refusal::kBusy, request.client, request.path);
+    reply(try_later(503, fmt::format("too many {} are being looked at; try again\n", with), "1"));
+  }
+
+  void refuse_path(const std::string& user, const http::Request& request,
+                   const http::Reply& reply) {
+    const auto path = plain_path(request);
+    const auto why = printable(fmt::format("{} may not get {}", user, path));
+    count(Refusal::kForbidden, request.client, why);
+    reply({.status = 403,
+           .body = why +
+                   "; a ClusterRole with the verb get of that path among its nonResourceURLs lets "
+                   "it\n"});
+  }
+
+  /// Why is for the log: it names the cluster's insides.
+  void refuse_unreviewed(const std::string& why, const http::Request& request,
+                         const http::Reply& reply) {
+    count(Refusal::kNotReviewed, request.client, why);
+    reply(try_later(
+        503, "the API server has not said whose the token is; the agent's log has why\n", "5"));
+  }
+
+  void count(Refusal refusal, const std::string& client, const std::string& why) {
     ++facts_.refused.at(static_cast<std::size_t>(refusal));
     refusals_.add(refusal, client, why);
   }
 
-  void take(LoadedConfig config, std::string state) {
-    for (const auto& remark : config.remarks) log_.warn(remark);
-    config_ = std::make_shared<const LoadedConfig>(std::move(config));
+  void take(std::shared_ptr<const LoadedConfig> config) {
+    config_ = std::move(config);
     bucket_.emplace(config_->settings.rate_limit, steady_clock::now());
-    in_force_ = std::move(state);
-    facts_.is_current = true;
-    facts_.loaded_at = std::chrono::system_clock::now();
   }
 
-  void look_later() {
-    timer_.expires_after(kBetweenLooks);
-    timer_.async_wait([this](const boost::system::error_code& error) {
-      if (error) return;
-      look();
-      look_later();
-    });
-  }
-
-  /// A file that is being written may be right and not whole: so it is read when it is the same in
-  /// two looks.
-  void look() {
-    auto state = state_of_files(file_, config_->settings);
-    const bool is_settled = state == looked_at_;
-    looked_at_ = state;
-    const bool is_new = state != in_force_ || !complaint_.empty();
-    if (!is_settled || !is_new) return;
-    auto config = load_config(file_);
-    if (config && state_of_files(file_, config_->settings) != state) return;  // while it was read
-    if (config && !config->protects() && config_->protects()) {
-      config = fail(ErrorKind::kMalformed,
-                    file_ +
-                        ": it has neither TLS nor users, which it had; to do without, restart "
-                        "the agent");
-    }
-    if (!config) {
-      facts_.is_current = false;
-      if (config.error().what == complaint_) return;
-      complaint_ = config.error().what;
-      return log_.warn("the web configuration is wrong, and what was read last stays: " +
-                       complaint_);
-    }
-    complaint_.clear();
-    // It may name other files than before.
-    state = state_of_files(file_, config->settings);
-    take(std::move(*config), std::move(state));
-    log_.info("the web configuration was read anew: " + file_);
-  }
-
-  std::string file_;
   WebLog log_;
   RefusalLog refusals_;
+  std::unique_ptr<WatchedConfig> file_;  ///< null: there is none
   std::shared_ptr<const LoadedConfig> config_;
   std::optional<TokenBucket> bucket_;
-  std::string in_force_;  ///< the state of the files that is
-  std::string
-      complaint_;  ///< about what the files say by now, or nothing: it is tried again and again
-  std::string looked_at_;
   WebFacts facts_{};
-  boost::asio::steady_timer timer_;
-  PasswordCheck passwords_;
+  std::optional<TokenCheck> tokens_;
+  std::optional<PasswordCheck> passwords_;  ///< where there may be users
 };
 
 }  // namespace
 
-Result<std::vector<std::string>> check_web_config(const std::string& file) {
-  auto config = load_config(file);
+Result<std::vector<std::string>> check_web_config(const std::string& file, bool takes_tokens) {
+  auto config = load_config(file, takes_tokens);
   if (!config) return tl::unexpected(config.error());
   return std::move(config->remarks);
 }
 
 Result<std::unique_ptr<WebAccess>> WebAccess::open(boost::asio::io_context& context,
-                                                   const std::string& file, WebLog log) {
-  auto config = load_config(file);
-  if (!config) return tl::unexpected(config.error());
-  auto state = state_of_files(file, config->settings);
-  return std::make_unique<FileAccess>(context, file, std::move(log), std::move(*config),
-                                      std::move(state));
+                                                   const WebKeys& keys, WebLog log) {
+  auto access = std::make_unique<GuardedAccess>(context, keys, std::move(log));
+  if (auto read = access->read(context, keys); !read) return tl::unexpected(read.error());
+  return access;
 }
 
 }  // namespace closewatch::web

@@ -1,8 +1,9 @@
 """A fake Kubernetes API server: for the faults that a real one cannot be made to show.
 
-It knows nothing but pods, and of them nothing but GET /api/v1/pods, listed and watched, over TLS.
-Its answers have the shape of a real server's, which `api_recordings` proves; what it is for is that
-it can be told to answer otherwise.
+It knows nothing but pods, and of them nothing but GET /api/v1/pods, listed and watched, over TLS;
+and, for TokenReviews and SubjectAccessReviews, what it is told of tokens. Its answers about pods have
+the shape of a real server's, which `api_recordings` proves; what it is for is that it can be told to
+answer otherwise.
 """
 
 import base64
@@ -21,15 +22,19 @@ import urllib.parse
 import uuid
 
 PODS = "/api/v1/pods"
+TOKEN_REVIEWS = "/apis/authentication.k8s.io/v1/tokenreviews"
+ACCESS_REVIEWS = "/apis/authorization.k8s.io/v1/subjectaccessreviews"
 POLL_SECONDS = 0.1
 REASONS = {401: "Unauthorized", 403: "Forbidden", 406: "NotAcceptable", 410: "Expired",
            500: "InternalError", 503: "ServiceUnavailable"}
 FORBIDDEN = ('pods is forbidden: User "system:serviceaccount:monitoring:closewatch" cannot {verb} '
              'resource "pods" in API group "" at the cluster scope')
+NO_REVIEWS = ('{resource} is forbidden: User "system:serviceaccount:monitoring:closewatch" cannot '
+              'create resource "{resource}" at the cluster scope')
 STALE_CONTINUE = "The provided continue parameter is too old to display a consistent list result."
 
-# What a request was: `kind` is "list", "page" (of a list that was begun before) or "watch"; `at` is
-# a monotonic time.
+# What a request was: `kind` is "list", "page" (of a list that was begun before), "watch",
+# "token_review" or "access_review", whose `query` is what it specifies; `at` is a monotonic time.
 Request = collections.namedtuple("Request", "at kind query token accept")
 Certificate = collections.namedtuple("Certificate", "chain key")
 
@@ -214,8 +219,19 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
             return self.send_status_object(404, "no such thing", "NotFound")
         kind = ("watch" if self.query.get("watch") in ("1", "true")
                 else "page" if "continue" in self.query else "list")
+        return self._take(kind, self.query)
+
+    def do_POST(self):  # pylint: disable=invalid-name
+        """Reviews alone can be made."""
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        kind = {TOKEN_REVIEWS: "token_review", ACCESS_REVIEWS: "access_review"}.get(self.path)
+        if kind is None or self.headers["Content-Type"] != "application/json":
+            return self.send_status_object(404, "no such thing", "NotFound")
+        return self._take(kind, json.loads(body)["spec"])
+
+    def _take(self, kind, query):
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-        self.request_seen = Request(time.monotonic(), kind, self.query,
+        self.request_seen = Request(time.monotonic(), kind, query,
                                     token if scheme == "Bearer" else None,
                                     self.headers.get("Accept", ""))
         fault = self.server.fake.note(self.request_seen)
@@ -231,11 +247,26 @@ class _Exchange(http.server.BaseHTTPRequestHandler):
         fake, kind = self.server.fake, self.request_seen.kind
         if self.request_seen.token not in fake.tokens:
             return self.send_status_object(401, "Unauthorized")
+        if kind in ("token_review", "access_review"):
+            return self._review(kind)
         if not fake.allowed:
             verb = "watch" if kind == "watch" else "list"
             return self.send_status_object(403, FORBIDDEN.format(verb=verb),
                                            details={"kind": "pods"})
         return self._watch() if kind == "watch" else self._list()
+
+    def _review(self, kind):
+        fake, spec = self.server.fake, self.request_seen.query
+        resource = {"token_review": "tokenreviews.authentication.k8s.io",
+                    "access_review": "subjectaccessreviews.authorization.k8s.io"}[kind]
+        if not fake.may_review:
+            return self.send_status_object(403, NO_REVIEWS.format(resource=resource))
+        if kind == "token_review":
+            name, group, status = "TokenReview", "authentication.k8s.io/v1", fake.owner(spec)
+        else:
+            name, group, status = "SubjectAccessReview", "authorization.k8s.io/v1", fake.access(spec)
+        return self.send_json(201, {"kind": name, "apiVersion": group, "metadata": {"creationTimestamp": None},
+                                    "spec": spec, "status": status})
 
     def _form(self):
         """What Accept asks for; the first clause decides, as all are ones that a server knows."""
@@ -375,6 +406,10 @@ class FakeApiServer(contextlib.ExitStack):
         self.use(certificate)
         self.tokens = {token}
         self.allowed = True
+        self.may_review = True
+        self.owners = {}  # token -> user, as a TokenReview has it
+        self.audiences = {}  # token -> for whom it was made, where not for this server
+        self.allowed_paths = set()  # (user's name, non-resource path) that may be got
         self.requests = []
         self.failed_handshakes = []
         self.when_watched = None  # called when a watch has begun
@@ -546,6 +581,25 @@ class FakeApiServer(contextlib.ExitStack):
                 return version, pods[first:], None
             self._begun_lists[version] = pods
             return version, pods[first:first + limit], _sealed(version, first + limit)
+
+    # ---- reviews ---------------------------------------------------------------------------------
+
+    def owner(self, spec):
+        """Whose a token is."""
+        meant = self.audiences.get(spec["token"], ["https://kubernetes.default.svc"])
+        wanted = spec.get("audiences", ["https://kubernetes.default.svc"])
+        common = [one for one in wanted if one in meant]
+        user = self.owners.get(spec["token"])
+        if user is None or not common:
+            return {"user": {}, "error": "[invalid bearer token, token lookup failed]"}
+        return {"authenticated": True, "user": user, "audiences": common}
+
+    def access(self, spec):
+        """Whether somebody may get a path."""
+        asked = spec["nonResourceAttributes"]
+        if asked["verb"] == "get" and (spec["user"], asked["path"]) in self.allowed_paths:
+            return {"allowed": True, "reason": "RBAC: allowed by ClusterRoleBinding"}
+        return {"allowed": False}
 
     # ---- requests and faults ---------------------------------------------------------------------
 

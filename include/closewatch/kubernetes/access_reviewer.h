@@ -20,7 +20,7 @@ struct AccessVerdict {
     kNobodys,    ///< it is no token, or none any more, or for others
   };
   Kind kind{};
-  std::string user{};  ///< the token's owner; empty for kNobodys
+  std::string user{};  ///< the token's owner, 256 bytes at most; empty for kNobodys
 };
 
 /// Asks the API server, by a TokenReview whose a token is, and by a SubjectAccessReview whether its
@@ -40,10 +40,10 @@ class AccessReviewer {
                       std::chrono::steady_clock::time_point until, Done done) = 0;
 };
 
-/// Without `audiences` tokens must be for the API server itself. Both must live until the
-/// io_context runs no more.
+/// Without `audiences` tokens must be for the API server itself. It must live until the io_context
+/// runs no more.
 std::unique_ptr<AccessReviewer> make_access_reviewer(boost::asio::io_context& context,
-                                                     ApiTransport& transport,
+                                                     std::unique_ptr<ApiTransport> transport,
                                                      std::vector<std::string> audiences);
 
 }  // namespace closewatch

@@ -17,7 +17,7 @@ struct AgentFacts {
   ProcessStats process;
   std::string revision{};  ///< see build_info.h; it and `date` are empty when unknown
   std::string date{};
-  std::optional<web::WebFacts> web{};  ///< nullopt: there is no web configuration file
+  std::optional<web::WebFacts> web{};  ///< nullopt: everybody is let in
 };
 
 }  // namespace closewatch

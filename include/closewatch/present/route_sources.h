@@ -31,7 +31,7 @@ struct RouteSources {
                      const std::string& pod_namespace, const std::string& pod,
                      SocketListings::Done done)>
       list_sockets;
-  /// What became of the web configuration file, if there is one.
+  /// Who was let in, unless everybody is.
   std::function<std::optional<web::WebFacts>()> web_facts = [] {
     return std::optional<web::WebFacts>();
   };

@@ -7,6 +7,7 @@
 
 #include "closewatch/base/result.h"
 #include "closewatch/http/message.h"
+#include "closewatch/kubernetes/access_reviewer.h"
 #include "closewatch/web/web_facts.h"
 
 namespace boost::asio {
@@ -25,19 +26,27 @@ struct WebLog {
   std::function<void(const std::string&)> warn = [](const std::string& /*line*/) {};
 };
 
-/// What a file says that is right but not as it may seem. Errors: what is wrong with it or with a
-/// file that it names, a line each.
-Result<std::vector<std::string>> check_web_config(const std::string& file);
+/// What a web configuration file says that is right but not as it may seem; and that tokens would
+/// be read on their way, if they are taken. Without a file its name is empty. Errors: what is wrong
+/// with it or with a file that it names, a line each.
+Result<std::vector<std::string>> check_web_config(const std::string& file, bool takes_tokens);
+
+/// By what people come in: one of them at least.
+struct WebKeys {
+  std::string file{};                  ///< a web configuration file; empty: none
+  AccessReviewer* reviewer = nullptr;  ///< of Kubernetes' tokens; null: none are taken
+};
 
 /// Lets in whom a web configuration file of the Prometheus exporter-toolkit lets in. The file and
 /// those that it names are read anew within some seconds after they have changed; while they are
-/// wrong, what was read last stays in force. Who comes over a UNIX socket is let in. Belongs to the
-/// thread of its context.
+/// wrong, what was read last stays in force. With a reviewer it lets in, beside the users of the
+/// file, who shows a bearer token whose owner may get the path, as Kubernetes says. Who comes over
+/// a UNIX socket is let in. Belongs to the thread of its context.
 class WebAccess {
  public:
-  /// Errors as of check_web_config(). `context` must outlive it.
+  /// Errors as of check_web_config(). `context` and the reviewer must outlive it.
   static Result<std::unique_ptr<WebAccess>> open(boost::asio::io_context& context,
-                                                 const std::string& file, WebLog log);
+                                                 const WebKeys& keys, WebLog log);
   WebAccess() = default;
   WebAccess(const WebAccess&) = delete;
   WebAccess& operator=(const WebAccess&) = delete;

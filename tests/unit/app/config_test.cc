@@ -169,6 +169,12 @@ INSTANTIATE_TEST_SUITE_P(
                 "c.yaml:2: web.telemetry-path: '/page/x' is not an absolute path but"},
         Mistake{"Address", "web:\n  listen-address: localhost:80\n",
                 "c.yaml:2: web.listen-address: 'localhost:80' is no address"},
+        Mistake{"Token", "web:\n  kubernetes-auth: on\n",
+                "c.yaml:2: web.kubernetes-auth: 'on' is not true or false"},
+        Mistake{"Audience", "web:\n  kubernetes-audiences: 'a,,b'\n",
+                "c.yaml:2: web.kubernetes-audiences: 'a,,b' is not a list of audiences"},
+        Mistake{"AudienceWithBlank", "web:\n  kubernetes-audiences: 'a b'\n",
+                "c.yaml:2: web.kubernetes-audiences: 'a b'"},
         Mistake{"Twice", "scan:\n  interval: 1s\n  interval: 2s\n",
                 "c.yaml:3: scan.interval: is given twice"},
         Mistake{"TwoDocuments", "scan: {interval: 5s}\n---\nfoo: 3\n",
@@ -196,6 +202,24 @@ TEST(Config, RefusesALongestIntervalThatIsLessThanTheShortest) {
   ASSERT_FALSE(together);
   EXPECT_THAT(together.error().what,
               HasSubstr("scan.max_interval: 9s is less than scan.interval, 10s"));
+}
+
+TEST(Config, AsksTheApiServerAboutTokensOrNotAtAll) {
+  auto config = default_config();
+  EXPECT_FALSE(config.web.kubernetes_auth);
+  EXPECT_THAT(config.web.kubernetes_audiences, IsEmpty());
+  EXPECT_THAT(
+      apply_config_text("web: {kubernetes-auth: true, kubernetes-audiences: [a, 'https://b']}",
+                        "c.yaml", config),
+      IsEmpty());
+  EXPECT_TRUE(config.web.kubernetes_auth);
+  EXPECT_THAT(config.web.kubernetes_audiences, ElementsAre("a", "https://b"));
+  EXPECT_TRUE(check_together(config));
+  EXPECT_THAT(apply_config_text("metadata: {source: logs}", "c.yaml", config), IsEmpty());
+  const auto together = check_together(config);
+  ASSERT_FALSE(together);
+  EXPECT_THAT(together.error().what,
+              HasSubstr("web.kubernetes-auth: it asks the API server, which metadata.source logs"));
 }
 
 TEST(ConfigText, TellsEveryMistakeAtOnce) {

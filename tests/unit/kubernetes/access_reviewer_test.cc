@@ -83,8 +83,9 @@ class AccessReviewerTest : public ::testing::Test {
   const std::chrono::steady_clock::time_point until_ =
       std::chrono::steady_clock::now() + std::chrono::seconds(4);
   boost::asio::io_context context_{1};
-  FakeReviewTransport transport_{context_};
-  std::unique_ptr<AccessReviewer> reviewer_ = make_access_reviewer(context_, transport_, {});
+  std::unique_ptr<FakeReviewTransport> made_ = std::make_unique<FakeReviewTransport>(context_);
+  FakeReviewTransport& transport_ = *made_;
+  std::unique_ptr<AccessReviewer> reviewer_ = make_access_reviewer(context_, std::move(made_), {});
 };
 
 TEST_F(AccessReviewerTest, AsksWhoseTheTokenIsAndThenWhatItsOwnerMay) {
@@ -106,6 +107,14 @@ TEST_F(AccessReviewerTest, SaysWhoMayNot) {
   ASSERT_TRUE(verdict);
   EXPECT_EQ(verdict->kind, Kind::kForbidden);
   EXPECT_EQ(verdict->user, "alice");
+}
+
+TEST_F(AccessReviewerTest, TellsNoNameWithoutEnd) {
+  const std::string name(20'000, 'a');
+  const auto verdict = ask({owner_is(name), allowed(false)});
+  ASSERT_TRUE(verdict);
+  EXPECT_EQ(verdict->user, name.substr(0, 256));
+  EXPECT_THAT(*transport_.requests[1].body, HasSubstr(name)) << "it is asked about as a whole";
 }
 
 TEST_F(AccessReviewerTest, AsksNothingMoreOfATokenThatIsNobodys) {

@@ -27,9 +27,9 @@ AgentFacts agent() {
                    .max_fds = 1024,
                    .virtual_bytes = 100'000'000,
                    .resident_bytes = 12'000'000};
-  facts.web = {.is_current = true,
-               .loaded_at = std::chrono::system_clock::time_point(1'700'000'100s),
-               .refused = {1, 2, 3, 4, 5}};
+  facts.web = {.file = {{.is_current = true,
+                         .loaded_at = std::chrono::system_clock::time_point(1'700'000'100s)}},
+               .refused = {1, 2, 3, 4, 5, 6, 7}};
   return facts;
 }
 

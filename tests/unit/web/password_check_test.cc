@@ -139,20 +139,20 @@ TEST(FailureLimit, ForgetsTheOldestOfTooMany) {
   EXPECT_TRUE(limit.allows("10.0.0.1", FailureLimit::Time() + std::chrono::milliseconds(1)));
 }
 
-TEST(RightPasswords, AreKnownByAllThreeWords) {
-  RightPasswords right;
-  right.add(right.of("alice", "hash", "secret"));
-  EXPECT_TRUE(right.has(right.of("alice", "hash", "secret")));
-  EXPECT_FALSE(right.has(right.of("alic", "ehash", "secret")));
-  EXPECT_FALSE(right.has(right.of("alice", "hash2", "secret")));
-  EXPECT_FALSE(right.has(RightPasswords().of("alice", "hash", "secret"))) << "its key is its own";
+TEST(Fingerprints, AreOfAllTheirWords) {
+  Fingerprints right;
+  right.add(right.of({"alice", "hash", "secret"}));
+  EXPECT_TRUE(right.has(right.of({"alice", "hash", "secret"})));
+  EXPECT_FALSE(right.has(right.of({"alic", "ehash", "secret"})));
+  EXPECT_FALSE(right.has(right.of({"alice", "hash2", "secret"})));
+  EXPECT_FALSE(right.has(Fingerprints().of({"alice", "hash", "secret"}))) << "its key is its own";
 }
 
-TEST(RightPasswords, AreBounded) {
-  RightPasswords right;
-  for (int i = 0; i <= 64; ++i) right.add(right.of("alice", "hash", std::to_string(i)));
-  EXPECT_FALSE(right.has(right.of("alice", "hash", "0")));
-  EXPECT_TRUE(right.has(right.of("alice", "hash", "1")));
+TEST(Fingerprints, AreBounded) {
+  Fingerprints right;
+  for (int i = 0; i <= 64; ++i) right.add(right.of({"alice", "hash", std::to_string(i)}));
+  EXPECT_FALSE(right.has(right.of({"alice", "hash", "0"})));
+  EXPECT_TRUE(right.has(right.of({"alice", "hash", "1"})));
 }
 
 }  // namespace

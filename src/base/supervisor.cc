@@ -1,4 +1,4 @@
-#include "app/supervisor.h"
+#include "closewatch/base/supervisor.h"
 
 #include <sys/resource.h>
 
