@@ -229,12 +229,14 @@ class Agent:
     NAMESPACE = "closewatch"
     RELEASE = "closewatch"
     PORT = 10088
+    HEALTH_PORT = 10089
     # Every second whatever that costs, and stuck soon, for the tests wait for both.
     CONFIG = {"scan": {"interval": "1s", "cpu_budget": 1}, "diagnosis": {"stuck_after": "5s"}}
 
     def __init__(self, chart=ROOT / "helm" / "closewatch"):
         self._chart = chart
         self._directory = tempfile.TemporaryDirectory(prefix="closewatch-helm-")
+        self._probe_port = self.PORT
 
     def install(self, **values):
         """`helm upgrade --install`, as often as wanted; returns when the agent has scanned."""
@@ -243,6 +245,7 @@ class Agent:
         probe = {"periodSeconds": 1}
         values = {"image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
                   "config": self.CONFIG, "startupProbe": probe, "readinessProbe": probe, **values}
+        self._probe_port = self.HEALTH_PORT if "web" in values else self.PORT
         path = pathlib.Path(self._directory.name) / "values.json"
         path.write_text(json.dumps(values))
         self.helm("upgrade", "--install", "--create-namespace", self.RELEASE, self._chart, "--values", path)
@@ -272,7 +275,7 @@ class Agent:
 
     def _has_scanned(self):
         try:
-            return self.get("/readyz")[0] == 200
+            return self._request("/readyz", self._probe_port)[0] == 200
         except OSError:
             return False
 
@@ -280,14 +283,14 @@ class Agent:
         """Those that its container was given."""
         return self.pod()["spec"]["containers"][0]["securityContext"]["capabilities"]["add"]
 
-    def get(self, path):
+    def get(self, path, headers=None):
         """Status and body of an answer of the agent's pod."""
-        return self._request(path)
+        return self._request(path, self.PORT, headers)
 
-    def _request(self, path):
-        connection = http.client.HTTPConnection(self.address(), self.PORT, timeout=30)
+    def _request(self, path, port, headers=None):
+        connection = http.client.HTTPConnection(self.address(), port, timeout=30)
         try:
-            connection.request("GET", path)
+            connection.request("GET", path, headers=headers or {})
             answer = connection.getresponse()
             return answer.status, answer.read().decode()
         finally:

@@ -3,6 +3,7 @@
 Each test puts back what it changes, so that any of them runs alone.
 """
 
+import base64
 import contextlib
 import json
 import os
@@ -751,6 +752,94 @@ class Prometheus(ClusterTest):
         self.assertEqual(self.query('{job="closewatch", exported_namespace!=""}'), [])
         # Without honorLabels it would have been: the trap is real.
         self.series('closewatch_pod_sockets{job="without-honor-labels", exported_namespace="shop"}')
+
+
+class Tokens(ClusterTest):
+    """Who is let in by a token of this cluster, as its API server says."""
+
+    ACCOUNTS = ("scraper", "stranger")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.addClassCleanup(agent.install)
+        for name in cls.ACCOUNTS:
+            kube.apply({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": "shop"}},
+                       # As the chart's own; all versions of Kubernetes take it.
+                       {"apiVersion": "v1", "kind": "Secret", "type": "kubernetes.io/service-account-token", "metadata": {
+                           "name": f"{name}-token", "namespace": "shop",
+                           "annotations": {"kubernetes.io/service-account.name": name}}})
+            cls.addClassCleanup(kubectl, "-n", "shop", "delete", "serviceaccount", name)
+        cls.tokens = {name: cls.token_of(name) for name in cls.ACCOUNTS}
+        cls.install()
+
+    @classmethod
+    def install(cls, allowed=("scraper",)):
+        """The chart with the one value, and the role for scrapers bound to these."""
+        agent.install(web={"kubernetesAuth": True}, rbac={"scraper": {"subjects": [
+            {"kind": "ServiceAccount", "name": name, "namespace": "shop"} for name in allowed]}})
+
+    @staticmethod
+    def token_of(name):
+        """Once the controller has made it."""
+        wait_for(lambda: "token" in kubectl_json("-n", "shop", "get", "secret", f"{name}-token").get("data", {}), "a token")
+        data = kubectl_json("-n", "shop", "get", "secret", f"{name}-token")["data"]
+        return base64.b64decode(data["token"]).decode()
+
+    @staticmethod
+    def made_for(*audiences):
+        """A token of the scraper's that lasts an hour, as pods have one."""
+        made = kubectl("create", "--raw", "/api/v1/namespaces/shop/serviceaccounts/scraper/token", "-f", "-", text=json.dumps(
+            {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": list(audiences)}}))
+        return json.loads(made)["status"]["token"]
+
+    def status(self, token=None, path="/metrics"):
+        """Of an answer to who shows that token."""
+        return agent.get(path, {"Authorization": f"Bearer {token}"} if token else {})[0]
+
+    def test_the_scrapers_role_lets_in_and_nothing_else_does(self):
+        self.assertEqual(self.status(self.tokens["scraper"]), 200)
+        status, body = agent.get("/metrics", {"Authorization": f"Bearer {self.tokens['stranger']}"})
+        self.assertEqual(status, 403)
+        self.assertIn("system:serviceaccount:shop:stranger may not get /metrics", body)
+        self.assertEqual(self.status(self.tokens["scraper"], "/api/v1/pods"), 403)
+        self.assertEqual(self.status(), 401)
+        header, _, rest = self.tokens["scraper"].partition(".")
+        for wrong in ("guess", header + "." + rest[::-1], self.tokens["scraper"][:-2]):
+            self.assertEqual(self.status(wrong), 401, "a token of nobody's")
+
+    def test_a_token_for_others_is_nobodys(self):
+        self.assertEqual(self.status(self.made_for("vault")), 401)
+        self.assertEqual(self.status(self.made_for()), 200)
+
+    def test_who_may_no_more_is_out_within_a_minute(self):
+        self.assertEqual(self.status(self.tokens["scraper"]), 200)
+        self.addCleanup(self.install)
+        kubectl("delete", "clusterrolebinding", f"{agent.RELEASE}-scraper")
+        wait_for(lambda: self.status(self.tokens["scraper"]) == 403, "the end of what was allowed", 90)
+
+    def test_without_the_right_to_ask_nobody_comes_in_and_the_log_says_why(self):
+        self.addCleanup(self.install)
+        kubectl("delete", "clusterrolebinding", f"{agent.RELEASE}-auth")
+        logged = len(agent.log())
+        wait_for(lambda: self.status(self.tokens["scraper"]) == 503, "what was known to be over", 90)
+        self.assertIn("system:auth-delegator", agent.log()[logged:])
+
+    def test_prometheus_scrapes(self):
+        directory = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory(prefix="closewatch-prometheus-")))
+        jobs = [{"job_name": name, "authorization": {"credentials": token},
+                 "static_configs": [{"targets": [f"{agent.address()}:{agent.PORT}"]}]} for name, token in self.tokens.items()]
+        configuration = directory / "prometheus.json"  # JSON is YAML
+        configuration.write_text(json.dumps({"global": {"scrape_interval": "1s"}, "scrape_configs": jobs}))
+        with open(directory / "log", "w", encoding="utf-8") as log:
+            process = subprocess.Popen(
+                ["prometheus", f"--config.file={configuration}", f"--storage.tsdb.path={directory}/data",
+                 "--web.listen-address=127.0.0.1:9090"], stdout=log, stderr=log)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+
+        def up():
+            return {entry["metric"]["job"]: int(entry["value"][1]) for entry in Prometheus.query("up")}
+        wait_for(lambda: up() == {"scraper": 1, "stranger": 0}, f"one scrape that is let in; it is {up()}")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,28 @@
 {{- printf "%s-kubectl" (include "closewatch.clusterName" . | trunc 245 | trimSuffix "-") -}}
 {{- end -}}
 
+{{- /* The ClusterRole for scrapers. */ -}}
+{{- define "closewatch.scraperRole" -}}
+{{- printf "%s-scraper" (include "closewatch.clusterName" . | trunc 245 | trimSuffix "-") -}}
+{{- end -}}
+
+{{- /* The service account whose token monitors show, and that token's Secret. */ -}}
+{{- define "closewatch.scraperName" -}}
+{{- printf "%s-scraper" (include "closewatch.fullname" . | trunc 55 | trimSuffix "-") -}}
+{{- end -}}
+
+{{- /* The namespace of the monitor that shows such a token, where an operator reads Secrets; or nothing. */ -}}
+{{- define "closewatch.scraperNamespace" -}}
+{{- $other := or .Values.web.scrape.authorization .Values.web.scrape.basicAuth -}}
+{{- if and .Values.web.kubernetesAuth .Values.rbac.create (not $other) -}}
+{{- range $way := list "podMonitor" "serviceMonitor" -}}
+{{- with get $.Values $way -}}
+{{- if .enabled -}}{{- default (include "closewatch.namespace" $) .namespace -}}{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "closewatch.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "closewatch.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
@@ -79,9 +101,14 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if ne .Values.metadata.source "logs" -}}true{{- end -}}
 {{- end -}}
 
-{{- /* Probes have neither a certificate nor a password. */ -}}
+{{- /* Whether not everybody is let in: "true" or nothing. */ -}}
+{{- define "closewatch.isGuarded" -}}
+{{- if or .Values.web.configSecret .Values.web.kubernetesAuth -}}true{{- end -}}
+{{- end -}}
+
+{{- /* Probes have neither a certificate nor a password nor a token. */ -}}
 {{- define "closewatch.probePort" -}}
-{{- empty .Values.web.configSecret | ternary "metrics" "health" -}}
+{{- include "closewatch.isGuarded" . | empty | ternary "metrics" "health" -}}
 {{- end -}}
 
 {{- define "closewatch.scheme" -}}
@@ -225,6 +252,12 @@ scheme: https
 {{- with $root.Values.web.scrape }}
 {{ toYaml . }}
 {{- end }}
+{{- if include "closewatch.scraperNamespace" $root }}
+authorization:
+  credentials:
+    name: {{ include "closewatch.scraperName" $root }}
+    key: token
+{{- end }}
 {{- with $monitor.extraEndpointFields }}
 {{ toYaml . }}
 {{- end }}
@@ -276,11 +309,18 @@ metricRelabelings:
 {{- if and .Values.service.internalTrafficPolicy (semverCompare "<1.22.0-0" .Capabilities.KubeVersion.Version) -}}
 {{- fail (printf "service.internalTrafficPolicy needs Kubernetes 1.22; this one is %s." .Capabilities.KubeVersion.Version) -}}
 {{- end -}}
-{{- if and .Values.web.configSecret (eq (int .Values.port) (int .Values.healthPort)) -}}
-{{- fail "port and healthPort are the same: probes need a port of their own with web.configSecret." -}}
+{{- if and (include "closewatch.isGuarded" .) (eq (int .Values.port) (int .Values.healthPort)) -}}
+{{- fail "port and healthPort are the same: probes need a port of their own with web.configSecret or web.kubernetesAuth." -}}
 {{- end -}}
-{{- if and .Values.web.scrape (not .Values.web.configSecret) -}}
-{{- fail "web.scrape says how Prometheus gets in, but without web.configSecret everybody does: set that, too." -}}
+{{- if and .Values.web.scrape (not (include "closewatch.isGuarded" .)) -}}
+{{- fail "web.scrape says how Prometheus gets in, but without web.configSecret or web.kubernetesAuth everybody does: set one of them, too." -}}
+{{- end -}}
+{{- if and .Values.web.kubernetesAuth (not (include "closewatch.asksApiServer" .)) -}}
+{{- fail "web.kubernetesAuth asks the API server, which metadata.source logs never does: set metadata.source to auto or api." -}}
+{{- end -}}
+{{- $monitored := or .Values.podMonitor.enabled .Values.serviceMonitor.enabled -}}
+{{- if and .Values.web.kubernetesAuth $monitored (not .Values.rbac.create) (not (or .Values.web.scrape.authorization .Values.web.scrape.basicAuth)) -}}
+{{- fail "web.kubernetesAuth without rbac.create makes no token for the monitor: say in web.scrape.authorization by which one Prometheus gets in." -}}
 {{- end -}}
 {{- if and .Values.hostNetwork .Values.networkPolicy.enabled -}}
 {{- fail "networkPolicy.enabled does nothing for pods with hostNetwork: leave one of them off." -}}
