@@ -15,10 +15,7 @@
 namespace closewatch {
 namespace {
 
-constexpr unsigned kOk = 200;
 constexpr unsigned kCreated = 201;
-constexpr unsigned kUnauthorised = 401;
-constexpr unsigned kForbidden = 403;
 
 constexpr const char* kTokenReviews = "/apis/authentication.k8s.io/v1/tokenreviews";
 constexpr const char* kAccessReviews = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
@@ -34,11 +31,13 @@ Error refusal(unsigned status, const std::string& body, const std::string& what)
   auto message = parse_status_message(body);
   if (message.empty()) message = "no reason given";
   const auto told = what + " (" + std::to_string(status) + ": " + message + ")";
+  constexpr unsigned kNoToken = 401;
+  constexpr unsigned kNoRight = 403;
   switch (status) {
-    case kUnauthorised:
+    case kNoToken:
       return {ErrorKind::kDenied,
               "the API server does not accept the service account's token for " + told};
-    case kForbidden:
+    case kNoRight:
       return {ErrorKind::kDenied,
               "the API server denies " + told +
                   ": bind the ClusterRole system:auth-delegator to the service account, or turn "
@@ -87,7 +86,7 @@ class Review final : private http::Receiver {
       return done_(fail(result.error().kind, std::string("asking the API server for ") + what +
                                                  ": " + result.error().what));
     }
-    if (head_.status != kOk && head_.status != kCreated) {
+    if (head_.status != http::kOk && head_.status != kCreated) {
       return done_(tl::unexpected(refusal(head_.status, body_, what)));
     }
     if (!is_whole) {

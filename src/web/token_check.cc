@@ -14,7 +14,7 @@ constexpr std::size_t kMostStrangers = 3;
 // That wait for one to end; of strangers, and of each of their clients.
 constexpr std::size_t kMostWaiting = 64;
 constexpr std::ptrdiff_t kMostStrangersWaiting = 16;
-constexpr std::ptrdiff_t kMostOfOne = 2;
+constexpr std::ptrdiff_t kMostOfOneStranger = 2;
 // Both together are less than the server gives a request.
 constexpr std::chrono::seconds kLongestWait{4};
 constexpr std::chrono::seconds kLongestReview{4};
@@ -38,13 +38,14 @@ void wipe(std::string& token) { OPENSSL_cleanse(token.data(), token.size()); }
 void TokenCheck::check(std::string token, const std::string& path, const std::string& client,
                        Done done) {
   const auto now = now_();
-  Job job{.token_print = allowed_tokens_.of({token}),
+  const auto token_print = allowed_tokens_.of({token});
+  Job job{.token_print = token_print,
           .print = allowed_tokens_.of({token, path}),
-          .token = std::move(token),
           .path = path,
           .client = client,
+          .was_allowed = allowed_tokens_.has(token_print),
           .since = now};
-  job.was_allowed = allowed_tokens_.has(job.token_print);
+  job.token = std::move(token);
   const auto end_now = [&](const Answer& given) {
     wipe(job.token);
     done(given);
@@ -78,7 +79,7 @@ bool TokenCheck::has_room_for(const Job& job) const {
   const auto own = std::count_if(waiting_.begin(), waiting_.end(), [&](const Job& other) {
     return !other.was_allowed && other.client == job.client;
   });
-  return strangers < kMostStrangersWaiting && own < kMostOfOne;
+  return strangers < kMostStrangersWaiting && own < kMostOfOneStranger;
 }
 
 void TokenCheck::start(Job job) {
@@ -103,7 +104,6 @@ void TokenCheck::end(const Job& job, const Result<AccessVerdict>& verdict) {
   } else {
     // A token that is nobody's is so for every path.
     const bool is_nobodys = verdict->kind == AccessVerdict::Kind::kNobodys;
-    allowed_.erase(job.print);
     refused_.put(is_nobodys ? job.token_print : job.print, *verdict, now_());
     answer(job.print, answer_by(*verdict), true);
   }

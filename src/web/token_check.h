@@ -52,7 +52,7 @@ class TokenCheck {
   struct Job {
     Fingerprint token_print{};
     Fingerprint print{};  ///< of the token and the path
-    std::string token;
+    std::string token{};
     std::string path;
     std::string client;
     bool was_allowed = false;

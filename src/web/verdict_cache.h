@@ -23,9 +23,10 @@ class VerdictCache {
   /// nullptr: nothing that counts still. Valid until the next put().
   [[nodiscard]] const AccessVerdict* find(const Fingerprint& of, Time now) const;
   void put(const Fingerprint& of, AccessVerdict verdict, Time now);
-  void erase(const Fingerprint& of);
 
  private:
+  void erase(const Fingerprint& of);
+
   struct Entry {
     Fingerprint of{};
     AccessVerdict verdict;

@@ -148,6 +148,15 @@ TEST_F(AccessReviewerTest, TellsNobodyTheToken) {
   EXPECT_THAT(error_of({{.status = 500, .body = "secret tok"}}), ::testing::Not(HasSubstr("tok)")));
 }
 
+TEST_F(AccessReviewerTest, KeepsNothingOfAReviewThatIsOver) {
+  transport_.answers = {kNobody};
+  const auto kept = std::make_shared<int>();
+  reviewer_->review("tok", "/", until_, [kept](const Result<AccessVerdict>&) {});
+  EXPECT_GT(kept.use_count(), 1);
+  context_.run();
+  EXPECT_EQ(kept.use_count(), 1);
+}
+
 TEST_F(AccessReviewerTest, HasSeveralUnderWay) {
   transport_.answers = {owner_is("a"), owner_is("b"), allowed(true), allowed(false)};
   std::vector<std::string> ended;

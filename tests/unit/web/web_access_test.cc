@@ -20,8 +20,8 @@ using Kind = AccessVerdict::Kind;
 
 class WebAccessTest : public testing::Test {
  protected:
-  http::Request request(const std::string& authorization = "Bearer tok",
-                        const std::string& client = "10.0.0.1") {
+  static http::Request request(const std::string& authorization = "Bearer tok",
+                               const std::string& client = "10.0.0.1") {
     return {"GET", "/metrics", {"metrics"}, "agent", authorization, client};
   }
   void ask(const http::Request& request) {
