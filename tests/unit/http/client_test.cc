@@ -1,5 +1,7 @@
 #include "closewatch/http/client.h"
 
+#include <fstream>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -186,6 +188,51 @@ TEST(Connection, IsKeptAlive) {
   ASSERT_TRUE(connection) << connection.error().what;
   EXPECT_EQ(connection->get("/")->body, "one");
   EXPECT_EQ(connection->get("/")->body, "two");
+}
+
+// Of an authority that has issued nothing.
+constexpr const char* kAuthority =
+    "-----BEGIN CERTIFICATE-----\n"
+    "MIIBbjCCAROgAwIBAgIUA+53CgOd2H8jg98LnfBPk6/DIfgwCgYIKoZIzj0EAwIw\n"
+    "DDEKMAgGA1UEAwwBYTAeFw0yNjExMjcwNjMyMDdaFw0zNjExMjQwNjMyMDdaMAwx\n"
+    "CjAIBgNVBAMMAWEwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAASHyxFzmnhL7KKm\n"
+    "1QVms2UO1Srvbo02GQG9VOMoKnY+6qpJd7MKeipC3yh1ms8d5H6KyiFlpmvelGPj\n"
+    "S03p63w5o1MwUTAdBgNVHQ4EFgQUyK+Yg1was574uwXiqrjj5NqsoU8wHwYDVR0j\n"
+    "BBgwFoAUyK+Yg1was574uwXiqrjj5NqsoU8wDwYDVR0TAQH/BAUwAwEB/zAKBggq\n"
+    "hkjOPQQDAgNJADBGAiEAiwfTZO2DnJfEj0iWuhDcluXzx+Z5xsDAir/rgYtSgHoC\n"
+    "IQCMMhHR0XFS741ELh9pCwu2T0UFe4dGeJ4+OmbHGjhXzw==\n"
+    "-----END CERTIFICATE-----\n";
+
+/// Notes how it ended.
+class EndReceiver final : public Receiver {
+ public:
+  void on_answer(const AnswerHead& /*head*/) override {}
+  bool on_body(std::string_view /*piece*/) override { return true; }
+  void on_end(const Result<void>& result) override { end = result; }
+
+  std::optional<Result<void>> end;
+};
+
+TEST(HttpAsk, GivesUpAHandshakeWhenTheWholeIsGivenUp) {
+  const auto ca = testing::TempDir() + "closewatch_client_test.crt";
+  std::ofstream(ca) << kAuthority;
+  boost::asio::io_context context;
+  // It accepts connections, and says nothing.
+  const tcp::acceptor silent(context, {boost::asio::ip::make_address("127.0.0.1"), 0});
+  EndReceiver receiver;
+  ask(context, {"127.0.0.1", std::to_string(silent.local_endpoint().port()), ca},
+      {.target = "/",
+       .headers = {},
+       .silence = kPatience,
+       .most_bytes = 1000,
+       .until = std::chrono::steady_clock::now() + std::chrono::milliseconds(100)},
+      receiver);
+  // Less than a handshake may take otherwise.
+  context.run_for(kPatience);
+  std::remove(ca.c_str());
+  ASSERT_TRUE(receiver.end);
+  ASSERT_FALSE(*receiver.end);
+  EXPECT_THAT(receiver.end->error().what, HasSubstr("127.0.0.1"));
 }
 
 }  // namespace
