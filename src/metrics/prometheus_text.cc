@@ -100,18 +100,48 @@ class Exposition {
   std::vector<prometheus::MetricFamily> families_;
 };
 
-Labels pod_labels(const PodSnapshot& pod) {
-  return {label("namespace", pod.pod_namespace), label("pod", pod.name)};
+/// As they stand between the braces of a sample.
+std::string escaped(Labels labels) {
+  prometheus::MetricFamily family{.name = "x", .help = {}, .type = {}, .metric = {}};
+  family.metric.emplace_back().label = std::move(labels);
+  std::ostringstream text;
+  prometheus::TextSerializer().Serialize(text, {family});
+  const auto line = std::move(text).str();
+  const auto open = line.find('{') + 1;
+  return line.substr(open, line.rfind('}') - open);
 }
 
-template <typename... More>
-Labels with(const Labels& labels, More... more) {
-  Labels all;
-  all.reserve(labels.size() + sizeof...(more));
-  all.assign(labels.begin(), labels.end());
-  (all.push_back(std::move(more)), ...);
-  return all;
-}
+/// Those of a pod, which are in front of each of its dozens of samples. The library writes a value
+/// character by character and a name as it is, so they are escaped once and stand in the name of
+/// the label behind them: a third of what a text costs.
+class PodLabels {
+ public:
+  explicit PodLabels(const PodSnapshot& pod)
+      : pod_(label("pod", pod.name)), front_(escaped({label("namespace", pod.pod_namespace)})) {
+    front_ += ',';
+    whole_ = front_;
+    whole_.append(escaped({pod_})).append(",");
+    pod_.name.insert(0, front_);
+  }
+
+  /// No others.
+  [[nodiscard]] Labels alone() const { return {pod_}; }
+
+  template <typename... More>
+  [[nodiscard]] Labels with(prometheus::ClientMetric::Label next, More... more) const {
+    next.name.insert(0, whole_);
+    Labels all;
+    all.reserve(1 + sizeof...(more));
+    all.push_back(std::move(next));
+    (all.push_back(std::move(more)), ...);
+    return all;
+  }
+
+ private:
+  prometheus::ClientMetric::Label pod_;
+  std::string front_;
+  std::string whole_;
+};
 
 /// What namesakes come to together.
 struct Together {
@@ -161,9 +191,9 @@ bool know(Namesakes pods, TcpState state) {
   });
 }
 
-void add_containers(Exposition& exposition, const Labels& pod, const Diagnosis& diagnosis) {
+void add_containers(Exposition& exposition, const PodLabels& pod, const Diagnosis& diagnosis) {
   for (const auto& container : diagnosis.containers) {
-    const auto labels = with(pod, label("container", container.container));
+    const auto name = label("container", container.container);
     for (const auto direction : kDirections) {
       for (const auto owes : kOwedCalls) {
         // The application accepts what others began.
@@ -171,31 +201,32 @@ void add_containers(Exposition& exposition, const Labels& pod, const Diagnosis& 
         if (!exposition.wants(Metric::kCloseWait)) continue;
         exposition.add(
             Metric::kCloseWait,
-            with(labels, label("direction", name_of(direction)), label("owes", name_of(owes))),
+            pod.with(name, label("direction", name_of(direction)), label("owes", name_of(owes))),
             container.of(direction, owes));
       }
     }
     if (exposition.wants(Metric::kCloseWaitStuck)) {
-      exposition.add(Metric::kCloseWaitStuck, labels, container.stuck);
+      exposition.add(Metric::kCloseWaitStuck, pod.with(name), container.stuck);
     }
   }
 }
 
-void add_owners(Exposition& exposition, Metric metric, const Labels& pod,
+void add_owners(Exposition& exposition, Metric metric, const PodLabels& pod,
                 const std::vector<OwnerSums>& owners) {
   for (const auto& [owner, sockets, stuck] : owners) {
     if (!exposition.wants(metric)) continue;
-    exposition.add(metric,
-                   with(pod, label("owner_namespace", owner.pod_namespace),
-                        label("owner_pod", owner.pod), label("owner_container", owner.container)),
-                   sockets);
+    exposition.add(
+        metric,
+        pod.with(label("owner_namespace", owner.pod_namespace), label("owner_pod", owner.pod),
+                 label("owner_container", owner.container)),
+        sockets);
   }
 }
 
-void add_diagnosis(Exposition& exposition, const Labels& pod, const Diagnosis& diagnosis) {
+void add_diagnosis(Exposition& exposition, const PodLabels& pod, const Diagnosis& diagnosis) {
   add_containers(exposition, pod, diagnosis);
   const auto add = [&](Metric metric, auto value) {
-    if (exposition.wants(metric)) exposition.add(metric, pod, value);
+    if (exposition.wants(metric)) exposition.add(metric, pod.alone(), value);
   };
   add(Metric::kCloseWaitOldest, seconds(diagnosis.oldest));
   add(Metric::kCloseWaitUnread, diagnosis.unread_bytes);
@@ -204,15 +235,15 @@ void add_diagnosis(Exposition& exposition, const Labels& pod, const Diagnosis& d
   for (const auto& peer : diagnosis.peers) {
     if (peer.stuck == 0 || !exposition.wants(Metric::kCloseWaitPeer)) continue;
     exposition.add(Metric::kCloseWaitPeer,
-                   with(pod, label("direction", name_of(peer.direction)), label("peer", peer.peer)),
+                   pod.with(label("direction", name_of(peer.direction)), label("peer", peer.peer)),
                    peer.stuck);
   }
   add_owners(exposition, Metric::kCloseWaitOwner, pod, diagnosis.owners);
 }
 
-void add_backlog(Exposition& exposition, const Labels& pod, std::string_view port,
+void add_backlog(Exposition& exposition, const PodLabels& pod, std::string_view port,
                  const ListenBacklog& backlog) {
-  const auto labels = with(pod, label("port", port));
+  const auto labels = pod.with(label("port", port));
   if (exposition.wants(Metric::kListenBacklogSockets)) {
     exposition.add(Metric::kListenBacklogSockets, labels, backlog.sockets);
   }
@@ -221,7 +252,7 @@ void add_backlog(Exposition& exposition, const Labels& pod, std::string_view por
   }
 }
 
-void add_listeners(Exposition& exposition, const Labels& pod,
+void add_listeners(Exposition& exposition, const PodLabels& pod,
                    std::vector<ListenBacklog> listeners) {
   const auto queues = shown_queues(std::move(listeners));
   if (queues.other) add_backlog(exposition, pod, "other", *queues.other);
@@ -230,14 +261,14 @@ void add_listeners(Exposition& exposition, const Labels& pod,
   }
 }
 
-void add_held(Exposition& exposition, const Labels& pod, const HeldDiagnosis& held) {
+void add_held(Exposition& exposition, const PodLabels& pod, const HeldDiagnosis& held) {
   for (const auto& container : held.containers) {
     if (!exposition.wants(Metric::kClosedHeld)) continue;
-    exposition.add(Metric::kClosedHeld, with(pod, label("container", container.container)),
+    exposition.add(Metric::kClosedHeld, pod.with(label("container", container.container)),
                    container.sockets);
   }
   const auto add = [&](Metric metric, std::uint64_t value) {
-    if (exposition.wants(metric)) exposition.add(metric, pod, value);
+    if (exposition.wants(metric)) exposition.add(metric, pod.alone(), value);
   };
   add(Metric::kCloseWaitLeftClosed, held.left_closed);
   add(Metric::kCloseWaitLeftHeld, held.left_held);
@@ -245,10 +276,10 @@ void add_held(Exposition& exposition, const Labels& pod, const HeldDiagnosis& he
   add_owners(exposition, Metric::kClosedHeldOwner, pod, held.owners);
 }
 
-void add_descriptors(Exposition& exposition, const Labels& pod,
+void add_descriptors(Exposition& exposition, const PodLabels& pod,
                      const std::vector<ContainerDescriptors>& descriptors) {
   for (const auto& container : descriptors) {
-    const auto labels = with(pod, label("container", container.container));
+    const auto labels = pod.with(label("container", container.container));
     if (exposition.wants(Metric::kDescriptorsOpen)) {
       exposition.add(Metric::kDescriptorsOpen, labels, container.open);
     }
@@ -258,39 +289,39 @@ void add_descriptors(Exposition& exposition, const Labels& pod,
   }
 }
 
-void add_events(Exposition& exposition, const Labels& pod, const TcpEventCounts& counts) {
+void add_events(Exposition& exposition, const PodLabels& pod, const TcpEventCounts& counts) {
   for (const auto event : kTcpEvents) {
     if (!counts.of(event) || !exposition.wants(Metric::kPodTcpEvents)) continue;
-    exposition.add(Metric::kPodTcpEvents, with(pod, label("event", describe(event).name)),
+    exposition.add(Metric::kPodTcpEvents, pod.with(label("event", describe(event).name)),
                    *counts.of(event));
   }
 }
 
-void add_pod_info(Exposition& exposition, Namesakes pods) {
+void add_pod_info(Exposition& exposition, const PodLabels& labels, Namesakes pods) {
   std::set<std::string_view> told;  // one container can hold several namespaces of one uid
   for (const auto& pod : pods) {
     if (!told.insert(pod.uid).second) continue;
     exposition.add(Metric::kPodInfo,
-                   with(pod_labels(pod), label("uid", pod.uid),
-                        label("workload_kind", pod.workload_kind), label("workload", pod.workload),
-                        label("host_network", pod.host_network ? "true" : "false")),
+                   labels.with(label("uid", pod.uid), label("workload_kind", pod.workload_kind),
+                               label("workload", pod.workload),
+                               label("host_network", pod.host_network ? "true" : "false")),
                    1);
   }
 }
 
 void add_pod(Exposition& exposition, Namesakes pods, const Shown& shown, std::size_t peers) {
-  const auto labels = pod_labels(pods.front());
+  const PodLabels labels(pods.front());
   const auto visibility = shown.of(pods);
   const bool visible = visibility == Visibility::kVisible;
-  exposition.add(Metric::kPodVisible, with(labels, label("reason", reason_of(visibility))),
+  exposition.add(Metric::kPodVisible, labels.with(label("reason", reason_of(visibility))),
                  visible ? 1 : 0);
   if (visibility == Visibility::kExcluded) return;
-  add_pod_info(exposition, pods);
+  add_pod_info(exposition, labels, pods);
   if (!visible) return;
   auto together = sum_of(pods, peers);
   for (const auto state : kTcpStates) {
     if (!know(pods, state) || !exposition.wants(state)) continue;
-    exposition.add(Metric::kPodSockets, with(labels, label("state", name_of(state))),
+    exposition.add(Metric::kPodSockets, labels.with(label("state", name_of(state))),
                    together.sums.states.of(state));
   }
   add_listeners(exposition, labels, std::move(together.sums.listeners));

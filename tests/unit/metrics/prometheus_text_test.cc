@@ -289,7 +289,10 @@ TEST(PrometheusText, AFeatureThatIsNotKnownYetHasNoValue) {
 TEST(PrometheusText, EscapesWhatANameMayHold) {
   auto snapshot = sample_snapshot();
   snapshot.pods[1].name = "a\"b\\c\nd";
-  EXPECT_THAT(text_of(snapshot), HasSubstr(R"(pod="a\"b\\c\nd")"));
+  const auto text = text_of(snapshot);
+  EXPECT_THAT(text, HasSubstr(R"(pod="a\"b\\c\nd"} )"));          // where it is the last label
+  EXPECT_THAT(text, HasSubstr(R"(pod="a\"b\\c\nd",reason=")"));  // and where others come after it
+  EXPECT_THAT(text, Not(HasSubstr(R"(a"b)")));
 }
 
 TEST(MetricTable, NamesEveryMetricOnce) {
