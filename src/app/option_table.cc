@@ -315,7 +315,7 @@ constexpr auto kOptions = std::to_array<Option>({
      "listen_overflows,listen_drops,retransmission_timeouts,failed_attempts,established_resets,"
      "resets_sent",
      "Which of the events that the kernel counts in each network namespace are told of pods, every "
-     "30 s, or each minute where many pods make that dear. Empty reads none.",
+     "30 s, or up to two minutes apart where many pods make that dear. Empty reads none.",
      [](Config& config, std::string_view text) {
        return set_list(config.pods.tcp_events, TcpEventSet::parse(text), kEventList);
      }},

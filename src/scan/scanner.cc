@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "closewatch/scan/guarded_owners.h"
+#include "closewatch/scan/reading_paces.h"
 
 namespace closewatch {
 namespace {
@@ -17,22 +18,6 @@ constexpr const char* kNoCgroups =
 constexpr const char* kNoCgroupsInText =
     "it shares the host's network namespace, and the engine procfs is not told which cgroup made a "
     "socket; take the engine inet_diag or bpf";
-
-/// Descriptors that leak do so over minutes, and a process is looked at in 2 µs.
-constexpr std::chrono::seconds kDescriptorPace{30};
-/// The kernel sums each counter up over all CPUs.
-constexpr std::chrono::seconds kEventPace{30};
-/// All open files of the machine, at half a microsecond each. Who scans more often than usual wants
-/// to know sooner.
-constexpr std::chrono::seconds kHeldPace{60};
-constexpr int kHeldScans = 6;
-/// Of the budget, for each.
-constexpr double kShareBeside = 0.25;
-/// Of the budget, what each should rather cost where that delays it for no longer than this. Of
-/// held sockets some minutes: a leak takes longer.
-constexpr double kThriftyShare = 0.01;
-constexpr std::chrono::minutes kLongest{1};
-constexpr std::chrono::minutes kHeldLongest{5};
 
 constexpr const char* kExcludedDetail =
     "pods of this namespace are not counted: pods.namespaces of the configuration says so";
@@ -193,22 +178,11 @@ Scanner::Scanner(std::unique_ptr<PodSource> pods, NamespaceOpener opener, Socket
   reader_->engine = settings_.engine;
   reader_->sockets = std::move(sockets);
   if (settings_.engine_policy) witness_.emplace();
-  const double share = kShareBeside * settings_.cpu_budget;
-  const auto thrift = [&](std::chrono::nanoseconds longest) {
-    return ReadingPace::Thrift{kThriftyShare * settings_.cpu_budget, longest};
-  };
-  if (settings_.descriptors) {
-    descriptor_watch_.emplace(*settings_.descriptors,
-                              ReadingPace(kDescriptorPace, share, thrift(kLongest)));
-  }
-  if (settings_.held_sockets) {
-    const auto pace =
-        std::min<std::chrono::nanoseconds>(kHeldPace, kHeldScans * settings_.pacer.configured());
-    held_watch_.emplace(settings_.held_sockets, ReadingPace(pace, share, thrift(kHeldLongest)));
-  }
+  const auto paces = reading_paces(settings_.cpu_budget, settings_.pacer.configured());
+  if (settings_.descriptors) descriptor_watch_.emplace(*settings_.descriptors, paces.descriptors);
+  if (settings_.held_sockets) held_watch_.emplace(settings_.held_sockets, paces.held);
   if (settings_.tcp_events.any()) {
-    event_watch_.emplace(TcpEventReader(opener_, settings_.tcp_events),
-                         ReadingPace(kEventPace, share, thrift(kLongest)));
+    event_watch_.emplace(TcpEventReader(opener_, settings_.tcp_events), paces.events);
   }
 }
 
