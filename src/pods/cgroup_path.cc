@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <optional>
 
+#include "closewatch/kubernetes/object_name.h"
+
 namespace closewatch {
 namespace {
 
@@ -14,10 +16,12 @@ bool is_container_id(std::string_view text) {
   return text.size() == kContainerIdLength && std::all_of(text.begin(), text.end(), is_hex);
 }
 
+/// It becomes a label, so it is no longer than the name of an object of Kubernetes may be.
 bool is_uid(std::string_view text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return is_hex(c) || (c >= 'g' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
-  });
+  return !text.empty() && text.size() <= kLongestObjectName &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return is_hex(c) || (c >= 'g' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-';
+         });
 }
 
 std::string_view without_suffix(std::string_view text, std::string_view suffix) {

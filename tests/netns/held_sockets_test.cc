@@ -60,17 +60,26 @@ bool has_ended(const UniqueFd& socket) {
   return info.tcpi_state == static_cast<int>(TcpState::kClose);
 }
 
-/// Connections that were in CLOSE_WAIT here when the peer's RST came: this end of each.
+/// Connections that were in CLOSE_WAIT here when the peer's RST came: this end of each. Many of
+/// them wait for each other's segments together.
 Sockets held(std::size_t count, Wire wire = Wire::kIpv4) {
+  constexpr std::size_t kTogether = 64;
   Sockets sockets;
-  const auto listener = testing::listen_on(wire, 64);
-  for (std::size_t i = 0; i < count; ++i) {
-    auto connection = testing::connected(wire, listener);
-    testing::half_close(connection.server);
-    testing::read_to_end(connection.client);
-    abort_connection(std::move(connection.server));
-    wait_until("the RST has come", [&] { return has_ended(connection.client); });
-    sockets.push_back(std::move(connection.client));
+  const auto listener = testing::listen_on(wire, kTogether);
+  while (sockets.size() < count) {
+    std::vector<Connection> connections;
+    while (connections.size() < std::min(kTogether, count - sockets.size())) {
+      connections.push_back(testing::connected(wire, listener));
+      ::shutdown(connections.back().server.get(), SHUT_WR);
+    }
+    for (auto& connection : connections) {
+      testing::read_to_end(connection.client);
+      abort_connection(std::move(connection.server));
+    }
+    for (auto& connection : connections) {
+      wait_until("the RST has come", [&] { return has_ended(connection.client); });
+      sockets.push_back(std::move(connection.client));
+    }
   }
   return sockets;
 }
@@ -173,6 +182,31 @@ TEST_F(HeldSocketsTest, AreCountedOnceTheTableHasThemNoMore) {
   EXPECT_EQ(testing::ss_counts(space_.name()).states.of(TcpState::kCloseWait), 0U);
   EXPECT_EQ(last().containers, (std::vector<ContainerHeld>{{"unknown", 15}}));
   EXPECT_EQ(last().entered, 0U);
+}
+
+/// How many descriptors one process may have here: as many as are wanted, if root may raise that.
+rlim_t allow_descriptors(rlim_t wanted) {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) throw std::runtime_error("getrlimit");
+  if (limit.rlim_max >= wanted) return wanted;
+  const rlimit raised{.rlim_cur = limit.rlim_cur, .rlim_max = wanted};
+  return ::setrlimit(RLIMIT_NOFILE, &raised) == 0 ? wanted : limit.rlim_max;
+}
+
+/// 50,000, or as many as this machine lets one process have.
+TEST_F(HeldSocketsTest, AreCountedHoweverManyOneProcessHas) {
+  constexpr rlim_t kOthers = 100;  // that it has open beside them
+  const auto most = allow_descriptors(50'000 + kOthers);
+  const auto half = (most - kOthers) / 2;
+  run([half, most] {
+    const rlimit limit{.rlim_cur = most, .rlim_max = most};
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0) throw std::runtime_error("setrlimit");
+    auto sockets = held(half);  // each half has a listener of its own, and so ports enough
+    for (auto& socket : held(half)) sockets.push_back(std::move(socket));
+    return sockets;
+  });
+  EXPECT_EQ(found().total(), 2 * half);
+  EXPECT_EQ(last().containers, (std::vector<ContainerHeld>{{"unknown", 2 * half}}));
 }
 
 TEST_F(HeldSocketsTest, NothingElseIsTakenForOne) {

@@ -159,6 +159,14 @@ INSTANTIATE_TEST_SUITE_P(
              ""}),
     [](const auto& tested) { return std::string(tested.param.name); });
 
+TEST(CgroupPathOf, AUidIsNoLongerThanAName) {
+  const std::string longest(253, 'a');
+  EXPECT_EQ(locate("/kubepods/pod" + longest).pod_uid, longest);
+  EXPECT_EQ(locate("/kubepods/pod" + longest + "a").pod_uid, "");
+  EXPECT_EQ(locate("/kubepods.slice/kubepods-pod" + longest + ".slice").pod_uid, longest);
+  EXPECT_EQ(locate("/kubepods.slice/kubepods-pod" + longest + "a.slice").pod_uid, "");
+}
+
 TEST(ListsDirectory, FindsADirectoryOfAnyLine) {
   constexpr const char* kCgroup =
       "12:pids:/kubepods/burstable/pod" UID "/" ID_A "\n0::/unified/" ID_B "/init.scope\n";
