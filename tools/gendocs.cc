@@ -1,13 +1,16 @@
 // Writes the tables of docs/ out of the tables in the code: what stands between a file's
-// "<!-- generated:NAME -->" and "<!-- end -->" lines. `--check` only says whether something
-// differs.
+// "<!-- generated:NAME -->" and "<!-- end -->" lines; and the files that come of them as a whole,
+// which it knows by their names. `--check` only says whether something differs.
 
 #include <cstdio>
+#include <filesystem>
 #include <fstream>
 #include <map>
 #include <sstream>
 #include <string>
 #include <string_view>
+
+#include "manual.h"
 
 #include "app/option_table.h"
 #include "closewatch/events/tcp_event.h"
@@ -49,11 +52,20 @@ int main(int argc, char** argv) {
       {"events", closewatch::tcp_event_table_markdown()},
       {"options", closewatch::option_table_markdown()},
   };
+  const std::map<std::string, std::string> files = {
+      {"closewatch.1", closewatch::manual_page()},
+      {"closewatch.yaml.5", closewatch::settings_page()},
+      {"closewatch.yaml", closewatch::settings_file()},
+      {"closewatch.bash", closewatch::bash_completion()},
+      {"_closewatch", closewatch::zsh_completion()},
+      {"closewatch.fish", closewatch::fish_completion()},
+  };
   const bool check = argc > 1 && std::string_view(argv[1]) == "--check";
   int status = 0;
   for (int i = check ? 2 : 1; i < argc; ++i) {
     const auto before = read(argv[i]);
-    const auto after = regenerate(before, parts);
+    const auto file = files.find(std::filesystem::path(argv[i]).filename());
+    const auto after = file == files.end() ? regenerate(before, parts) : file->second;
     if (before == after) continue;
     if (check) {
       (void)std::fprintf(stderr, "%s does not tell what the code does: run scripts/generate\n",

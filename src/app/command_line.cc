@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -16,6 +17,7 @@
 #include "app/option_table.h"
 #include "app/standard_output.h"
 #include "closewatch/base/build_info.h"
+#include "closewatch/base/comma_separated.h"
 #include "closewatch/web/web_access.h"
 
 namespace closewatch {
@@ -91,6 +93,18 @@ void add_scan_options(CLI::App& command, Given& given) {
   command.add_option("--output,-o", given.output, "table or json")
       ->check(CLI::IsMember({"table", "json"}));
 }
+
+/// The commands as CLI11 has them.
+struct CommandLine {
+  CLI::App app{"Tells which pod on this node leaks TCP connections.", "closewatch"};
+  CLI::App* serve = app.add_subcommand("serve", "scan for ever and serve the metrics");
+  CLI::App* scan = app.add_subcommand("scan", "scan once and print what was found");
+  CLI::App* top = app.add_subcommand("top", "show the pods live in a terminal");
+  CLI::App* check = app.add_subcommand("check-config", "say what is wrong with the settings");
+  CLI::App* get = app.add_subcommand("get", "print what the running agent answers to a path");
+
+  explicit CommandLine(Given& given);
+};
 
 /// Says what is wrong with a path, or with an address that has one: it becomes a part of the
 /// request as it is.
@@ -174,42 +188,75 @@ bool read_request(Given& given) {
   return true;
 }
 
+CommandLine::CommandLine(Given& given) {
+  app.require_subcommand(0, 1);
+  app.set_version_flag("--version", version_text());
+  for (auto* const command : {serve, scan, top, check, get}) add_config_options(*command, given);
+  add_scan_options(*scan, given);
+  get->add_option("PATH", given.path, "such as /api/v1/pods.tsv, or http://HOST:PORT/readyz")
+      ->required()
+      ->check(is_path);
+}
+
+CommandFlag described(const CLI::Option& option) {
+  CommandFlag flag;
+  flag.name = option.get_lnames().front();
+  if (!option.get_snames().empty()) flag.letter = option.get_snames().front();
+  if (option.get_type_size() != 0) {
+    // "TEXT", or "TEXT:{table,json}".
+    const std::string takes = option.get_type_name();
+    flag.value = takes.substr(0, takes.find(':'));
+    const auto first = takes.find('{');
+    if (first != std::string::npos) {
+      const auto inside = std::string_view(takes).substr(first + 1, takes.find('}') - first - 1);
+      for (const auto word : comma_separated(inside)) flag.values.emplace_back(word);
+    }
+  }
+  flag.help = option.get_description();
+  return flag;
+}
+
 }  // namespace
+
+std::vector<Command> commands() {
+  Given given;
+  CommandLine line(given);
+  std::vector<Command> described_commands;
+  for (const auto* const app : line.app.get_subcommands({})) {
+    Command command{app->get_name(), app->get_description(), "", "", {}};
+    for (const auto* const option : app->get_options()) {
+      if (option->get_positional()) {
+        command.argument = option->get_name(true);
+        command.argument_help = option->get_description();
+      } else if (option->get_group() != "Configuration") {
+        command.flags.push_back(described(*option));
+      }
+    }
+    described_commands.push_back(std::move(command));
+  }
+  return described_commands;
+}
 
 int run_command_line(std::span<const char* const> arguments) {
   // A log whose reader has gone is no reason to end, an answer that nobody reads one that is told.
   (void)std::signal(SIGPIPE, SIG_IGN);
   Given given;
-  CLI::App app("Tells which pod on this node leaks TCP connections.", "closewatch");
-  app.require_subcommand(0, 1);
-  app.set_version_flag("--version", version_text());
-  auto* const serve_app = app.add_subcommand("serve", "scan for ever and serve the metrics");
-  auto* const scan_app = app.add_subcommand("scan", "scan once and print what was found");
-  auto* const top_app = app.add_subcommand("top", "show the pods live in a terminal");
-  auto* const check_app = app.add_subcommand("check-config", "say what is wrong with the settings");
-  auto* const get_app = app.add_subcommand("get", "print what the running agent answers to a path");
-  for (auto* const command : {serve_app, scan_app, top_app, check_app, get_app}) {
-    add_config_options(*command, given);
-  }
-  add_scan_options(*scan_app, given);
-  get_app->add_option("PATH", given.path, "such as /api/v1/pods.tsv, or http://HOST:PORT/readyz")
-      ->required()
-      ->check(is_path);
+  CommandLine line(given);
   try {
-    app.parse(static_cast<int>(arguments.size()), arguments.data());
+    line.app.parse(static_cast<int>(arguments.size()), arguments.data());
   } catch (const CLI::ParseError& error) {
-    return app.exit(error) == 0 ? kExitSuccess : kExitUsage;
+    return line.app.exit(error) == 0 ? kExitSuccess : kExitUsage;
   }
-  if (app.get_subcommands().empty()) {
-    fmt::print(stderr, "{}", app.help());
+  if (line.app.get_subcommands().empty()) {
+    fmt::print(stderr, "{}", line.app.help());
     return kExitUsage;
   }
   Config config;
   if (const int status = read_config(given, config); status != kExitSuccess) return status;
-  if (serve_app->parsed()) return serve(std::move(config));
-  if (get_app->parsed()) return get(config, given.path);
-  if (top_app->parsed()) return top(std::move(config));
-  if (check_app->parsed()) {
+  if (line.serve->parsed()) return serve(std::move(config));
+  if (line.get->parsed()) return get(config, given.path);
+  if (line.top->parsed()) return top(std::move(config));
+  if (line.check->parsed()) {
     if (!check_web(config)) return kExitFailure;
     return print("the configuration is valid\n") ? kExitSuccess : kExitFailure;
   }

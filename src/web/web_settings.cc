@@ -290,7 +290,7 @@ class WebSettingsReader {
     }
     // A line of its own would be another header, or the body.
     std::replace_if(
-        value.begin(), value.end(), [](char c) { return (c >= 0 && c < ' ') || c == '\x7f'; }, ' ');
+        value.begin(), value.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }, ' ');
     if (!value.empty()) parsed_.settings.headers.emplace_back(name.Scalar(), std::move(value));
   }
 
