@@ -90,6 +90,26 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- with $image.digest -}}@{{ . }}{{- end -}}
 {{- end -}}
 
+{{- /* An affinity by which pods come only to nodes that the image can run on, with each of its ways to let a node in: call with
+(list . AFFINITY). */ -}}
+{{- define "closewatch.affinity" -}}
+{{- $root := index . 0 -}}
+{{- $affinity := deepCopy (default dict (index . 1)) -}}
+{{- with $root.Values.image.architectures -}}
+{{- $mine := dict "key" "kubernetes.io/arch" "operator" "In" "values" . -}}
+{{- $node := default dict $affinity.nodeAffinity -}}
+{{- $required := default dict $node.requiredDuringSchedulingIgnoredDuringExecution -}}
+{{- $terms := list -}}
+{{- range $term := default (list dict) $required.nodeSelectorTerms -}}
+{{- $terms = append $terms (set $term "matchExpressions" (append (default list $term.matchExpressions) $mine)) -}}
+{{- end -}}
+{{- $required = set $required "nodeSelectorTerms" $terms -}}
+{{- $node = set $node "requiredDuringSchedulingIgnoredDuringExecution" $required -}}
+{{- $affinity = set $affinity "nodeAffinity" $node -}}
+{{- end -}}
+{{- with $affinity -}}{{- toYaml . -}}{{- end -}}
+{{- end -}}
+
 {{- define "closewatch.imagePullSecrets" -}}
 {{- range concat .Values.imagePullSecrets .Values.global.imagePullSecrets }}
 - name: {{ kindIs "map" . | ternary (get (kindIs "map" . | ternary . dict) "name") . }}
