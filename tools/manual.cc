@@ -90,6 +90,11 @@ std::vector<CommandFlag> settings() {
   return flags;
 }
 
+/// "--sockets", or "--output=" where a value follows.
+std::string word_of(const CommandFlag& flag) {
+  return "--" + flag.name + (flag.value.empty() ? "" : "=");
+}
+
 bool takes_file(const CommandFlag& flag) {
   return flag.name == "config" || flag.name.ends_with(".file") || flag.name.starts_with("paths.");
 }
@@ -133,18 +138,16 @@ std::string zsh_arguments(const std::vector<CommandFlag>& flags) {
     } else if (!flag.value.empty()) {
       takes = ":value:";
     }
-    const auto name = "--" + flag.name + (flag.value.empty() ? "" : "=");
-    text += "    " + quoted(name + "[" + for_zsh(flag.help) + "]" + takes) + "\n";
+    const auto argument = fmt::format("{}[{}]{}", word_of(flag), for_zsh(flag.help), takes);
+    text += fmt::format("    {}\n", quoted(argument));
   }
   return text;
 }
 
 std::string bash_words(const std::vector<CommandFlag>& flags) {
-  std::vector<std::string> words;
-  for (const auto& flag : flags) {
-    words.push_back("--" + flag.name + (flag.value.empty() ? "" : "="));
-  }
-  return joined(words, " ");
+  std::string words;
+  for (const auto& flag : flags) words += (words.empty() ? "" : " ") + word_of(flag);
+  return words;
 }
 
 std::string bash_values(const std::vector<CommandFlag>& flags) {
