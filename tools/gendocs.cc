@@ -12,7 +12,6 @@
 
 #include "manual.h"
 
-#include "app/option_table.h"
 #include "closewatch/events/tcp_event.h"
 #include "closewatch/metrics/metric_table.h"
 
@@ -50,7 +49,7 @@ int main(int argc, char** argv) {
   const std::map<std::string, std::string> parts = {
       {"metrics", closewatch::metric_table_markdown()},
       {"events", closewatch::tcp_event_table_markdown()},
-      {"options", closewatch::option_table_markdown()},
+      {"options", closewatch::settings_table()},
   };
   const std::map<std::string, std::string> files = {
       {"closewatch.1", closewatch::manual_page()},

@@ -5,13 +5,68 @@
 #include <string_view>
 #include <vector>
 
+#include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
 #include "app/command_line.h"
 #include "app/option_table.h"
+#include "closewatch/base/comma_separated.h"
 
 namespace closewatch {
 namespace {
+
+struct CommandFlag {
+  std::string name;    ///< without dashes
+  std::string letter;  ///< a single one with the same meaning, or nothing
+  std::string value;   ///< what stands for its value, "FILE"; nothing where it takes none
+  std::string help;
+  std::vector<std::string> values;  ///< all that it takes, where they are few
+};
+
+struct Command {
+  std::string name;
+  std::string help;
+  std::string argument;  ///< what stands for it, "PATH", or nothing
+  std::string argument_help;
+  std::vector<CommandFlag> flags;  ///< without those of the option table, which every command takes
+};
+
+CommandFlag described(const CLI::Option& option) {
+  CommandFlag flag;
+  flag.name = option.get_lnames().front();
+  if (!option.get_snames().empty()) flag.letter = option.get_snames().front();
+  if (option.get_type_size() != 0) {
+    // "TEXT", or "TEXT:{table,json}".
+    const std::string takes = option.get_type_name();
+    flag.value = takes.substr(0, takes.find(':'));
+    const auto first = takes.find('{');
+    if (first != std::string::npos) {
+      const auto inside = std::string_view(takes).substr(first + 1, takes.find('}') - first - 1);
+      for (const auto word : comma_separated(inside)) flag.values.emplace_back(word);
+    }
+  }
+  flag.help = option.get_description();
+  return flag;
+}
+
+std::vector<Command> commands() {
+  std::vector<Command> all;
+  show_command_line([&all](const CLI::App& line) {
+    for (const auto* const app : line.get_subcommands(nullptr)) {
+      Command command{app->get_name(), app->get_description(), "", "", {}};
+      for (const auto* const option : app->get_options(nullptr)) {
+        if (option->get_positional()) {
+          command.argument = option->get_name(true);
+          command.argument_help = option->get_description();
+        } else if (option->get_group() != "Configuration") {
+          command.flags.push_back(described(*option));
+        }
+      }
+      all.push_back(std::move(command));
+    }
+  });
+  return all;
+}
 
 /// As text of a line that is no request: man(7) reads a dash as a hyphen and a backslash as an
 /// escape.
@@ -104,7 +159,7 @@ std::string joined(const std::vector<std::string>& words, std::string_view betwe
 }
 
 /// In single quotes of a shell.
-std::string quoted(std::string_view text) {
+std::string in_quotes(std::string_view text) {
   std::string inside;
   for (const char c : text) inside += c == '\'' ? std::string("'\\''") : std::string(1, c);
   return "'" + inside + "'";
@@ -139,7 +194,7 @@ std::string zsh_arguments(const std::vector<CommandFlag>& flags) {
       takes = ":value:";
     }
     const auto argument = fmt::format("{}[{}]{}", word_of(flag), for_zsh(flag.help), takes);
-    text += fmt::format("    {}\n", quoted(argument));
+    text += fmt::format("    {}\n", in_quotes(argument));
   }
   return text;
 }
@@ -165,7 +220,7 @@ std::string fish_lines(const std::vector<CommandFlag>& flags, std::string_view c
     text += fmt::format("complete -c closewatch -n '{}' -l {}", condition, flag.name);
     if (!flag.letter.empty()) text += " -s " + flag.letter;
     if (!flag.values.empty()) {
-      text += " -x -a " + quoted(joined(flag.values, " "));
+      text += " -x -a " + in_quotes(joined(flag.values, " "));
     } else if (takes_file(flag)) {
       text += " -r -F";
     } else if (!flag.value.empty()) {
@@ -252,6 +307,15 @@ std::string settings_file() {
   return text;
 }
 
+std::string settings_table() {
+  std::string table = "| key and flag | takes | default | what it does |\n|---|---|---|---|\n";
+  for (const auto& option : option_table()) {
+    table += "| `" + std::string(option.name) + "` | " + std::string(option.takes) + " | `" +
+             std::string(option.initial) + "` | " + std::string(option.help) + " |\n";
+  }
+  return table;
+}
+
 std::string bash_completion() {
   std::string names;
   std::string cases;
@@ -289,7 +353,7 @@ std::string zsh_completion() {
   std::string described;
   std::string cases;
   for (const auto& command : commands()) {
-    described += fmt::format("    {}\n", quoted(command.name + ":" + command.help));
+    described += fmt::format("    {}\n", in_quotes(command.name + ":" + command.help));
     cases += fmt::format(
         "    {})\n      own=(\n{}      )\n      ;;\n", command.name,
         zsh_arguments(command.flags) + (command.argument.empty() ? "" : "    '1:path:'\n"));

@@ -10,6 +10,9 @@ namespace closewatch {
 /// closewatch(1), in man(7)'s macros.
 std::string manual_page();
 
+/// docs/configuration.md's table.
+std::string settings_table();
+
 /// closewatch.yaml(5).
 std::string settings_page();
 

@@ -5,7 +5,6 @@
 #include <cstdio>
 #include <map>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -17,7 +16,6 @@
 #include "app/option_table.h"
 #include "app/standard_output.h"
 #include "closewatch/base/build_info.h"
-#include "closewatch/base/comma_separated.h"
 #include "closewatch/web/web_access.h"
 
 namespace closewatch {
@@ -198,43 +196,12 @@ CommandLine::CommandLine(Given& given) {
       ->check(is_path);
 }
 
-CommandFlag described(const CLI::Option& option) {
-  CommandFlag flag;
-  flag.name = option.get_lnames().front();
-  if (!option.get_snames().empty()) flag.letter = option.get_snames().front();
-  if (option.get_type_size() != 0) {
-    // "TEXT", or "TEXT:{table,json}".
-    const std::string takes = option.get_type_name();
-    flag.value = takes.substr(0, takes.find(':'));
-    const auto first = takes.find('{');
-    if (first != std::string::npos) {
-      const auto inside = std::string_view(takes).substr(first + 1, takes.find('}') - first - 1);
-      for (const auto word : comma_separated(inside)) flag.values.emplace_back(word);
-    }
-  }
-  flag.help = option.get_description();
-  return flag;
-}
-
 }  // namespace
 
-std::vector<Command> commands() {
+void show_command_line(const std::function<void(const CLI::App&)>& to) {
   Given given;
-  CommandLine line(given);
-  std::vector<Command> described_commands;
-  for (const auto* const app : line.app.get_subcommands({})) {
-    Command command{app->get_name(), app->get_description(), "", "", {}};
-    for (const auto* const option : app->get_options()) {
-      if (option->get_positional()) {
-        command.argument = option->get_name(true);
-        command.argument_help = option->get_description();
-      } else if (option->get_group() != "Configuration") {
-        command.flags.push_back(described(*option));
-      }
-    }
-    described_commands.push_back(std::move(command));
-  }
-  return described_commands;
+  const CommandLine line(given);
+  to(line.app);
 }
 
 int run_command_line(std::span<const char* const> arguments) {

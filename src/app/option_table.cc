@@ -420,13 +420,4 @@ Config default_config() {
   return config;
 }
 
-std::string option_table_markdown() {
-  std::string table = "| key and flag | takes | default | what it does |\n|---|---|---|---|\n";
-  for (const auto& option : kOptions) {
-    table += "| `" + std::string(option.name) + "` | " + std::string(option.takes) + " | `" +
-             std::string(option.initial) + "` | " + std::string(option.help) + " |\n";
-  }
-  return table;
-}
-
 }  // namespace closewatch

@@ -32,7 +32,4 @@ Result<void> check_together(const Config& config);
 /// A Config with every option at its default.
 Config default_config();
 
-/// docs/configuration.md's table, so that it cannot tell anything else than the code.
-std::string option_table_markdown();
-
 }  // namespace closewatch
