@@ -271,7 +271,8 @@ constexpr auto kOptions = std::to_array<Option>({
     {"scan.interval", kInterval, "10s",
      "Time between the starts of two scans, as long as they stay under the budget.", set_interval},
     {"scan.cpu_budget", kBudget, "0.01",
-     "What scans may cost over five minutes, as a share of one CPU core. The interval is stretched to keep to it.",
+     "What scans may cost over five minutes, as a share of one CPU core. The interval is stretched to keep to it. "
+     "Looking for the processes of sockets, when somebody asks, may cost as much again.",
      set_cpu_budget},
     {"scan.max_interval", kMaxInterval, "",
      "How far the interval is stretched at most: beyond it scans cost more than the budget. Empty takes "

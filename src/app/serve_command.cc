@@ -158,7 +158,8 @@ int serve_here(Config config) {
   }
 
   SnapshotStore snapshots;
-  GuardedOwners owners(SocketOwners(config.paths.proc));
+  GuardedOwners owners(SocketOwners(config.paths.proc),
+                       CpuAllowance(config.scan.cpu_budget, std::chrono::steady_clock::now()));
   std::unique_ptr<ScanLoop> loop;
   SocketListings listings(
       [&owners](const Pod& pod, auto inodes) { return owners.find(pod, std::move(inodes)); },

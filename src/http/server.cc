@@ -17,12 +17,14 @@
 #include <string_view>
 #include <type_traits>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/basic_socket_acceptor.hpp>
 #include <boost/asio/buffer.hpp>
 #include <boost/asio/generic/stream_protocol.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/error.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -65,6 +67,7 @@ constexpr std::chrono::seconds kLingerTimeout{2};
 constexpr std::size_t kMostLingering = std::size_t{1} << 20U;
 constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::chrono::milliseconds kPatienceWithStalled{500};
+constexpr std::chrono::milliseconds kPatienceWithMany{200};  // where more wait than are answered
 constexpr std::chrono::milliseconds kTakenLook{50};
 constexpr std::size_t kWorthPacking = 1024;  // below, one packet carries it anyway
 
@@ -76,21 +79,39 @@ std::size_t most_connections(std::size_t most) {
                                  std::min(kFewestConnections, most), most);
 }
 
-/// Whose the connection is. All who come over a UNIX socket are one: the unspecified address, which
+/// Whose a connection is. All who come over a UNIX socket are one: the unspecified address, which
 /// nobody else can have.
-asio::ip::address client_of(const Protocol::endpoint& peer) {
-  if (peer.data()->sa_family == AF_INET) {
-    const auto& ipv4 = *reinterpret_cast<const sockaddr_in*>(peer.data());
-    return asio::ip::address_v4(ntohl(ipv4.sin_addr.s_addr));
+struct Client {
+  explicit Client(const Protocol::endpoint& peer) : address(address_of(peer)), network(address) {
+    if (!address.is_v6()) return;
+    constexpr std::size_t kNetwork = 8;  // bytes
+    auto bytes = address.to_v6().to_bytes();
+    std::fill(bytes.begin() + kNetwork, bytes.end(), std::uint8_t{0});
+    network = asio::ip::address_v6(bytes);
   }
-  if (peer.data()->sa_family == AF_INET6) {
+
+  [[nodiscard]] bool is_local() const { return address.is_v4() && address.is_unspecified(); }
+
+  asio::ip::address address;
+  /// Whoever has one address of an IPv6 network (/64) may have as many of it as it likes (RFC 4291,
+  /// section 2.5.1). Of IPv4 it is the address.
+  asio::ip::address network;
+
+ private:
+  static asio::ip::address address_of(const Protocol::endpoint& peer) {
+    if (peer.data()->sa_family == AF_INET) {
+      const auto& ipv4 = *reinterpret_cast<const sockaddr_in*>(peer.data());
+      return asio::ip::address_v4(ntohl(ipv4.sin_addr.s_addr));
+    }
+    if (peer.data()->sa_family != AF_INET6) return {};
     const auto& ipv6 = *reinterpret_cast<const sockaddr_in6*>(peer.data());
     asio::ip::address_v6::bytes_type bytes{};
     std::memcpy(bytes.data(), &ipv6.sin6_addr, bytes.size());
-    return asio::ip::address_v6(bytes);
+    const asio::ip::address_v6 address(bytes);
+    if (!address.is_v4_mapped()) return address;
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address);
   }
-  return {};
-}
+};
 
 /// A weight of nothing: "0", "0.", "0.0" … (RFC 9110, section 12.4.2).
 bool is_zero(std::string_view weight) {
@@ -132,14 +153,38 @@ struct TwoParts {
 
 using WireResponse = wire::response<TwoParts>;
 
+/// What is asked for, of what host.
+struct Target {
+  std::string path;
+  std::string host;
+};
+
+/// Also one that is asked as a proxy is: its own host counts then, and not the header's (RFC 9112,
+/// section 3.2.2). nullopt when it is neither.
+std::optional<Target> target_of(const wire::request<wire::string_body>& message) {
+  if (message.target().starts_with('/')) {
+    return Target{std::string(view(message.target())),
+                  std::string(view(message[wire::field::host]))};
+  }
+  const auto uri = boost::urls::parse_absolute_uri(message.target());
+  const bool is_ours = uri && (uri->scheme_id() == boost::urls::scheme::http ||
+                               uri->scheme_id() == boost::urls::scheme::https);
+  if (!is_ours || uri->encoded_host().empty()) return std::nullopt;
+  auto path = std::string(view(uri->encoded_path()));
+  if (path.empty()) path = "/";
+  return Target{std::move(path), std::string(view(uri->encoded_authority()))};
+}
+
 /// nullopt when the target is no path.
 std::optional<Request> to_request(const wire::request<wire::string_body>& message) {
-  const auto target = boost::urls::parse_origin_form(message.target());
+  auto target = target_of(message);
   if (!target) return std::nullopt;
+  const auto path = boost::urls::parse_origin_form(target->path);
+  if (!path) return std::nullopt;
   Request request{
-      std::string(view(message.method_string())), std::string(view(target->encoded_path())), {}};
-  for (const auto& segment : target->segments()) request.segments.push_back(segment);
-  request.host = std::string(view(message[wire::field::host]));
+      std::string(view(message.method_string())), std::string(view(path->encoded_path())), {}};
+  for (const auto& segment : path->segments()) request.segments.push_back(segment);
+  request.host = std::move(target->host);
   request.authorization = std::string(view(message[wire::field::authorization]));
   return request;
 }
@@ -189,6 +234,8 @@ class Answer {
 
   WireResponse& message() { return message_; }
   [[nodiscard]] bool is_last() const { return message_.need_eof(); }
+  /// In bytes, without its headers.
+  [[nodiscard]] std::uint64_t size() const { return TwoParts::size(message_.body()); }
 
  private:
   /// The packed front; plain as it was where zlib fails.
@@ -235,20 +282,17 @@ class InWriting {
 /// A connection, as the others see it.
 class Visitor {
  public:
-  explicit Visitor(asio::ip::address client) : client_(std::move(client)) {}
+  explicit Visitor(Client client) : client_(std::move(client)) {}
   Visitor(const Visitor&) = delete;
   Visitor& operator=(const Visitor&) = delete;
   Visitor(Visitor&&) = delete;
   Visitor& operator=(Visitor&&) = delete;
   virtual ~Visitor() = default;
 
-  [[nodiscard]] const asio::ip::address& client() const { return client_; }
+  [[nodiscard]] const Client& client() const { return client_; }
   /// Empty over a UNIX socket.
   [[nodiscard]] std::string name() const {
-    if (client_.is_unspecified()) return "";
-    const bool is_mapped = client_.is_v6() && client_.to_v6().is_v4_mapped();
-    return is_mapped ? asio::ip::make_address_v4(asio::ip::v4_mapped, client_.to_v6()).to_string()
-                     : client_.to_string();
+    return client_.is_local() ? "" : client_.address.to_string();
   }
   virtual void close() = 0;
   /// Whether it has been given an answer before.
@@ -257,15 +301,60 @@ class Visitor {
   [[nodiscard]] virtual bool owes() = 0;
   /// Whether its client has taken nothing of an answer since this was asked before.
   virtual bool stalls() = 0;
+  /// By how much its client is faster than it has to be for taking its answer in time; below 1 it
+  /// will not. nullopt where that cannot be told, or not yet.
+  virtual std::optional<double> pace() = 0;
 
  private:
-  asio::ip::address client_;
+  Client client_;
 };
 
-/// How many connections a client has, and how many of them are being given an answer.
-struct ConnectionsOf {
+/// How many connections somebody has, and how many of them are being given an answer.
+struct Connections {
   std::size_t open = 0;
   std::size_t answered = 0;
+};
+
+/// Those of each client: of its address, and of all addresses of its network together.
+class Clients {
+ public:
+  void opened(const Client& client) {
+    ++addresses_[client.address].open;
+    ++networks_[client.network].open;
+  }
+  void closed(const Client& client) {
+    remove(addresses_, client.address);
+    remove(networks_, client.network);
+  }
+  void begins_answer(const Client& client) {
+    ++addresses_.at(client.address).answered;
+    ++networks_.at(client.network).answered;
+  }
+  void ends_answer(const Client& client) {
+    --addresses_.at(client.address).answered;
+    --networks_.at(client.network).answered;
+  }
+
+  [[nodiscard]] Connections of_address(const Client& client) const {
+    return find(addresses_, client.address);
+  }
+  [[nodiscard]] Connections of_network(const Client& client) const {
+    return find(networks_, client.network);
+  }
+
+ private:
+  using Known = std::map<asio::ip::address, Connections>;
+  static Connections find(const Known& known, const asio::ip::address& whose) {
+    const auto found = known.find(whose);
+    return found == known.end() ? Connections{} : found->second;
+  }
+  static void remove(Known& known, const asio::ip::address& whose) {
+    const auto found = known.find(whose);
+    if (--found->second.open == 0) known.erase(found);
+  }
+
+  Known addresses_;
+  Known networks_;
 };
 
 /// What server and sessions share; sessions may outlive the server, in the context's queue.
@@ -277,7 +366,7 @@ struct Shared {
   std::list<Visitor*> waiting{};  ///< that are given nothing; the one that waits longest first
   std::size_t open = 0;
   std::list<Visitor*> answered{};  ///< that are being given one; who has been longest first
-  std::map<asio::ip::address, ConnectionsOf> by_client{};
+  Clients clients{};
   InWriting in_writing{};
   std::function<void()> on_room{};  ///< called when a session has ended
 
@@ -286,10 +375,22 @@ struct Shared {
   /// Whether a client may be answered once more. Who is being answered is not cut for others' sake,
   /// so each has one, or three times as many as are free: one that reads nothing leaves others a
   /// quarter, two that do not a seventh, and so on.
-  [[nodiscard]] bool may_answer(const asio::ip::address& client) const {
+  [[nodiscard]] bool may_answer(const Client& client) const {
     const auto free = most - std::min(answered.size(), most);
-    return by_client.at(client).answered < std::max<std::size_t>(3 * free, 1);
+    return clients.of_network(client).answered < std::max<std::size_t>(3 * free, 1) ||
+           (clients.of_address(client).answered == 0 && free > kept_for_networks());
   }
+  /// Whether another connection of that client has room beside those of its network.
+  [[nodiscard]] bool has_room_beside_neighbours(const Client& client) const {
+    return clients.of_network(client).open < most_of_one() ||
+           (clients.of_address(client).open == 0 && open + kept_for_networks() < most);
+  }
+
+ private:
+  /// Neighbours of whoever has all that a network may have are still let in, one connection each:
+  /// where a node has one network for its pods, they are different people's. But for these, which
+  /// are for others, as who has many connections may have many addresses of a network.
+  [[nodiscard]] std::size_t kept_for_networks() const { return most / 8; }
 };
 
 constexpr std::string_view kNoTls =
@@ -310,7 +411,7 @@ template <typename Stream>
 class Session final : public Visitor, public std::enable_shared_from_this<Session<Stream>> {
  public:
   /// `tls` is what the stream was made by, if it is one of TLS.
-  Session(Stream stream, std::shared_ptr<asio::ssl::context> tls, asio::ip::address client,
+  Session(Stream stream, std::shared_ptr<asio::ssl::context> tls, Client client,
           std::shared_ptr<Shared> shared)
       : Visitor(std::move(client)),
         tls_(std::move(tls)),
@@ -320,7 +421,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
         place_(shared_->waiting.end()),
         place_of_answer_(shared_->answered.end()) {
     ++shared_->open;
-    ++shared_->by_client[this->client()].open;
+    shared_->clients.opened(this->client());
   }
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
@@ -332,14 +433,24 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     end_answer();
     part_friendly();
     --shared_->open;
-    const auto found = shared_->by_client.find(client());
-    if (--found->second.open == 0) shared_->by_client.erase(found);
+    shared_->clients.closed(client());
     if (shared_->on_room) shared_->on_room();
   }
 
   void start() {
-    if constexpr (std::is_same_v<Stream, TlsStream>) return shake_hands();
-    read();
+    if constexpr (std::is_same_v<Stream, TlsStream>) {
+      shake_hands();
+    } else {
+      read();
+    }
+    // What it sent before it was let in has been read by now, but is looked at in its turn: until
+    // then it makes no room for others.
+    stop_waiting();
+    asio::post(shared_->context, [self = this->shared_from_this()] {
+      const bool is_listed = self->place_ != self->shared_->waiting.end() ||
+                             self->place_of_answer_ != self->shared_->answered.end();
+      if (!is_listed && self->transport().socket().is_open()) self->start_waiting();
+    });
   }
   void close() override {
     stop_waiting();
@@ -354,6 +465,16 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     const auto now = bytes_acknowledged(descriptor());
     const auto before = std::exchange(acknowledged_, now);
     return now.has_value() && now == before;
+  }
+  std::optional<double> pace() override {
+    const auto time = std::chrono::steady_clock::now() - begun_;
+    const auto now = bytes_acknowledged(descriptor());
+    if (!owes() || time < kPatienceWithStalled || !now || !acknowledged_before_) {
+      return std::nullopt;
+    }
+    const auto share = static_cast<double>(*now - *acknowledged_before_) /
+                       static_cast<double>(std::max<std::uint64_t>(size_, 1));
+    return share / (std::chrono::duration<double>(time) / kRequestTimeout);
   }
 
  private:
@@ -377,7 +498,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   void wait_until_taken(std::chrono::steady_clock::time_point deadline) {
     if (answer_ || !transport().socket().is_open()) return;
     if (!undelivered()) return drop_undelivered_on_close(descriptor(), false);
-    if (std::chrono::steady_clock::now() >= deadline) return;
+    if (std::chrono::steady_clock::now() >= deadline) return close();
     taken_.expires_after(kTakenLook);
     taken_.async_wait([self = this->shared_from_this(), deadline](error_code error) {
       if (!error) self->wait_until_taken(deadline);
@@ -427,13 +548,13 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     stop_waiting();
     if (place_of_answer_ != shared_->answered.end()) return;
     place_of_answer_ = shared_->answered.insert(shared_->answered.end(), this);
-    ++shared_->by_client.at(client()).answered;
+    shared_->clients.begins_answer(client());
     acknowledged_.reset();
   }
   void end_answer() {
     if (place_of_answer_ == shared_->answered.end()) return;
     shared_->answered.erase(std::exchange(place_of_answer_, shared_->answered.end()));
-    --shared_->by_client.at(client()).answered;
+    shared_->clients.ends_answer(client());
   }
 
   /// The next request may be long in coming; once it has begun it has as long as the first. Who
@@ -524,6 +645,9 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     front_ = response.front;
     if (front_ != nullptr) shared_->in_writing.add(front_.get());
     answer_.emplace(parser_->get(), std::move(response), closes);
+    begun_ = std::chrono::steady_clock::now();
+    acknowledged_before_ = bytes_acknowledged(descriptor());
+    size_ = answer_->size();
     drop_undelivered_on_close(descriptor(), true);
     wire::async_write(stream_, answer_->message(),
                       [self = this->shared_from_this()](error_code failed, std::size_t) {
@@ -582,7 +706,10 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   std::optional<wire::request_parser<wire::string_body>> parser_;
   std::shared_ptr<const Content> front_;  ///< of the answer
   std::optional<Answer> answer_;
-  std::optional<std::uint64_t> acknowledged_;  ///< when it was last looked
+  std::chrono::steady_clock::time_point begun_{};     ///< the last answer
+  std::optional<std::uint64_t> acknowledged_before_;  ///< it
+  std::uint64_t size_ = 0;                            ///< of it
+  std::optional<std::uint64_t> acknowledged_;         ///< when it was last looked
   bool was_answered_ = false;
   std::size_t lingered_ = 0;
   std::shared_ptr<Shared> shared_;
@@ -639,20 +766,18 @@ class Door {
   /// Whoever holds connections without asking makes room for whoever wants to; nobody else does.
   void take(Socket socket) {
     error_code error;
-    const auto client = client_of(socket.remote_endpoint(error));
+    const auto peer = socket.remote_endpoint(error);
     if (error) return;
-    const auto known = shared_->by_client.find(client);
-    const auto others = known == shared_->by_client.end() ? 0 : known->second.open;
-    if (others >= shared_->most_of_one()) {
-      const bool has_room = close_one([&](const Visitor& one) { return one.client() == client; });
+    const Client client(peer);
+    if (!shared_->has_room_beside_neighbours(client)) {
+      const bool has_room = close_greediest(
+          [&](const Visitor& one) { return one.client().network == client.network; });
       if (!has_room) return;
     } else if (shared_->open >= shared_->most) {
-      close_one([&, most = most_of_those_who_wait()](const Visitor& one) {
-        return shared_->by_client.at(one.client()).open == most;
-      });
+      close_greediest([](const Visitor& /*one*/) { return true; });
     }
     const auto& source = shared_->options.tls;
-    auto tls = source && !client.is_unspecified() ? source() : nullptr;
+    auto tls = source && !client.is_local() ? source() : nullptr;
     if (tls == nullptr) {
       std::make_shared<Session<PlainStream>>(PlainStream(std::move(socket)), nullptr, client,
                                              shared_)
@@ -664,14 +789,22 @@ class Door {
     }
   }
 
-  /// How many connections that client has who has most, of those that could make room.
-  std::size_t most_of_those_who_wait() {
-    std::size_t most = 0;
-    for (auto* const session : shared_->waiting) {
-      if (session->owes()) continue;
-      most = std::max(most, shared_->by_client.at(session->client()).open);
+  /// One of these that has taken its last answer: of the network that has most, of the address in
+  /// it that has most, that which has waited longest.
+  template <typename Which>
+  bool close_greediest(const Which& which) {
+    const auto greed = [&](const Visitor& one) {
+      return std::pair(shared_->clients.of_network(one.client()).open,
+                       shared_->clients.of_address(one.client()).open);
+    };
+    Visitor* greediest = nullptr;
+    for (auto* const one : shared_->waiting) {
+      if (!which(*one) || one->owes()) continue;
+      if (greediest == nullptr || greed(*one) > greed(*greediest)) greediest = one;
     }
-    return most;
+    if (greediest == nullptr) return false;
+    greediest->close();
+    return true;
   }
 
   /// The one of these that has waited longest, and has taken its last answer.
@@ -686,21 +819,35 @@ class Door {
   }
 
   /// While others wait, who takes nothing of its answer from one look to the next has to go: so
-  /// many as wait, those who have been answered longest first.
+  /// many as wait, those who have been answered longest first. Where these make not much room, who
+  /// would not have taken its answer when its time is over goes now.
   void look_for_stalled() {
     is_looking_ = true;
-    patience_.expires_after(kPatienceWithStalled);
+    patience_.expires_after(accept_queue_length(acceptor_.native_handle()) > shared_->most
+                                ? kPatienceWithMany
+                                : kPatienceWithStalled);
     patience_.async_wait([this](error_code error) {
       if (error) return;
       is_looking_ = false;
       if (shared_->open <= shared_->most) return accept_if_room();
-      auto wanted = accept_queue_length(acceptor_.native_handle());
+      const auto wanted = accept_queue_length(acceptor_.native_handle());
       auto owing = shared_->answered;  // who is closed leaves it, now or later
       owing.insert(owing.end(), shared_->waiting.begin(), shared_->waiting.end());
+      std::size_t closed = 0;
+      std::vector<std::pair<double, Visitor*>> late;
       for (auto* const session : owing) {
-        if (!session->stalls() || wanted == 0) continue;
+        if (session->stalls() && closed < wanted) {
+          session->close();
+          ++closed;
+        } else if (const auto pace = session->pace(); pace && *pace < 1) {
+          late.emplace_back(*pace, session);
+        }
+      }
+      std::sort(late.begin(), late.end());
+      for (const auto& [pace, session] : late) {
+        if (closed >= std::min(wanted, shared_->most / 2)) break;
         session->close();
-        --wanted;
+        ++closed;
       }
       accept_if_room();
     });

@@ -5,15 +5,12 @@ peaks of `memory` and of `memory.kmem.tcp`. CLOSEWATCH_CROWD_SECONDS says how lo
 """
 
 import contextlib
-import gzip
 import itertools
 import os
 import pathlib
 import re
 import resource
-import selectors
 import socket
-import struct
 import sys
 import threading
 import time
@@ -22,8 +19,9 @@ import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import (DEADLINE_SECONDS, Agent, Namespace, cleaned_up, parse_metrics, select,  # noqa: E402
-                   wait_for)
+from agent import DEADLINE_SECONDS, Agent, Namespace, free_port, parse_metrics, select, wait_for  # noqa: E402
+from clients import Ipv6Network, begun, connected, question, reset, selectable, whole_answer  # noqa: E402
+from memory_cgroup import MemoryCgroup  # noqa: E402
 from running_pods import RunningPods  # noqa: E402
 
 PODS = 300
@@ -34,96 +32,6 @@ CROWD_SECONDS = int(os.environ.get("CLOSEWATCH_CROWD_SECONDS", "8"))
 def sanitized():
     """Whether the agent takes many times its memory for what it checks."""
     return b"__asan_init" in pathlib.Path(os.environ["CLOSEWATCH_BIN"]).read_bytes()
-
-
-class MemoryCgroup(contextlib.ExitStack):
-    """A cgroup that counts the memory of whoever is started in it."""
-
-    def __enter__(self):
-        super().__enter__()
-        v1 = pathlib.Path("/sys/fs/cgroup/memory")
-        self._is_v1 = v1.is_dir() and (v1 / "memory.usage_in_bytes").exists() or (v1 / "tasks").exists()
-        self.directory = (v1 if self._is_v1 else pathlib.Path("/sys/fs/cgroup")) / f"cwtest-crowd-{os.getpid()}-{uuid.uuid4().hex[:8]}"
-        self.directory.mkdir()
-        self.enter_context(cleaned_up(self.remove))
-        if self._is_v1:  # socket memory is counted only where it has a limit
-            with contextlib.suppress(OSError):
-                (self.directory / "memory.kmem.tcp.limit_in_bytes").write_text(str(1 << 40), encoding="ascii")
-        return self
-
-    def remove(self):
-        """Safe to call again."""
-        if self.directory.exists():
-            wait_for(lambda: not (self.directory / "cgroup.procs").read_text(encoding="ascii"), "the cgroup to be empty")
-            self.directory.rmdir()
-
-    def entering(self):
-        """The command that runs another in here."""
-        return ("sh", "-c", f'echo $$ >{self.directory}/cgroup.procs && exec "$@"', "sh")
-
-    def peak(self):
-        """The most bytes that it has had."""
-        files = ("memory.max_usage_in_bytes", "memory.kmem.tcp.max_usage_in_bytes") if self._is_v1 else ("memory.peak",)
-        return sum(int((self.directory / file).read_text(encoding="ascii")) for file in files)
-
-
-def connected(port, client="127.0.0.1", receive_buffer=None):
-    """A connection from one of the loopback's addresses."""
-    connection = socket.socket()
-    if receive_buffer:
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-    connection.settimeout(DEADLINE_SECONDS)
-    connection.bind((client, 0))
-    connection.connect(("127.0.0.1", port))
-    return connection
-
-
-def question(path, *headers, host="a"):
-    """The bytes of a request."""
-    return "\r\n".join([f"GET {path} HTTP/1.1", f"Host: {host}", *headers, "", ""]).encode()
-
-
-def whole_answer(connection):
-    """Status and body of an answer on a connection that stays; whoever gives less fails."""
-    received = b""
-    while b"\r\n\r\n" not in received:
-        part = connection.recv(65536)
-        if not part:
-            raise AssertionError(f"closed after {received!r}")
-        received += part
-    head, _, body = received.partition(b"\r\n\r\n")
-    length = int(re.search(rb"(?i)\r\ncontent-length: (\d+)", head)[1])
-    while len(body) < length:
-        part = connection.recv(65536)
-        if not part:
-            raise AssertionError(f"closed after {len(body)} of {length} bytes")
-        body += part
-    if b"gzip" in head:
-        body = gzip.decompress(body)
-    return int(head.split()[1]), body
-
-
-def selectable(connection):
-    """Whether there is something to read."""
-    with selectors.DefaultSelector() as selector:
-        selector.register(connection, selectors.EVENT_READ)
-        return bool(selector.select(0))
-
-
-def reset(connection):
-    """Ends it by a RST."""
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.close()
-
-
-def begun(connections, status=200):
-    """Those of them to which the beginning of such an answer has come."""
-    found = []
-    for connection in filter(selectable, connections):
-        with contextlib.suppress(ConnectionError):
-            if connection.recv(12, socket.MSG_PEEK) == f"HTTP/1.1 {status}".encode():
-                found.append(connection)
-    return found
 
 
 class Crowd:
@@ -149,7 +57,7 @@ class Crowd:
             thread.join()
 
 
-class CrowdTest(unittest.TestCase):
+class Crowded(unittest.TestCase):
     """An agent in a cgroup of its own, and the scrapes of somebody who means well."""
 
     @classmethod
@@ -185,6 +93,10 @@ class CrowdTest(unittest.TestCase):
         print(f"  {self.id().rpartition('.')[2]}: {peak / 2**20:.1f} MiB at most", file=sys.stderr)
         if not sanitized():
             self.assertLess(peak, most)
+
+
+class CrowdTest(Crowded):
+    """One crowd after the other."""
 
     def test_connections_that_read_everything_and_idle(self):
         agent = self.serve()
@@ -285,6 +197,28 @@ class CrowdTest(unittest.TestCase):
                 part = reader.recv(1 << 20)
                 self.assertTrue(part, f"{len(received)} of {length}")
                 received += part
+
+    def test_who_would_never_have_taken_its_answer_makes_room(self):
+        agent = self.serve()
+        slow, begun_to_take, crowd = [], set(), Crowd()
+
+        def take_some():
+            for connection in filter(selectable, slow):
+                with contextlib.suppress(ConnectionError):
+                    if connection.recv(500):
+                        begun_to_take.add(connection)
+            crowd.over.wait(0.05)
+        with contextlib.ExitStack() as kept:
+            for number in range(600):
+                connection = kept.enter_context(connected(agent.port, f"127.0.1.{1 + number % 250}", receive_buffer=2048))
+                connection.sendall(question("/metrics"))
+                slow.append(connection)
+            crowd.add(take_some)
+            kept.callback(crowd.end)
+            wait_for(lambda: len(begun_to_take) >= 60, "answers to slow readers")
+            # They have all connections, and none of them stalls: 64 at a time, for ten seconds each, they would keep it waiting for
+            # longer than it waits.
+            self.scrape(agent, "127.0.9.1")
 
     def test_whoever_asks_too_often_at_once_is_told(self):
         agent = self.serve()
@@ -422,6 +356,53 @@ class CrowdTest(unittest.TestCase):
         self.assert_bounded()
 
 
+class Ipv6CrowdTest(Crowded):
+    """Whoever has one address of an IPv6 network has them all, and may have neighbours in it."""
+
+    def serve_both(self):
+        """The agent at 127.0.0.1 and [::1], and its port there."""
+        network = self.enterContext(Ipv6Network())
+        port = free_port()
+        return self.serve("--web.listen-address", f"[::1]:{port}"), port, network
+
+    def test_a_network_is_one_client(self):
+        agent, port, network = self.serve_both()
+        other = self.enterContext(Ipv6Network())
+        slow = [self.enterContext(connected(port, (network, other)[number % 2].address(1 + number), receive_buffer=2048))
+                for number in range(90)]
+        for connection in slow:
+            connection.sendall(question("/metrics"))
+        refused = wait_for(lambda: begun(slow, 503), "a refusal")
+        self.assertEqual(503, whole_answer(refused[0])[0])
+        self.scrape(agent, "127.0.9.1")
+
+    def test_an_address_leaves_room_for_its_neighbours(self):
+        _, port, network = self.serve_both()
+        slow = [self.enterContext(connected(port, network.address(1), receive_buffer=2048)) for number in range(90)]
+        for connection in slow:
+            with contextlib.suppress(OSError):
+                connection.sendall(question("/metrics"))
+        wait_for(lambda: len(begun(slow)) >= 48, "as many answers as one may have")
+        with connected(port, network.address(2)) as neighbour:
+            neighbour.sendall(question("/metrics"))
+            self.assertEqual(200, whole_answer(neighbour)[0])
+
+    def test_many_addresses_of_one_network_push_nobody_else_out(self):
+        agent, port, network = self.serve_both()
+        others = [self.enterContext(connected(agent.port, f"127.0.1.{1 + number}")) for number in range(10)]
+        for connection in others:
+            connection.sendall(question("/healthz"))
+            self.assertEqual(200, whole_answer(connection)[0])
+        for number in range(200):
+            self.enterContext(connected(port, network.address(1 + number)))
+        with connected(port, network.address(1000)) as last:  # all before it have been let in, or cut
+            last.sendall(question("/healthz"))
+            self.assertEqual(200, whole_answer(last)[0])
+        for connection in others:
+            connection.sendall(question("/healthz"))
+            self.assertEqual(200, whole_answer(connection)[0])
+
+
 class RefusedTest(unittest.TestCase):
     """Requests that are none, or too large, are told so before the connection ends."""
 
@@ -458,6 +439,16 @@ class RefusedTest(unittest.TestCase):
             "an old HTTP without a Host": (200, b"GET /metrics HTTP/1.0\r\nConnection: keep-alive\r\n\r\n"),
             "another site's name": (421, question("/metrics", host="evil.example:10088")),
             "another site's name for a probe": (200, question("/healthz", host="evil.example")),
+            "a whole address, as of a proxy": (200, question("http://a/metrics")),
+            "a whole address without a path": (200, question("HTTP://a:10088")),
+            "a whole address with a question": (200, question("https://a/metrics?x=http://b/")),
+            "a whole address of another path": (404, question("http://a/nothing")),
+            "a whole address, whose host counts": (421, question("http://evil.example/metrics")),
+            "a whole address, whatever the header's host": (200, question("http://a/metrics", host="evil.example")),
+            "a whole address without the header": (400, b"GET http://a/metrics HTTP/1.1\r\n\r\n"),
+            "a whole address without a host": (400, question("http:///metrics")),
+            "a whole address of another kind": (400, question("ftp://a/metrics")),
+            "a whole address with a fragment": (400, question("http://a/metrics#x")),
         }.items():
             with self.subTest(name):
                 self.assertEqual(status, self.status_of(request))

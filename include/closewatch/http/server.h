@@ -23,12 +23,14 @@ namespace closewatch::http {
 /// An HTTP/1.1 server on somebody's io_context. It keeps connections alive, packs answers with gzip
 /// for whoever accepts it, and bounds what a client can hold: 64 connections (the one that has been
 /// waited longest for a request makes room for the next; fewer where few descriptors may be open;
-/// 48 for one client), 8 KiB of headers, 10 s for a handshake of TLS, 10 s for a request and its
-/// answer, small buffers in the kernel. Answers share what they have in common. Together they have
-/// 8 MiB at most, and an answer beyond is a 503, but for those that are always given. Who takes its
-/// answer, however slowly, is never cut for others' sake. Where all connections are being answered
-/// and others wait, who has taken nothing for half a second is. A client that has three times as
-/// many answers under way as connections are free is told 503.
+/// 48 for one client, which is a /64 of IPv6), 8 KiB of headers, 10 s for a handshake of TLS, 10 s
+/// for a request and its answer, small buffers in the kernel. Answers share what they have in
+/// common. Together they have 8 MiB at most, and an answer beyond is a 503, but for those that are
+/// always given. Who takes its answer fast enough for its time is never cut for others' sake. Where
+/// all connections are being answered and others wait, who has taken nothing for half a second is
+/// (a fifth, where many wait), and then who is so slow that it would not have taken all in its
+/// time. A client that has three times as many answers under way as connections are free is told
+/// 503.
 class Server {
  public:
   Server() = default;

@@ -5,6 +5,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <optional>
 #include <thread>
 
 #include "tests/support/fake_proc.h"
@@ -43,7 +44,7 @@ TEST_F(GuardedOwnersTest, DoNotWaitForAPodThatHangs) {
   const auto procs = proc_.tree().path("cgroup/a/cgroup.procs");
   std::filesystem::remove(procs);
   ASSERT_EQ(::mkfifo(procs.c_str(), 0600), 0);  // whoever opens it waits for one who writes
-  GuardedOwners owners(SocketOwners(proc_.path()), 1ms);
+  GuardedOwners owners(SocketOwners(proc_.path()), std::nullopt, 1ms);
   for (int i = 0; i < 2; ++i) {
     const auto found = owners.find(pod_, {100});
     ASSERT_TRUE(found.error);
@@ -55,6 +56,17 @@ TEST_F(GuardedOwnersTest, DoNotWaitForAPodThatHangs) {
     proc_.tree().add("cgroup/a/cgroup.procs", "20\n");
   }
   while (owners.find(pod_, {100}).error) std::this_thread::yield();
+}
+
+TEST_F(GuardedOwnersTest, CostNoMoreThanIsAllowed) {
+  constexpr double kNextToNothing = 1e-12;
+  GuardedOwners owners(SocketOwners(proc_.path()),
+                       CpuAllowance(kNextToNothing, std::chrono::steady_clock::now()));
+  EXPECT_FALSE(owners.find(pod_, {100}).error);
+  const auto refused = owners.find(pod_, {100});
+  ASSERT_TRUE(refused.error);
+  EXPECT_EQ(refused.error->kind, ErrorKind::kOverLimit);
+  EXPECT_TRUE(refused.by_inode.empty());
 }
 
 }  // namespace
