@@ -24,7 +24,7 @@ complete -c closewatch -n __fish_use_subcommand -a get -d 'print what the runnin
 complete -c closewatch -n '__fish_seen_subcommand_from get' -l help -s h -d 'Print this help message and exit'
 complete -c closewatch -n '__fish_seen_subcommand_from get' -l config -r -F -d 'YAML file with the keys below; flags win'
 complete -c closewatch -n 'not __fish_use_subcommand' -l scan.interval -x -d 'Time between the starts of two scans, as long as they stay under the budget.'
-complete -c closewatch -n 'not __fish_use_subcommand' -l scan.cpu_budget -x -d 'What scans may cost over five minutes, as a share of one CPU core. The interval is stretched to keep to it.'
+complete -c closewatch -n 'not __fish_use_subcommand' -l scan.cpu_budget -x -d 'What scans may cost over five minutes, as a share of one CPU core. The interval is stretched to keep to it. Looking for the processes of sockets, when somebody asks, may cost as much again.'
 complete -c closewatch -n 'not __fish_use_subcommand' -l scan.max_interval -x -d 'How far the interval is stretched at most: beyond it scans cost more than the budget. Empty takes 60s, or `scan.interval` where that is longer.'
 complete -c closewatch -n 'not __fish_use_subcommand' -l scan.engine -x -a 'auto inet_diag bpf procfs' -d 'What reads the sockets: inet_diag namespace by namespace, bpf in one walk for all of them, procfs as text and without any capability. Where bpf cannot be had, inet_diag is taken, else procfs. auto begins with inet_diag, goes over to bpf once scans take more than a tenth of the budget, and has inet_diag check it.'
 complete -c closewatch -n 'not __fish_use_subcommand' -l diagnosis.stuck_after -x -d 'How long a socket must have been in CLOSE_WAIT to count as stuck.'
