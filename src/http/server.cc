@@ -36,6 +36,7 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
+#include "closewatch/http/client_network.h"
 #include "closewatch/http/content.h"
 #include "closewatch/http/gzip.h"
 #include "http/beast_text.h"
@@ -82,19 +83,12 @@ std::size_t most_connections(std::size_t most) {
 /// Whose a connection is. All who come over a UNIX socket are one: the unspecified address, which
 /// nobody else can have.
 struct Client {
-  explicit Client(const Protocol::endpoint& peer) : address(address_of(peer)), network(address) {
-    if (!address.is_v6()) return;
-    constexpr std::size_t kNetwork = 8;  // bytes
-    auto bytes = address.to_v6().to_bytes();
-    std::fill(bytes.begin() + kNetwork, bytes.end(), std::uint8_t{0});
-    network = asio::ip::address_v6(bytes);
-  }
+  explicit Client(const Protocol::endpoint& peer)
+      : address(address_of(peer)), network(network_of(address)) {}
 
   [[nodiscard]] bool is_local() const { return address.is_v4() && address.is_unspecified(); }
 
   asio::ip::address address;
-  /// Whoever has one address of an IPv6 network (/64) may have as many of it as it likes (RFC 4291,
-  /// section 2.5.1). Of IPv4 it is the address.
   asio::ip::address network;
 
  private:

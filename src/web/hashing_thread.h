@@ -18,7 +18,7 @@ class HashingThread {
   struct Job {
     BcryptHash hash;
     std::string password;
-    std::string client;              ///< whose it is
+    std::string client;              ///< whose it is, or of what network
     std::function<void(bool)> done;  ///< called in the thread, with whether they fit
   };
 

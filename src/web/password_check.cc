@@ -8,6 +8,8 @@
 #include <boost/asio/post.hpp>
 #include <openssl/crypto.h>
 
+#include "closewatch/http/client_network.h"
+
 namespace closewatch::web {
 namespace {
 
@@ -41,8 +43,8 @@ void PasswordCheck::check(const Users& users, const std::string& user, std::stri
   }
   auto hash = is_user ? BcryptHash::parse(found->second) : std::nullopt;
   const bool has_room = hashing_.add(
-      {hash ? std::move(*hash) : hash_of_nobody(users), std::move(password), client,
-       [this, fingerprint](bool fits) {
+      {hash ? std::move(*hash) : hash_of_nobody(users), std::move(password),
+       http::network_of(client), [this, fingerprint](bool fits) {
          boost::asio::post(context_, [this, fingerprint, fits] { on_hashed(fingerprint, fits); });
        }});
   if (!has_room) return done(Verdict::kBusy);

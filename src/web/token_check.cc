@@ -5,6 +5,8 @@
 
 #include <openssl/crypto.h>
 
+#include "closewatch/http/client_network.h"
+
 namespace closewatch::web {
 namespace {
 
@@ -42,7 +44,7 @@ void TokenCheck::check(std::string token, const std::string& path, const std::st
   Job job{.token_print = token_print,
           .print = allowed_tokens_.of({token, path}),
           .path = path,
-          .client = client,
+          .client = http::network_of(client),
           .was_allowed = allowed_tokens_.has(token_print),
           .since = now};
   job.token = std::move(token);

@@ -54,7 +54,7 @@ class TokenCheck {
     Fingerprint print{};  ///< of the token and the path
     std::string token{};
     std::string path;
-    std::string client;
+    std::string client;  ///< or its network
     bool was_allowed = false;
     std::chrono::steady_clock::time_point since{};
   };

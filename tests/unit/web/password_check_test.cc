@@ -88,6 +88,14 @@ TEST_F(PasswordCheckTest, HasRoomForSomeOfEachAndForSomeOfAll) {
   wait(206);
 }
 
+TEST_F(PasswordCheckTest, HasRoomForSomeOfAnIpv6Network) {
+  for (int i = 0; i < 6; ++i) {
+    ask("alice", "guess " + std::to_string(i), "2001:db8::" + std::to_string(i));
+  }
+  EXPECT_GE(verdicts_.size(), 3U) << "one may be in the thread, two wait";
+  wait(6);
+}
+
 TEST(BcryptHash, TakesWhatGoTakes) {
   const auto hash = BcryptHash::parse(kHash);
   ASSERT_TRUE(hash);

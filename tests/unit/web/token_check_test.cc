@@ -144,6 +144,15 @@ TEST_F(TokenCheckTest, HasRoomForSomeOfEachAndForSomeOfAll) {
   EXPECT_EQ(outcomes_.size(), 3U + 16 + 2);
 }
 
+TEST_F(TokenCheckTest, HasRoomForSomeOfAnIpv6Network) {
+  for (int i = 0; i < 6; ++i) {
+    ask("guess" + std::to_string(i), "/", "2001:db8::" + std::to_string(i));
+  }
+  EXPECT_THAT(take(), ElementsAre(Outcome::kBusy)) << "three are asked about, two wait";
+  ask("another", "/", "2001:db8:0:1::1");
+  EXPECT_THAT(take(), IsEmpty());
+}
+
 TEST_F(TokenCheckTest, HasNoRoomWithoutEndForThoseWhomItHasLetIn) {
   EXPECT_THAT(one("right", Kind::kAllowed), ElementsAre(Outcome::kAllowed));
   for (int i = 0; i < 69; ++i) ask("right", "/" + std::to_string(i));
