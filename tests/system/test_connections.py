@@ -6,11 +6,13 @@ import pathlib
 import re
 import sys
 import unittest
+import uuid
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from agent import (STANDALONE, STATES, Namespace, require, run, run_closewatch, wait_for,  # noqa: E402
                    without)
+from running_pods import RunningPods  # noqa: E402
 from test_diagnosis import DocumentTest  # noqa: E402
 
 LIVING = ("established", "syn_sent", "fin_wait2", "close_wait", "listen")
@@ -139,6 +141,38 @@ class ConnectionsTest(DocumentTest):
         for engine in ("bpf", "procfs"):
             found = listing("--pod", pod_name(self.busy), "--state", "established", "--scan.engine", engine)
             self.assertGreaterEqual(found["total"], 34)
+
+    def test_ports_are_used_by_states_that_nobody_asked_for(self):
+        with Namespace("half", close_wait=2, connections=4) as half:  # by turns over IPv4 and IPv6
+            found = listing("--pod", pod_name(half), "--by", "peer", "--state", "fin_wait2")
+        self.assertEqual([({"fin_wait2": 1}, 3)] * 2, [(one["states"], one["ports_used"]) for one in found["peers"]])
+
+
+class PodsTest(unittest.TestCase):
+    """Pods that are not listed: what is said of them, and with what exit status."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.many, cls.usual, cls.host = (str(uuid.uuid4()) for _ in range(3))
+        # More network namespaces than are looked at with inet_diag.
+        cls.pods = cls.enterClassContext(RunningPods("connections", [cls.many] * 33 + [cls.usual]))
+        cls.pods.start(cls.host, host_network=True)
+
+    def ask(self, *arguments):
+        """Sockets of all pods, or of some."""
+        return run_closewatch("scan", "--sockets", "--by", "peer", "--output", "json", "--scan.engine", "inet_diag", "--pods.discovery",
+                              "kubernetes", "--paths.cgroup", self.pods.cgroup, *arguments)
+
+    def test_an_answer_without_one_of_them_is_not_whole(self):
+        done = self.ask()
+        self.assertEqual(3, done.returncode, done.stderr)
+        self.assertEqual({(self.many, "over_limit"), (self.host, "host_network")},
+                         {(one["pod"], one["reason"]) for one in json.loads(done.stdout)["not_listed"]})
+
+    def test_one_of_the_hosts_network_is_no_answer_where_it_is_asked_for(self):
+        done = self.ask("--pod", f"unknown/{self.host}")
+        self.assertEqual(1, done.returncode)
+        self.assertIn("is not listed (host_network)", done.stderr)
 
 
 if __name__ == "__main__":
