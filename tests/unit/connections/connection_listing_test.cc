@@ -111,6 +111,46 @@ TEST_F(ConnectionListingTest, SaysWhenThereAreMoreThanItLists) {
   EXPECT_EQ(listing.sockets().size(), ConnectionListing::kMost);
   EXPECT_EQ(listing.total(), ConnectionListing::kMost + 3);
   EXPECT_TRUE(listing.cut());
+  EXPECT_FALSE(listing.is_whole());
+}
+
+TEST_F(ConnectionListingTest, HasThoseLastThatListen) {
+  ConnectionListing listing({bit_of(TcpState::kListen) | bit_of(TcpState::kEstablished), false});
+  add(listing, 0, 0, 1, TcpState::kListen);
+  add(listing, 1, 9, 1);
+  listing.finish();
+  ASSERT_EQ(listing.sockets().size(), 2U);
+  EXPECT_EQ(listing.sockets()[0].socket.state, TcpState::kEstablished);
+  EXPECT_EQ(listing.sockets()[1].socket.state, TcpState::kListen);
+}
+
+TEST_F(ConnectionListingTest, KnowsNoPortsOfWhoHasComeIn) {
+  ConnectionListing listing({SocketQuery::kAllStates, true});
+  listening_.set(40'000);
+  add(listing, 0, 9, 1);
+  listing.finish();
+  EXPECT_THAT(connections_json(listing, snapshot_),
+              HasSubstr(R"("direction":"inbound","peer":"10.0.0.9","sockets":1,)"
+                        R"("states":{"established":1},"ports_used":null,"ports":null})"));
+}
+
+TEST_F(ConnectionListingTest, CountsSocketsOfPeersThatOneNamespaceHasNoRoomFor) {
+  ConnectionListing listing({SocketQuery::kAllStates, true});
+  ConnectionTally tally(listing.settings(), local_, listening_);
+  SocketRow row;
+  row.state = TcpState::kEstablished;
+  for (std::size_t i = 0; i < ConnectionListing::kMost + 2; ++i) {
+    row.remote = {{AddressFamily::kIpv4,
+                   {11, static_cast<std::uint8_t>(i >> 16U), static_cast<std::uint8_t>(i >> 8U),
+                    static_cast<std::uint8_t>(i)}},
+                  80};
+    tally.row(row);
+  }
+  EXPECT_EQ(tally.peers().size(), ConnectionListing::kMost);
+  listing.add(0, tally, local_);
+  listing.finish();
+  EXPECT_EQ(listing.total(), ConnectionListing::kMost + 2);
+  EXPECT_TRUE(listing.cut());
 }
 
 TEST_F(ConnectionListingTest, KeepsTheWorstOfMorePeersThanItLists) {

@@ -61,8 +61,10 @@ TEST_F(ConnectionTallyTest, ADestinationIsAnAddressAndAPort) {
 TEST_F(ConnectionTallyTest, WhoHasComeInIsAnAddressAndUsesNoPort) {
   row(TcpState::kEstablished, {ipv4(1), kListening}, {ipv4(9), 50'001});
   row(TcpState::kCloseWait, {ipv4(1), kListening}, {ipv4(9), 50'002});
+  listening_.set(kFirst);
+  row(TcpState::kEstablished, {ipv4(1), kFirst}, {ipv4(9), 50'003});
   EXPECT_EQ(peer().peer, (ConnectionPeer{Direction::kInbound, {ipv4(9), 0}}));
-  EXPECT_EQ(peer().states.total(), 2U);
+  EXPECT_EQ(peer().states.total(), 3U);
   EXPECT_EQ(peer().ports_used, 0U);
 }
 
