@@ -93,7 +93,7 @@ Result<ListeningSocket> ListeningSocket::open(const ListenAddress& address) {
   if (!socket.valid()) return refuse_address(address, errno);
   const int family = bound->family();
   auto here = SocketAddress::local(socket.get()).listen_address();
-  return ListeningSocket(std::move(socket), family, std::move(here), !address.path.empty());
+  return ListeningSocket(std::move(socket), family, std::move(here), address.path);
 }
 
 Result<ListeningSocket> ListeningSocket::adopt(UniqueFd socket) {
@@ -108,11 +108,11 @@ Result<ListeningSocket> ListeningSocket::adopt(UniqueFd socket) {
                     "at a file");
   }
   if (!prepare(socket.get(), here.family())) return fail_errno(errno, "preparing a socket");
-  return ListeningSocket(std::move(socket), here.family(), here.listen_address(), false);
+  return ListeningSocket(std::move(socket), here.family(), here.listen_address(), {});
 }
 
-ListeningSocket::~ListeningSocket() {
-  if (owns_file_ && socket_.valid()) ::unlink(address_.path.c_str());
+SocketFile::~SocketFile() {
+  if (!path_.empty()) ::unlink(path_.c_str());
 }
 
 }  // namespace closewatch::http

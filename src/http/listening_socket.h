@@ -1,12 +1,28 @@
 #pragma once
 
 #include <string>
+#include <utility>
 
 #include "closewatch/base/result.h"
 #include "closewatch/base/unique_fd.h"
 #include "closewatch/http/listen_address.h"
 
 namespace closewatch::http {
+
+/// The file of a UNIX socket, which goes with this. Movable.
+class SocketFile {
+ public:
+  SocketFile() = default;
+  explicit SocketFile(std::string path) : path_(std::move(path)) {}
+  SocketFile(SocketFile&& other) noexcept : path_(std::exchange(other.path_, {})) {}
+  SocketFile& operator=(SocketFile&&) = delete;
+  SocketFile(const SocketFile&) = delete;
+  SocketFile& operator=(const SocketFile&) = delete;
+  ~SocketFile();
+
+ private:
+  std::string path_{};  ///< empty: none
+};
 
 /// A socket that listens, with small buffers for its connections. That of a file takes the file
 /// with it when it goes.
@@ -21,26 +37,25 @@ class ListeningSocket {
 
   ListeningSocket(ListeningSocket&&) noexcept = default;
   ListeningSocket& operator=(ListeningSocket&&) = delete;
-  ListeningSocket(const ListeningSocket&) = delete;
-  ListeningSocket& operator=(const ListeningSocket&) = delete;
-  ~ListeningSocket();
 
+  /// The socket alone: its file stays this one's.
+  [[nodiscard]] UniqueFd hand_over() { return std::move(socket_); }
   [[nodiscard]] int fd() const { return socket_.get(); }
   [[nodiscard]] int family() const { return family_; }
   /// Tells the port where the kernel chose it.
   [[nodiscard]] const ListenAddress& address() const { return address_; }
 
  private:
-  ListeningSocket(UniqueFd socket, int family, ListenAddress address, bool owns_file)
+  ListeningSocket(UniqueFd socket, int family, ListenAddress address, std::string file)
       : socket_(std::move(socket)),
         family_(family),
         address_(std::move(address)),
-        owns_file_(owns_file) {}
+        file_(std::move(file)) {}
 
   UniqueFd socket_;
   int family_;
   ListenAddress address_;
-  bool owns_file_;
+  SocketFile file_;
 };
 
 }  // namespace closewatch::http

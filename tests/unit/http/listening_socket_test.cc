@@ -12,6 +12,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "closewatch/http/open_listeners.h"
 #include "http/socket_address.h"
 
 namespace closewatch::http {
@@ -83,6 +84,21 @@ TEST_F(UnixSocket, OfTheServiceManagerKeepsItsFile) {
     EXPECT_EQ(to_text(socket->address()), "unix:" + path_);
   }
   EXPECT_TRUE(std::filesystem::exists(path_));
+}
+
+/// As of a process that serves in another one.
+TEST_F(UnixSocket, StaysWithWhoeverHasOpenedIt) {
+  {
+    auto opened = OpenListeners::open({.addresses = {{.path = path_}}});
+    ASSERT_TRUE(opened);
+    auto moved = std::move(*opened);
+    const auto sockets = moved.take();
+    ASSERT_EQ(sockets.size(), 1U);
+    const UniqueFd served(sockets.front());
+    EXPECT_TRUE(can_connect());
+    EXPECT_TRUE(moved.take().empty());
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
 }
 
 TEST(ListeningSocket, TellsThePortThatTheKernelChose) {
