@@ -12,12 +12,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
-#include <exception>
 #include <initializer_list>
 #include <optional>
 
 #include <fmt/format.h>
 
+#include "base/run_program.h"
 #include "closewatch/base/exit_status.h"
 #include "closewatch/base/file.h"
 
@@ -64,15 +64,6 @@ void drop_capabilities() {
   (void)::syscall(SYS_capset, &header, none.data());
 }
 
-int run(const std::function<int()>& program) {
-  try {
-    return program();
-  } catch (const std::exception& error) {
-    fmt::print(stderr, "closewatch: {}\n", error.what());
-    return kExitFailure;
-  }
-}
-
 /// Those of this process beside the calling one.
 int count_other_threads() {
   auto threads = Directory::open(kWorkingDirectory, "/proc/self/task");
@@ -96,7 +87,7 @@ void leave_behind(pid_t parent, const Leaving& leaving) {
 [[noreturn]] void be_child(pid_t parent, int when_parent_dies,
                            const std::function<int()>& program) {
   ::prctl(PR_SET_PDEATHSIG, when_parent_dies);
-  const int status = ::getppid() == parent ? run(program) : kExitFailure;
+  const int status = ::getppid() == parent ? run_program(program) : kExitFailure;
   (void)std::fflush(nullptr);
   const Leaving leaving{status, count_other_threads()};
   if (leaving.threads > 0) leave_behind(parent, leaving);

@@ -4,6 +4,8 @@
 
 #include <csignal>
 
+#include <fmt/format.h>
+
 #include "closewatch/base/child_process.h"
 #include "closewatch/base/exit_status.h"
 
@@ -25,6 +27,9 @@ int die_of(int number) {
   return kOfShell + number;
 }
 
+/// Whoever sends these wants it to end.
+bool asks_to_end(int number) { return number == SIGTERM || number == SIGINT || number == SIGHUP; }
+
 }  // namespace
 
 int supervised(const std::function<int()>& program,
@@ -35,7 +40,12 @@ int supervised(const std::function<int()>& program,
     return kExitFailure;
   }
   if (!end->left.empty()) complain(end->left);
-  return end->signal == 0 ? end->status : die_of(end->signal);
+  if (end->signal == 0) return end->status;
+  if (end->left.empty() && !asks_to_end(end->signal)) {
+    complain(fmt::format("the process that scans was ended by signal {}, and all ends with it",
+                         end->signal));
+  }
+  return die_of(end->signal);
 }
 
 }  // namespace closewatch

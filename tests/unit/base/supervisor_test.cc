@@ -1,6 +1,7 @@
 #include "closewatch/base/supervisor.h"
 
 #include <csignal>
+#include <cstdio>
 #include <cstdlib>
 #include <string>
 
@@ -20,6 +21,14 @@ TEST(SupervisorDeathTest, DiesOfTheSameSignal) {
     EXPECT_EXIT(std::_Exit(supervised([number] { return ::raise(number); }, ignore)),
                 ::testing::KilledBySignal(number), "");
   }
+}
+
+TEST(SupervisorDeathTest, SaysWhichSignalHasEndedItUnlessThatWasAskedFor) {
+  const auto say = [](const std::string& what) { (void)std::fputs(what.c_str(), stderr); };
+  EXPECT_EXIT(std::_Exit(supervised([] { return ::raise(SIGKILL); }, say)),
+              ::testing::KilledBySignal(SIGKILL), "ended by signal 9");
+  EXPECT_EXIT(std::_Exit(supervised([] { return ::raise(SIGTERM); }, say)),
+              ::testing::KilledBySignal(SIGTERM), "^$");
 }
 
 }  // namespace
