@@ -44,7 +44,7 @@ bool HashingThread::add(Job job) {
 void HashingThread::run(const std::stop_token& stop) {
   constexpr int kLast = 19;
   // Of this thread alone, on Linux (setpriority(2)); without it works as well.
-  ::setpriority(PRIO_PROCESS, static_cast<id_t>(::gettid()), kLast);
+  ::setpriority(PRIO_PROCESS, 0, kLast);
   while (true) {
     Job job;
     {

@@ -31,6 +31,10 @@ struct WebLog {
 /// with it or with a file that it names, a line each.
 Result<std::vector<std::string>> check_web_config(const std::string& file, bool takes_tokens);
 
+/// In which directories the file and those that it names are, and where links of these names lead:
+/// what whoever follows them has to read. None without a file. Errors as of check_web_config().
+Result<std::vector<std::string>> directories_of_web_config(const std::string& file);
+
 /// By what people come in: one of them at least.
 struct WebKeys {
   std::string file{};                  ///< a web configuration file; empty: none
