@@ -28,6 +28,14 @@ void Trend::record(std::chrono::steady_clock::time_point now, std::optional<std:
   if (last_ != kUnseen) current = current == kUnseen ? last_ : std::max(current, last_);
 }
 
+Trend Trend::of(const Points& points) {
+  Trend trend;
+  for (std::size_t i = 0; i < kMinutes; ++i) trend.slots_.at(i) = points.at(i).value_or(kUnseen);
+  // So that minute 0 is the oldest.
+  trend.recorded_at_ = std::chrono::steady_clock::time_point(std::chrono::minutes(kMinutes - 1));
+  return trend;
+}
+
 Trend::Points Trend::points() const {
   Points points;
   const auto oldest = static_cast<std::size_t>(minute_of(recorded_at_)) + 1;

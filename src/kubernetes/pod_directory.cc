@@ -23,30 +23,59 @@ void PodDirectory::remove(std::string_view uid) {
 }
 
 void PodDirectory::replace(std::vector<PodObject> pods) {
-  const std::lock_guard lock(mutex_);
-  pods_.clear();
-  mirrors_.clear();
-  for (auto& pod : pods) add(std::move(pod));
+  {
+    const std::lock_guard lock(mutex_);
+    pods_.clear();
+    mirrors_.clear();
+    for (auto& pod : pods) add(std::move(pod));
+  }
+  changed_();
+}
+
+/// Most of what a watch tells of a pod is its status, and no news here.
+bool PodDirectory::knows(const PodObject& pod) const {
+  const auto known = pods_.find(pod.uid);
+  return known != pods_.end() && known->second.config_hash == pod.config_hash &&
+         known->second.metadata == pod.metadata;
 }
 
 Result<void> PodDirectory::put(PodObject pod) {
-  const std::lock_guard lock(mutex_);
-  if (pods_.size() >= kMostPods && !pods_.contains(pod.uid)) {
-    return fail(ErrorKind::kOverLimit,
-                "it tells of more than " + std::to_string(kMostPods) + " pods of this node");
+  {
+    const std::lock_guard lock(mutex_);
+    if (knows(pod)) return {};
+    if (pods_.size() >= kMostPods && !pods_.contains(pod.uid)) {
+      return fail(ErrorKind::kOverLimit,
+                  "it tells of more than " + std::to_string(kMostPods) + " pods of this node");
+    }
+    add(std::move(pod));
   }
-  add(std::move(pod));
+  changed_();
   return {};
 }
 
 void PodDirectory::erase(const PodObject& pod) {
-  const std::lock_guard lock(mutex_);
-  remove(pod.uid);
+  {
+    const std::lock_guard lock(mutex_);
+    remove(pod.uid);
+  }
+  changed_();
 }
 
 void PodDirectory::set_state(Result<void> state) {
+  {
+    const std::lock_guard lock(mutex_);
+    const bool is_same = state_ && state_->has_value() && state.has_value();
+    state_ = std::move(state);
+    if (is_same) return;
+  }
+  changed_();
+}
+
+std::vector<PodObject> PodDirectory::pods() const {
   const std::lock_guard lock(mutex_);
-  state_ = std::move(state);
+  std::vector<PodObject> pods;
+  for (const auto& [uid, known] : pods_) pods.push_back({uid, known.config_hash, known.metadata});
+  return pods;
 }
 
 Result<void> PodDirectory::state() const {

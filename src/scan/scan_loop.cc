@@ -70,6 +70,7 @@ std::chrono::nanoseconds ScanLoop::scan_once(const std::stop_token& stop) {
     listener_.scanned(previous.get(), *snapshot);
     const auto interval = snapshot->interval;
     store_.publish(std::move(snapshot));
+    listener_.published();
     return interval;
   } catch (const std::exception& error) {
     // Out of memory, most likely. The last snapshot goes stale and says so.

@@ -21,6 +21,9 @@ class Trend {
   void record(std::chrono::steady_clock::time_point now, std::optional<std::uint64_t> sockets,
               std::chrono::nanoseconds holds);
 
+  /// One that has these points, and is not recorded any further.
+  static Trend of(const Points& points);
+
   /// The oldest minute first, that of the last record last; nullopt where nobody counted.
   [[nodiscard]] Points points() const;
 

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "closewatch/kubernetes/pod_metadata.h"
@@ -19,6 +20,9 @@ namespace closewatch {
 /// thread that watches, read by the one that scans: thread-safe.
 class PodDirectory {
  public:
+  /// `changed` is called after each change of what is known, on the thread that writes.
+  explicit PodDirectory(std::function<void()> changed = [] {}) : changed_(std::move(changed)) {}
+
   /// In place of all that was known.
   void replace(std::vector<PodObject> pods);
   /// Error: kOverLimit, where it would be more than kMostPods.
@@ -32,15 +36,19 @@ class PodDirectory {
   [[nodiscard]] bool settled() const;
 
   [[nodiscard]] std::optional<PodMetadata> find(std::string_view uid) const;
+  /// All of them, by uid.
+  [[nodiscard]] std::vector<PodObject> pods() const;
 
  private:
   struct Known {
     std::string config_hash;
     PodMetadata metadata;
   };
+  [[nodiscard]] bool knows(const PodObject& pod) const;
   void add(PodObject pod);
   void remove(std::string_view uid);
 
+  std::function<void()> changed_;
   mutable std::mutex mutex_;
   std::map<std::string, Known, std::less<>> pods_;                ///< by uid
   std::multimap<std::string, std::string, std::less<>> mirrors_;  ///< uids, by config hash

@@ -20,6 +20,7 @@ struct ScanListener {
   std::function<void(const Snapshot* before, const Snapshot& now)> scanned =
       [](const Snapshot* /*before*/, const Snapshot& /*now*/) {};
   std::function<void(const std::string& why)> failed = [](const std::string& /*why*/) {};
+  std::function<void()> published = [] {};  ///< it is the store's last now
 };
 
 /// The scanner's thread: scans, publishes, waits for the interval in force, again. Its destructor

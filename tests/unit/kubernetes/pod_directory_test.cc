@@ -61,5 +61,31 @@ TEST_F(PodDirectoryTest, TakesAPodsChangeHoweverManyThereAre) {
   EXPECT_EQ(beyond.error().kind, ErrorKind::kOverLimit);
 }
 
+/// Most of what a watch tells is a pod's status, which is no news.
+TEST(PodDirectoryChanges, AreToldWhenThereAreAny) {
+  int changes = 0;
+  PodDirectory directory([&changes] { ++changes; });
+  const PodObject pod{"uid-a", "", {"shop", "a", "Deployment", "cart"}};
+  ASSERT_TRUE(directory.put(pod));
+  EXPECT_EQ(changes, 1);
+  ASSERT_TRUE(directory.put(pod));
+  EXPECT_EQ(changes, 1);
+  auto renamed = pod;
+  renamed.metadata.workload = "other";
+  ASSERT_TRUE(directory.put(renamed));
+  EXPECT_EQ(changes, 2);
+  directory.set_state({});
+  EXPECT_EQ(changes, 3);
+  directory.set_state({});
+  EXPECT_EQ(changes, 3);
+  directory.set_state(fail(ErrorKind::kSystem, "away"));
+  EXPECT_EQ(changes, 4);
+  EXPECT_EQ(directory.pods(), std::vector{renamed});
+  directory.erase(renamed);
+  EXPECT_EQ(changes, 5);
+  directory.replace({pod});
+  EXPECT_EQ(changes, 6);
+}
+
 }  // namespace
 }  // namespace closewatch
