@@ -32,6 +32,25 @@ std::string metrics_of(http::Connection& connection) {
   return answer->body;
 }
 
+constexpr double kKibi = 1024;
+
+pid_t child_of(pid_t pid) {
+  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid));
+  pid_t child = 0;
+  children >> child;
+  return child;
+}
+
+double kibibytes_of(pid_t pid, const std::string& what) {
+  std::ifstream status(fmt::format("/proc/{}/status", pid));
+  std::string word;
+  while (status >> word && word != what + ":") {
+  }
+  double kibibytes = 0;
+  status >> kibibytes;
+  return kibibytes;
+}
+
 }  // namespace
 
 pid_t spawn(std::vector<std::string> words) {
@@ -95,17 +114,10 @@ double AgentProcess::metric(http::Connection& connection, const std::string& nam
 }
 
 double AgentProcess::mebibytes(const std::string& what) const {
-  // The process that was started only waits for its child.
-  std::ifstream children(fmt::format("/proc/{0}/task/{0}/children", pid_));
-  pid_t worker = 0;
-  children >> worker;
-  std::ifstream status(fmt::format("/proc/{}/status", worker));
-  std::string word;
-  while (status >> word && word != what + ":") {
-  }
-  double kibibytes = 0;
-  status >> kibibytes;
-  return kibibytes / 1024;
+  // The process that was started only waits for the one that scans; whose child talks to the
+  // network.
+  const auto scanner = child_of(pid_);
+  return kibibytes_of(scanner, what) / kKibi + kibibytes_of(child_of(scanner), what) / kKibi;
 }
 
 }  // namespace closewatch::bench

@@ -40,7 +40,7 @@ class AgentProcess {
   /// The value of a metric without labels.
   static double metric(http::Connection& connection, const std::string& name);
 
-  /// "VmRSS", "VmHWM" … of /proc/PID/status.
+  /// "VmRSS", "VmHWM" … of /proc/PID/status, of both its processes: what they share counts twice.
   [[nodiscard]] double mebibytes(const std::string& what) const;
 
  private:

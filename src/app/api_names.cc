@@ -19,24 +19,30 @@ std::string missing_for_names(const Config& config, const ApiAccess& access) {
 
 }  // namespace
 
-Result<std::unique_ptr<ApiNames>> ApiNames::make(const Config& config,
-                                                 boost::asio::io_context& context) {
-  if (config.metadata.source == MetadataChoice::kLogs) return nullptr;
+Result<std::optional<ApiAccess>> ApiNames::access_for(const Config& config) {
+  if (config.metadata.source == MetadataChoice::kLogs) return std::nullopt;
   auto access = find_api_server(config.metadata.api_server, config.paths.service_account);
-  if (const auto missing = missing_for_names(config, access); !missing.empty()) {
-    if (config.metadata.source == MetadataChoice::kAuto) return nullptr;
-    return fail(ErrorKind::kUnsupported, "metadata.source is api, but " + missing);
-  }
-  return std::make_unique<ApiNames>(
-      context, std::move(access),
-      PodWatcher::Settings{.node = config.metadata.node, .seed = std::random_device()()});
+  const auto missing = missing_for_names(config, access);
+  if (missing.empty()) return access;
+  if (config.metadata.source == MetadataChoice::kAuto) return std::nullopt;
+  return fail(ErrorKind::kUnsupported, "metadata.source is api, but " + missing);
 }
 
-ApiNames::ApiNames(boost::asio::io_context& context, ApiAccess access,
-                   PodWatcher::Settings settings)
+Result<std::unique_ptr<ApiNames>> ApiNames::make(const Config& config,
+                                                 boost::asio::io_context& context) {
+  auto access = access_for(config);
+  if (!access) return tl::unexpected(access.error());
+  if (!*access) return nullptr;
+  return std::make_unique<ApiNames>(context, std::move(**access), config.metadata.node);
+}
+
+ApiNames::ApiNames(boost::asio::io_context& context, ApiAccess access, std::string node,
+                   std::function<void(const PodDirectory&)> changed)
     : context_(context),
+      directory_([this, changed = std::move(changed)] { changed(directory_); }),
       transport_(make_api_transport(context, std::move(access))),
-      watcher_(context, *transport_, directory_, std::move(settings)) {
+      watcher_(context, *transport_, directory_,
+               {.node = std::move(node), .seed = std::random_device()()}) {
   watcher_.start();
 }
 

@@ -1,7 +1,10 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
+#include <optional>
+#include <string>
 
 #include <boost/asio/io_context.hpp>
 
@@ -16,13 +19,19 @@ namespace closewatch {
 /// The pods' names as the API server tells them, kept up to date while the io_context runs.
 class ApiNames {
  public:
-  /// nullptr when the configuration, and with metadata.source=auto the environment, want the names
-  /// out of the log directories alone. An error names what metadata.source=api lacks. Starts
-  /// asking.
+  /// Whom to ask; nullopt when the configuration, and with metadata.source=auto the environment,
+  /// want the names out of the log directories alone. An error names what metadata.source=api
+  /// lacks.
+  static Result<std::optional<ApiAccess>> access_for(const Config& config);
+
+  /// Of whom access_for() tells; nullptr when that is nobody.
   static Result<std::unique_ptr<ApiNames>> make(const Config& config,
                                                 boost::asio::io_context& context);
 
-  ApiNames(boost::asio::io_context& context, ApiAccess access, PodWatcher::Settings settings);
+  /// Starts asking. `changed` is told of each change of what is known.
+  ApiNames(
+      boost::asio::io_context& context, ApiAccess access, std::string node,
+      std::function<void(const PodDirectory&)> changed = [](const PodDirectory&) {});
 
   /// Runs the io_context until the first answer or failure, at most so long, so that the first scan
   /// has names.

@@ -128,15 +128,23 @@ constexpr std::array<MetricDescription, kMetricCount> kTable = {{
      "many passwords or tokens are being looked at), rate_limit, forbidden (the token's owner may not get that "
      "path), not_reviewed (the API server has not said so of a token). Only with web.config.file or "
      "web.kubernetes-auth."},
+    {"closewatch_confined", MetricKind::kGauge, "means",
+     "1 when the kernel keeps the process that talks to the network from all else, by means: capabilities (it has "
+     "none), system_calls (a server's alone, by seccomp), files (its own alone, by Landlock); 0 where the kernel, or "
+     "what the agent runs in, does not have the means: the log says why."},
     {"closewatch_build_info", MetricKind::kGauge, "version, compiler, revision, date",
      "1, with what this agent was built from: revision is the commit, date when that was made; without both "
      "where the build did not know them."},
     {"process_cpu_seconds_total", MetricKind::kCounter, "",
-     "CPU time that the agent has used, user and kernel."},
-    {"process_open_fds", MetricKind::kGauge, "", "File descriptors that the agent has open."},
-    {"process_max_fds", MetricKind::kGauge, "", "How many file descriptors it may have open."},
-    {"process_virtual_memory_bytes", MetricKind::kGauge, "", "Size of the agent's address space."},
-    {"process_resident_memory_bytes", MetricKind::kGauge, "", "Memory that the agent occupies."},
+     "CPU time that the agent's two processes have used, user and kernel."},
+    {"process_open_fds", MetricKind::kGauge, "",
+     "File descriptors that the agent has open: of its two processes the one with more."},
+    {"process_max_fds", MetricKind::kGauge, "",
+     "How many file descriptors that process may have open."},
+    {"process_virtual_memory_bytes", MetricKind::kGauge, "",
+     "Size of the address spaces of the agent's two processes."},
+    {"process_resident_memory_bytes", MetricKind::kGauge, "",
+     "Memory that the agent's two processes occupy; what both have in common counts once."},
     {"process_start_time_seconds", MetricKind::kGauge, "", "When the agent started, as Unix time."},
 }};
 

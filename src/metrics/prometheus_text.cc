@@ -401,8 +401,18 @@ void add_web(Exposition& exposition, const web::WebFacts& facts) {
   }
 }
 
+void add_confinement(Exposition& exposition, const Confinement& confinement) {
+  const auto add = [&](std::string_view means, bool enforced) {
+    exposition.add(Metric::kConfined, {label("means", means)}, enforced ? 1 : 0);
+  };
+  add("capabilities", confinement.capabilities);
+  add("system_calls", confinement.system_calls);
+  add("files", confinement.files);
+}
+
 void add_agent(Exposition& exposition, const AgentFacts& agent) {
   if (agent.web) add_web(exposition, *agent.web);
+  if (agent.confinement) add_confinement(exposition, *agent.confinement);
   auto build = std::vector{label("version", agent.version), label("compiler", agent.compiler)};
   if (!agent.revision.empty()) {
     build.push_back(label("revision", agent.revision));

@@ -5,8 +5,8 @@
 namespace closewatch {
 
 AgentFacts agent_facts(const RouteSources& sources) {
-  return {build_version(),  build_compiler(), sources.started_at, read_process_stats(),
-          build_revision(), build_date(),     sources.web_facts()};
+  return {build_version(),  build_compiler(), sources.started_at,  sources.process_stats(),
+          build_revision(), build_date(),     sources.web_facts(), sources.confinement};
 }
 
 }  // namespace closewatch

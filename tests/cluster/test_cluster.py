@@ -459,8 +459,9 @@ class KubectlPlugin(ClusterTest):
     def stop_agent(self, one):
         """Stops an agent's processes until the end of the test."""
         (pid,) = [pid for name, pid in kube.containers_of(one.pod(), kube.container_pids()).items() if name == "closewatch"]
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii")
-        pids = [pid, *map(int, children.split())]
+        pids = [pid]
+        for parent in pids:  # children and theirs
+            pids += map(int, pathlib.Path(f"/proc/{parent}/task/{parent}/children").read_text(encoding="ascii").split())
 
         def send(number):
             for each in pids:

@@ -50,10 +50,11 @@ export class Agent {
     return agent;
   }
 
-  // The number of the process that scans and serves; the one that was started waits for it.
-  worker() {
-    const { pid } = this.child;
-    return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"));
+  // The numbers of the process that scans and of its child that talks to the network; the one that was started waits.
+  workers() {
+    const child = (pid) => Number(readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8"));
+    const scanner = child(this.child.pid);
+    return [scanner, child(scanner)];
   }
 
   async stop() {

@@ -26,11 +26,16 @@ async function scans(agent) {
   return { cpu: value("cpu_seconds_total"), last: value("timestamp_seconds") };
 }
 
-// CPU of the process, and of this that of its scans, as shares of one core; the latter from scan to scan.
+// Of both its processes that do something.
+function sumOf(measure, agent) {
+  return agent.workers().reduce((sum, pid) => sum + measure(pid), 0);
+}
+
+// CPU of the agent, and of this that of its scans, as shares of one core; the latter from scan to scan.
 async function observe(agent) {
-  const before = { process: cpuSeconds(agent.worker()), ...(await scans(agent)) };
+  const before = { process: sumOf(cpuSeconds, agent), ...(await scans(agent)) };
   await sleep(SECONDS * 1000);
-  const after = { process: cpuSeconds(agent.worker()), ...(await scans(agent)) };
+  const after = { process: sumOf(cpuSeconds, agent), ...(await scans(agent)) };
   return [
     (100 * (after.process - before.process)) / SECONDS,
     (100 * (after.cpu - before.cpu)) / (after.last - before.last),
@@ -46,7 +51,7 @@ try {
   agent = await Agent.start(0, "--scan.interval", "10s", "--scan.cpu_budget", "0.01");
   await sleep(15_000); // past the first scans, which learn
   const [aloneCpu, aloneScans] = await observe(agent);
-  const aloneMemory = mebibytes(agent.worker(), "VmRSS");
+  const aloneMemory = sumOf((pid) => mebibytes(pid, "VmRSS"), agent);
 
   browser = await startBrowser();
   let answers = 0;
@@ -68,9 +73,9 @@ try {
   console.log(`${NAMESPACES} namespaces, ${LEAKING} of them with 100 to ${100 * LEAKING} sockets in CLOSE_WAIT; ${SECONDS} s each.\n`);
   console.log("| open pages | CPU of the agent, of one core | of this for scans | memory, MiB resident | answers |\n|---|---|---|---|---|");
   row("none", aloneCpu, aloneScans, aloneMemory, 0);
-  row(`${PAGES}, every fifth with a pod open`, openCpu, openScans, mebibytes(agent.worker(), "VmRSS"), answers);
+  row(`${PAGES}, every fifth with a pod open`, openCpu, openScans, sumOf((pid) => mebibytes(pid, "VmRSS"), agent), answers);
   console.log(`\nThe page is ${Math.round(html.length / 1024)} KiB, ${Math.round(packed / 1024)} KiB as it is sent. ` +
-    `The agent's memory was ${mebibytes(agent.worker(), "VmHWM").toFixed(1)} MiB at the most.`);
+    `The agent's memory was ${sumOf((pid) => mebibytes(pid, "VmHWM"), agent).toFixed(1)} MiB at the most.`);
 } finally {
   await browser?.close();
   await agent?.stop();

@@ -335,6 +335,22 @@ class Impostor(contextlib.ExitStack):
                     connection.sendall(self.answer)
 
 
+def has_ended(pid):
+    """Whether a process has gone, or is only waited for."""
+    try:
+        status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+    return "\nState:\tZ" in status
+
+
+def only_child(pid):
+    """The number of a process's one child."""
+    children = pathlib.Path(f"/proc/{pid}/task/{pid}/children")
+    (child,) = map(int, children.read_text(encoding="ascii").split())
+    return child
+
+
 class Agent(contextlib.ExitStack):
     """`closewatch serve` on a port of its own. Leaving the block ends it with SIGTERM.
 
@@ -427,10 +443,12 @@ class Agent(contextlib.ExitStack):
         return wait_for(fresh, "the next scan")
 
     def worker(self):
-        """The number of the process that scans and serves; the one that was started waits for it."""
-        children = pathlib.Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        (worker,) = map(int, children.read_text(encoding="ascii").split())
-        return worker
+        """The number of the process that scans; the one that was started waits for it."""
+        return only_child(self.process.pid)
+
+    def network(self):
+        """The number of the process that talks to the network, the scanner's child."""
+        return only_child(self.worker())
 
     def is_alive(self):
         """Whether the process still runs."""

@@ -69,11 +69,9 @@ class AddressesTest(unittest.TestCase):
                   for _ in range(40) for address in (("127.0.0.1", self.agent.port), ("127.0.0.2", self.second))]
 
         def kept():
-            worker = pathlib.Path(f"/proc/{self.agent.process.pid}/task/{self.agent.process.pid}/children")
-            pid = worker.read_text().split()[0]
             accepted = subprocess.run(["ss", "-Htnp", "state", "established"], check=True, text=True,
                                       capture_output=True, timeout=DEADLINE_SECONDS).stdout
-            return sum(f"pid={pid}," in line for line in accepted.splitlines())
+            return sum(f"pid={self.agent.network()}," in line for line in accepted.splitlines())
 
         wait_for(lambda: 0 < kept() <= 64, "the agent to close those beyond its bound")
         self.assertEqual(len(opened), 80)

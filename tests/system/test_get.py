@@ -111,11 +111,11 @@ class GetTest(unittest.TestCase):
     def test_an_agent_that_hangs_is_a_failure(self):
         with Agent() as hanging:
             hanging.wait_until_ready()
-            os.kill(hanging.worker(), signal.SIGSTOP)
+            os.kill(hanging.network(), signal.SIGSTOP)
             try:
                 done = self.get("/healthz", f"127.0.0.1:{hanging.port}")
             finally:
-                os.kill(hanging.worker(), signal.SIGCONT)
+                os.kill(hanging.network(), signal.SIGCONT)
         self.assertEqual(1, done.returncode)
         self.assertIn("timed out", done.stderr)
 

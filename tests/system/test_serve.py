@@ -20,21 +20,12 @@ import urllib.parse
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
 from agent import (DEADLINE_SECONDS, STANDALONE, Agent, Namespace, binary,  # noqa: E402
-                   by_label, cleaned_up, pod_states, run_closewatch, select, wait_for)
+                   by_label, cleaned_up, has_ended, pod_states, run_closewatch, select, wait_for)
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 MAX_CONNECTIONS = 64  # that the agent serves at a time
 # The agent may close before it has read everything.
 CLOSED_EARLY = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
-
-
-def has_ended(pid):
-    """Whether a process has gone, or is only waited for."""
-    try:
-        status = pathlib.Path(f"/proc/{pid}/status").read_text(encoding="ascii")
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    return "\nState:\tZ" in status
 
 
 def families(text):

@@ -49,6 +49,7 @@ enum class Metric : std::uint8_t {
   kWebConfigCurrent,
   kWebConfigLoaded,
   kWebRefused,
+  kConfined,
   kBuildInfo,
   kProcessCpu,
   kProcessOpenFds,

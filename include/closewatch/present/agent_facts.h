@@ -4,6 +4,7 @@
 #include <optional>
 #include <string>
 
+#include "closewatch/confinement/confinement.h"
 #include "closewatch/node/process_stats.h"
 #include "closewatch/web/web_facts.h"
 
@@ -18,6 +19,8 @@ struct AgentFacts {
   std::string revision{};  ///< see build_info.h; it and `date` are empty when unknown
   std::string date{};
   std::optional<web::WebFacts> web{};  ///< nullopt: everybody is let in
+  std::optional<Confinement>
+      confinement{};  ///< of the process that answers; nullopt: there is none
 };
 
 }  // namespace closewatch

@@ -8,6 +8,8 @@
 #include <string_view>
 
 #include "closewatch/base/clock.h"
+#include "closewatch/confinement/confinement.h"
+#include "closewatch/node/process_stats.h"
 #include "closewatch/present/agent_facts.h"
 #include "closewatch/present/socket_listings.h"
 #include "closewatch/scan/snapshot.h"
@@ -35,6 +37,10 @@ struct RouteSources {
   std::function<std::optional<web::WebFacts>()> web_facts = [] {
     return std::optional<web::WebFacts>();
   };
+  /// Of the agent, however many processes it is.
+  std::function<ProcessStats()> process_stats = [] { return read_process_stats(); };
+  /// Of the process that answers; nullopt: it has not tried to be.
+  std::optional<Confinement> confinement = std::nullopt;
 };
 
 /// What the agent tells of itself, as of now.

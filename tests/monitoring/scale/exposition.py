@@ -36,7 +36,7 @@ class Shape:
 
     def series_of_agent(self):
         """What does not grow with the pods."""
-        return len(STATES) + 31
+        return len(STATES) + 34
 
 
 def documented():
@@ -125,6 +125,8 @@ def agent_samples(tick, dice):
         yield "closewatch_engine_in_use", {"engine": engine, "reason": reason}, 0 if reason else 1
     for result in ("agree", "disagree", "undecided"):
         yield "closewatch_engine_checks_total", {"result": result}, 0
+    for means in ("capabilities", "system_calls", "files"):
+        yield "closewatch_confined", {"means": means}, 1
     yield "closewatch_build_info", {"version": "0.1.0", "compiler": "GNU 12"}, 1
     yield "process_cpu_seconds_total", {}, round(tick * 0.04 + dice.random() / 100, 6)
     yield "process_open_fds", {}, 12

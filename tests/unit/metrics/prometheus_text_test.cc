@@ -30,6 +30,7 @@ AgentFacts agent() {
   facts.web = {.file = {{.is_current = true,
                          .loaded_at = std::chrono::system_clock::time_point(1'700'000'100s)}},
                .refused = {1, 2, 3, 4, 5, 6, 7}};
+  facts.confinement = {.capabilities = true, .system_calls = true, .files = false};
   return facts;
 }
 
