@@ -233,8 +233,8 @@ class Agent:
     # Every second whatever that costs, and stuck soon, for the tests wait for both.
     CONFIG = {"scan": {"interval": "1s", "cpu_budget": 1}, "diagnosis": {"stuck_after": "5s"}}
 
-    def __init__(self, chart=ROOT / "helm" / "closewatch"):
-        self._chart = chart
+    def __init__(self, chart=None):
+        self._chart = chart or os.environ.get("CLOSEWATCH_CHART", ROOT / "helm" / "closewatch")
         self._directory = tempfile.TemporaryDirectory(prefix="closewatch-helm-")
         self._probe_port = self.PORT
 
@@ -243,7 +243,7 @@ class Agent:
         image = os.environ["CLOSEWATCH_IMAGE"]
         repository, _, tag = image.rpartition(":")
         probe = {"periodSeconds": 1}
-        values = {"image": {"repository": repository, "tag": tag, "pullPolicy": "Never"},
+        values = {"image": {"repository": repository, "tag": tag, "digest": "", "pullPolicy": "Never"},
                   "config": self.CONFIG, "startupProbe": probe, "readinessProbe": probe, **values}
         self._probe_port = self.HEALTH_PORT if "web" in values else self.PORT
         path = pathlib.Path(self._directory.name) / "values.json"
