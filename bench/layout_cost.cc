@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "bench/layout_cost.h"
 
 #include <filesystem>

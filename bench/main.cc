@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What closewatch costs on real namespaces, all in one run on one machine, so that the ratios hold.
 //
 //   closewatch-bench AGENT_BINARY [PART]     prints Markdown; needs root

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The steps of the hot path on their own, without a kernel.
 
 #include "tests/unit/kernel/netlink_messages.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The least that any walk through the kernel's table of sockets can do: look at each bucket and go
 // once to each socket. It counts them and nothing else, and does not notice when a chain changes.
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "bench/touch_walk.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # For programs of arm64, built on Debian of another architecture. `scripts/packages arm64` installs what it takes: compilers, and the
 # libraries of that architecture beside this one's (multiarch). The presets release-arm64 and dev-arm64 use it.
 set(CMAKE_SYSTEM_NAME Linux)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # add_bpf_program(NAME SOURCE [FLAG…]): a library with NAME.object.h, by which SOURCE (below the project's directory), compiled for
 # the kernel by CLOSEWATCH_BPF_CLANG, is part of the program.
 find_program(CLOSEWATCH_BPF_CLANG NAMES clang clang-14 REQUIRED DOC "The clang that compiles for the kernel")

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # What compiler and linker do for a program that may be attacked; tests/hardening looks whether they did. The program for the kernel has
 # flags of its own.
 include(CheckPIESupported)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # With CMAKE_UNITY_BUILD (the presets lint, asan-ubsan and tsan) the files of a directory are read as one, so that what they
 # all include is read once. Hence what a file keeps to itself has a name that no other file of its directory uses.
 function(join_by_directory target)

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # Writes OUT, the source of what was built from: REVISION and DATE where they are given, else what git says of SOURCE. Run at each
 # build, as a commit changes no file that CMake watches; OUT is written only where it differs.
 #   cmake -DSOURCE=DIRECTORY -DOUT=FILE [-DREVISION=… -DDATE=…] -P cmake/revision.cmake

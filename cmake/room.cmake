@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 # room(NAME "WHAT IT OWNS" [USES ROOM…] [LINKS LIBRARY…]): a directory of src as a library of its own. USES is all that its files may
 # include of others; scripts/rooms holds them to it, and writes the table of docs/architecture.md from here. Another room sees
 # include/closewatch/NAME; the headers in src/NAME are its own.

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A small server that forgets to close: what `scripts/run --demo` puts into its namespaces.
 //
 // It talks to itself over loopback. A client of its own connects and closes, one connection after

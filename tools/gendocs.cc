@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the tables of docs/ out of the tables in the code: what stands between a file's
 // "<!-- generated:NAME -->" and "<!-- end -->" lines; and the files that come of them as a whole,
 // which it knows by their names. `--check` only says whether something differs.

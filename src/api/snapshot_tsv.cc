@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "api/snapshot_tsv.h"
 
 #include <algorithm>

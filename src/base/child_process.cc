@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/base/child_process.h"
 
 #include <linux/capability.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/engines/namespace_record.h"
 
 #include "closewatch/diagnosis/close_wait_socket.h"

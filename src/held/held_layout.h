@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 // What the agent's program in the kernel (src/held/bpf/held_sockets.bpf.c) writes for each socket

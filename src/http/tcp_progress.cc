@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "http/tcp_progress.h"
 
 #include <linux/sockios.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernel/walk_findings.h"
 
 #include <arpa/inet.h>

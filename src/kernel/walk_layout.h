@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 // What the agent and its program in the kernel (src/kernel/bpf/socket_walk.bpf.c) say to each

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/node/namespace_entry.h"
 
 #include <fcntl.h>

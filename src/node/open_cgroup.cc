@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/node/open_cgroup.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/pods/container_cgroups.h"
 
 #include "closewatch/node/cgroup_members.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/pods/kubernetes_pods.h"
 
 #include <fcntl.h>

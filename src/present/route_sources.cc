@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/present/route_sources.h"
 
 #include "closewatch/base/build_info.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/present/socket_listings.h"
 
 #include <algorithm>

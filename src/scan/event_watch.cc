@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/scan/event_watch.h"
 
 #include "scan/guarded_batch.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/systemd/inherited_sockets.h"
 
 #include <fcntl.h>

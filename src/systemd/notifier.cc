@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/systemd/notifier.h"
 
 #include <sys/socket.h>

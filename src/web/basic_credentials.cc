@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "web/basic_credentials.h"
 
 #include <openssl/crypto.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Reads a JSON list of Kubernetes objects from stdin and prints what the types of Kubernetes and of the Prometheus
 // Operator have against each. argv[2] is the directory with their node_modules.
 import { createRequire } from "node:module";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /* Makes a known number of TCP sockets in known states within its own network namespace and keeps them so until
  * SIGTERM. Static, because its image holds nothing else; without arguments it is the cluster's pause container.
  *

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The cluster as the tests see it: kubectl, Helm, what a pod's own `ss` counts, and patience.
 
 Everything here runs on the node, which `cluster enter` leads to.

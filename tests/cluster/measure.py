@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the agent costs on the cluster by engine, as a table: measure.py [SECONDS], 600 for each if not said."""
 
 import sys

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs the tests on the node and says in the last line how many passed."""
 
 import sys

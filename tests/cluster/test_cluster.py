@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """closewatch on a real Kubernetes, installed with its chart: what its metrics say beside what `ss` says in each pod.
 
 Each test puts back what it changes, so that any of them runs alone.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What runs on the cluster: more than 100 pods of every kind of owner, each with sockets that are known beforehand."""
 
 import collections

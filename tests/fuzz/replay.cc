@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 /// In libFuzzer's place, where that is not: tries every file of a directory once.
 
 #include <exception>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What a program needs that may be attacked: what the compiler was told, and what came of it in the binary."""
 
 import json

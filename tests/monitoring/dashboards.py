@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The dashboards as they are shipped, and what their panels ask for."""
 
 import functools

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A day of a busy invented cluster: deploys, autoscaling that flaps, jobs, idle pools and such with a daily wave, names that come
 back on other nodes, churn, a node that is lost, an upgrade of the agent, and three true leaks.
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Other engines for the shipped rules: the Prometheus of Debian 13, and vmalert with VictoriaMetrics of Debian 12.
 
 What they read is the input of all tests of single rules (tests/monitoring/rules), each in a cluster of its own, and what the installed

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """An invented month of a small fleet, whose truth is known, as OpenMetrics and in a real Prometheus.
 
 Four services are called through Envoy by the application `web`, which needs 23 calls for a page. Until it is mended half

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What dashboards show beyond what the rules read, for the invented month: six hours of it up to two moments.
 
     python3 tests/monitoring/panel_data.py DIRECTORY       the month and this, in DIRECTORY/data, for tests/monitoring/preview

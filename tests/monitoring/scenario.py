@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What clusters do, minute by minute, through the rules: promtool tests that are made of lists rather than written by hand.
 
     scenario = Scenario()

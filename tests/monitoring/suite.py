@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs every test of the monitoring, and says in its last line how it went."""
 
 import argparse

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real Prometheus that is away when a burst begins, or while it lasts: each burst has one cause, once.
 
 The shipped rules of bursts at a pace of seconds; what they are made of is invented from the time, by rules of the test.

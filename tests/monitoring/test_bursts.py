@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Bursts as they come in clusters: which are some, for how long, how many calls they cost, and what came before them."""
 
 import math

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Every query of every panel against a real Prometheus that holds the invented month, and what the dashboards say of it."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """In a day of a busy invented cluster each true leak is one alert, and nothing else is above information. Of more pods: day.py."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The shipped rules in the Prometheus of Debian 13 and in vmalert make what they make in the Prometheus of Debian 12."""
 
 import math

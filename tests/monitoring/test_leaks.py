@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What clusters do to sockets, and who is called for it: leaks, pools, restarts, rollouts, the end of descriptors."""
 
 import math

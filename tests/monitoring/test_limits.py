@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The end of descriptors and of accept queues, and who watches those who watch."""
 
 import math

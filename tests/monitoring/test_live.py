@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A real leak, all the way to who is told: sockets, agents, Prometheus with the shipped rules, Alertmanager, a webhook."""
 
 import contextlib

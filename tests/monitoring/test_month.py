@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A month of data through the shipped rules in a real Prometheus: what they say is what was invented."""
 
 import collections

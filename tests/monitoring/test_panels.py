@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What panels say of clusters that live: their own expressions, of what the rules make of the pods."""
 
 import unittest

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """promtool on the rules: each alert and each recording rule is right, and none has been forgotten."""
 
 import pathlib

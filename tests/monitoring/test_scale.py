@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The invented agents of docs/scale.md look like real ones, and Prometheus counts what the plan says."""
 
 import pathlib

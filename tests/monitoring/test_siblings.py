@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What is like the cases of the other tests, in other clothes: leaks by steps, pools that are rolled out, agents one after the other."""
 
 import math

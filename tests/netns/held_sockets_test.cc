@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/held/held_sockets.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What the tests of the page share: a running closewatch, namespaces with known sockets, Chromium, and patience.
 import assert from "node:assert/strict";
 import { execFileSync, spawn } from "node:child_process";

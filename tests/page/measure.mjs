@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What open pages cost an agent, in CPU time of its process and in memory. Prints Markdown.
 import fs from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The live page as the engineer on call meets it: Chromium before a real agent, `ss` as the reference for every count.
 import assert from "node:assert/strict";
 import { once } from "node:events";

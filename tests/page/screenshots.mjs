@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Takes the pictures of docs/images from a running agent:
 //   node tests/page/screenshots.mjs http://127.0.0.1:10088/ FILTER POD
 import path from "node:path";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/cgroup_pod.h"
 
 #include <unistd.h>

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the system tests share: a running closewatch, namespaces with known sockets, and patience.
 
 The tests look at the agent from outside only, as its users do: over HTTP, on the command line and

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Attacks an agent in one way, again and again until standard input ends; then says what it has done, as JSON.
 
 Arguments: the name of the attack, the agent's ports at 127.0.0.1 and [::1], the prefix of an IPv6 network of which this machine is every

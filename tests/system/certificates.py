@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keys and certificates as openssl makes them, each set by an authority of its own."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients of an agent by the byte, from addresses of their choice."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fake Kubernetes API server with many fake closewatch agents behind its pod proxy.
 
 For what one machine cannot show: hundreds of nodes, and agents that are slow, gone or broken. The real kubectl talks to it

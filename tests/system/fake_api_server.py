@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A fake Kubernetes API server: for the faults that a real one cannot be made to show.
 
 It knows nothing but pods, and of them nothing but GET /api/v1/pods, listed and watched, over TLS;

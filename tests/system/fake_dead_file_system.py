@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A file system whose server takes a read and never answers it, as that of a dead NFS or FUSE server:
 
     fake_dead_file_system.py DIRECTORY     mounts it there, and says so; it has one file, "file". Says when it was asked.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Holds sockets in CLOSE_WAIT of known kinds until its standard input ends.
 
 Each argument asks for some: DIRECTION,OWES,ADDRESS,PORT,SOCKETS,UNREAD_BYTES, as closewatch

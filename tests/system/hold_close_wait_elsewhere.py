@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Makes sockets as hold_close_wait.py in the network namespace of the file that comes first, and goes home with them.
 
 So does a proxy that serves the pods of a node from a namespace of its own (Istio ambient's ztunnel).

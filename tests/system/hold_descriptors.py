@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Holds sockets in CLOSE_WAIT, each process behind as many other descriptors as it may have, until standard input ends.
 
 Arguments: how many processes, and how many descriptors each, all but a few of which are /dev/null.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Holds TCP connections of known states until its standard input ends.
 
 Runs as a process of its own because a network namespace is entered for good. It says "ready" only

@@ -1,4 +1,5 @@
 #!/usr/bin/python3 -B
+# SPDX-License-Identifier: Apache-2.0
 """What filters save of 110 pods, as a table: series, bytes of a scrape, and CPU of scans and scrapes.
 
 Half of the pods are of the namespace "batch". Each has a process in a network namespace of its own, with sockets.

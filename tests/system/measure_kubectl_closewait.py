@@ -1,4 +1,5 @@
 #!/usr/bin/python3 -B
+# SPDX-License-Identifier: Apache-2.0
 """What `kubectl closewait` costs who runs it, as a table:
 
   tests/system/measure_kubectl_closewait.py [--agents N,N…] [--slow N] [--old SCRIPT]

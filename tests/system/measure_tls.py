@@ -1,4 +1,5 @@
 #!/usr/bin/python3 -B
+# SPDX-License-Identifier: Apache-2.0
 """What TLS, certificates of clients and passwords cost the agent, as a table: its CPU for a scrape over a connection that is kept and
 over a new one, and its memory with as many connections as there may be."""
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Memory as Kubernetes counts it: that of a cgroup, with what the kernel keeps for its connections."""
 
 import contextlib

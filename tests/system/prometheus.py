@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real Prometheus and the real Alertmanager as processes of a test, each on a port of its own."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Pods as the kubelet lays them out: real cgroups, each with a process in a network namespace of its own."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Where the agent listens: several addresses, a UNIX socket, one for probes alone, and those of the service manager."""
 
 import contextlib

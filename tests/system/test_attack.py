@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """All attacks on an agent at once, beside a Prometheus and a kubelet that only want their answers.
 
 The agent runs as on a node: its own defaults, the memory that the chart's README recommends as a limit (it recommends none for CPU), 121

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The commands that end by themselves, the settings, and what missing privileges do."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`closewatch scan --sockets --state … [--by peer]`: sockets of any state, and who uses up the local ports. The truth is `ss -N`."""
 
 import collections

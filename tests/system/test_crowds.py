@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Clients that want the agent's memory, its descriptors or its time, beside those that only want their answer.
 
 Memory is that of the agent's cgroup, so what the kernel keeps for its connections counts: of cgroup v2 `memory.peak`, of v1 the

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sockets in CLOSE_WAIT as closewatch diagnoses them: in JSON, tables and metrics.
 
 What is true comes from the test itself, which makes sockets of each kind. What the JSON has to look

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the kernel counts of TCP in a pod's namespace, as Prometheus gets it. The truth is `nstat -az` in there."""
 
 import json

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the agent is told to leave out: namespaces, and metrics of pods."""
 
 import os

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`closewatch get` and the tab-separated form of the API, beside `ss` and the JSON."""
 
 import contextlib

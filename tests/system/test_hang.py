@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A pod that hangs costs no other pod its numbers, nor the agent its end."""
 
 import contextlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Leaks whose peers answer with a RST: the kernel's tables lose the sockets, the programs keep the descriptors.
 
 The truth is how many descriptors of sockets a program has, as its mistake leaves them, and what `ss` shows no more.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`kubectl closewait` by the real kubectl, before a fake API server with many fake agents."""
 
 import gzip

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is let in by a token of Kubernetes. The API server is a fake that is told whose tokens are whose; a real one is asked on a
 cluster (tests/cluster)."""
 

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Names and workloads that the API server tells, and every way in which it can fail to.
 
 The agent is the real one, and so are its pods: cgroups as the kubelet makes them, with a process in

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What pods on one node do to each other: nothing."""
 
 import json

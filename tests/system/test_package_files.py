@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the Debian package brings beside the program: an example of the settings, completion, manual pages."""
 
 import pathlib

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Real containers by podman and runc, on their own and in cgroups like the kubelet's.
 
 The containers come from a root file system of nothing but busybox, and podman works on directories of

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The real Prometheus on the real agent: what it stores is what `ss` counts."""
 
 import pathlib

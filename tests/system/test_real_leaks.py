@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Programs that make real mistakes, in leaks/, and whether closewatch tells which.
 
 What is true comes from `ss`; why it is true is what each program says of its mistake.

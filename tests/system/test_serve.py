@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`closewatch serve` as Prometheus, a browser, a careless client and an init system meet it."""
 
 import contextlib

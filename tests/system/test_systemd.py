@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The agent as a service of systemd: what it tells its manager, and what its unit leaves it."""
 
 import os

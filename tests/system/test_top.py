@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """`closewatch top` as somebody at a terminal meets it: a real one of tmux's, `ss` as the reference.
 
 The shell is dash, which gives no terminal back by itself as bash would: whatever is in order after

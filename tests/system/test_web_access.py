@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Who is let in by a web configuration file: the real Prometheus over TLS, with a certificate, with a password, and those who have
 none of it."""
 

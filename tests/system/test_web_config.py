@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Which web configuration files are right: the verdict of `promtool check web-config` on the keys that it knows, and a list for
 the others. The files are in tests/web_config."""
 

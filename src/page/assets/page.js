@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Sorts, filters and refreshes what the agent has written. Every number and name is the server's HTML, taken over as it is.
 "use strict";
 

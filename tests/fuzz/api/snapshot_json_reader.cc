@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/api/snapshot_json_reader.h"
 
 #include <algorithm>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "held/held_records.h"
 
 #include <algorithm>

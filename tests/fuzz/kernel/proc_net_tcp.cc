@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernel/proc_net_tcp.h"
 
 #include <cstring>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // A dashboard as Grafana would show it: index.html?dashboard=URL&prometheus=URL&from=SECONDS&to=SECONDS[&scrape=SECONDS][&var-NAME=VALUE…]
 // The title turns READY when everything is drawn.
 import { useEffect, useState } from 'react';

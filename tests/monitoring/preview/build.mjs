@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Bundles the page into the directory given.
 import { createRequire } from 'node:module';
 import * as esbuild from 'esbuild';

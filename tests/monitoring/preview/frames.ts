@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What Prometheus answers, as the data frames that Grafana's data source for Prometheus makes of it.
 import { DataFrame, FieldType, Labels, toDataFrame } from '@grafana/data';
 

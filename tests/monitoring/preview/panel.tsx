@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // One panel, drawn by the components that Grafana's own panels are made of.
 import { Component, ReactNode } from 'react';
 import {

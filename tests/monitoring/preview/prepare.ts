@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From raw frames to what a panel draws: transformations, then units, thresholds and colours, in Grafana's own code.
 import {
   DataFrame, DataTransformerConfig, FieldColorModeId, FieldType, GrafanaTheme2, ThresholdsMode,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Takes a picture of each dashboard: node shoot.mjs PROMETHEUS FROM TO SCRAPE DIRECTORY BUILT NAME[?var-x=y]…
 import { createServer } from 'node:http';
 import { readFile } from 'node:fs/promises';

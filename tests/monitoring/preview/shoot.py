@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Starts Prometheus over the invented month and lets shoot.mjs take a picture of each dashboard at a telling moment."""
 
 import pathlib

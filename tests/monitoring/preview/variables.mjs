@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Puts a dashboard's variables and Grafana's own into its queries, as Grafana does for Prometheus.
 
 /** The value that each variable has when the dashboard is opened; `chosen` overrules. */

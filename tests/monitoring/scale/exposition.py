@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What the agents of a large cluster would tell Prometheus, without the cluster: invented numbers in the agent's form.
 
 A Fleet writes the exposition of any of its agents at any scrape. A fiftieth of its pods leaks. Names, types and help come

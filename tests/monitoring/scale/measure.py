@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Says as Markdown what agents by the hundred cost a real Prometheus on this machine, and what their samples cost its disk."""
 
 import json

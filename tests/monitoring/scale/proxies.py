@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Says what the rules of proxies cost a real Prometheus, for many services whose week is invented:
 
   /usr/bin/python3 -B tests/monitoring/scale/proxies.py [--services 300]

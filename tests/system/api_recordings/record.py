@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Records what a real API server answers, for the tests to check the fake one against.
 
     unshare --net /usr/bin/python3 -B tests/system/api_recordings/record.py KUBERNETES

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Serves each client on a thread of its own, with the help of a backend. Prints its port."""
 
 import http.server

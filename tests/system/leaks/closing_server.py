@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The other end of the leaks: an HTTP server that closes first.
 
 Prints its port. The connections that it keeps alive it closes for a line on its standard input,

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keeps a multi handle for the next transfers.
 
     curl_multi.py PORT COUNT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Collects errors for a report. Each keeps its traceback, and so the frames and the connection.
 
     http_client_error.py PORT COUNT

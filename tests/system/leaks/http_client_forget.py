@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Sends notifications.
 
     http_client_forget.py PORT COUNT

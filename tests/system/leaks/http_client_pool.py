@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Keeps connections for the next requests.
 
     http_client_pool.py PORT COUNT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Looks at the status of an answer, and keeps what failed for later.
 
     http_client_status.py PORT COUNT

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Calls a server with keepalive, as Go's HTTP client does by itself: keepalive_client.py PORT COUNT."""
 
 import socket

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Calls a server with keepalive: node keepalive_session.mjs PORT COUNT.
 import net from "node:net";
 import readline from "node:readline";

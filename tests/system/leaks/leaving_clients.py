@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """The other end of the leaking servers: clients that upload, do not wait for the answer and leave.
 
 One more says nothing and stays, as browsers connect ahead of need.

@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Takes uploads, one after the other. Prints its port."""
 
 import socketserver

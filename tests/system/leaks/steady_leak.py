@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Leaks connections one after the other, as Go's HTTP client does when bodies are not closed: steady_leak.py A_SECOND.
 
 Its server closes at once; the client keeps each connection, with keepalive, and prints its process number. A line "stop" ends

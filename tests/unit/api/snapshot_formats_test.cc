@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/sample_snapshot.h"
 #include <boost/json.hpp>
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Compiled by a test: whoever ignores an error is told so (tests/CMakeLists.txt).
 
 #include "closewatch/base/result.h"

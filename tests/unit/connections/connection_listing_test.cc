@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/connections/connection_listing.h"
 
 #include <string>

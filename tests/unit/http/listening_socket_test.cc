@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "http/listening_socket.h"
 
 #include <netinet/in.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernel/inet_diag_source.h"
 
 #include <cerrno>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/kernel/kernel_fields.h"
 
 #include <cstdint>

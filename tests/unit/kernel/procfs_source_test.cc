@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "kernel/procfs_source.h"
 
 #include <fcntl.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/kernel/tcp_traffic.h"
 
 #include <gtest/gtest.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/kubernetes/access_reviewer.h"
 
 #include <deque>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/kubernetes/pod_watcher.h"
 
 #include <deque>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/node/cgroup_members.h"
 
 #include <string>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/pods/cgroup_tree.h"
 
 #include "tests/support/fake_tree.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "tests/support/fake_proc.h"
 #include "tests/support/sample_ids.h"
 #include <gmock/gmock.h>

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/pods/pod_logs.h"
 
 #include "tests/support/fake_tree.h"

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/top/top_screen.h"
 
 #include "tests/support/sample_snapshot.h"

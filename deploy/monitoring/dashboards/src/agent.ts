@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { annotations, dashboard, to, variables } from './dashboard.js';
 import { IN_CLUSTER, LINK, lines, number, table } from './panels.js';
 import { CLUSTER, NAMESPACE, NODE, line, linked, now, once, rows } from './queries.js';

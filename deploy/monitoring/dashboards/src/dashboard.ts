@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // What all dashboards have in common: data source, variables, links to each other, annotations.
 import {
   AnnotationQueryBuilder, CustomVariableBuilder, Dashboard, DashboardBuilder, DashboardCursorSync, DashboardLinkBuilder,

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Before and after: two windows of one length, each ending some time before the end of the dashboard's time range.
 import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
 

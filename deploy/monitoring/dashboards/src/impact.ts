@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // From bursts to money, each factor a variable. A variable may also be a PromQL expression that gives a scalar.
 import { dashboard, variables } from './dashboard.js';
 import { lines, note, number, table } from './panels.js';

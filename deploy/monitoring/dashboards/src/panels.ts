@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // The few kinds of panels that the dashboards are made of, so that all look alike.
 import * as common from '@grafana/grafana-foundation-sdk/common';
 import { Builder } from '@grafana/grafana-foundation-sdk/cog';

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 import { MappingType } from '@grafana/grafana-foundation-sdk/dashboard';
 
 import { annotations, dashboard, to, variables } from './dashboard.js';

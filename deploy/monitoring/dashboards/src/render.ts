@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 // Writes the dashboards into the directory given, and which of their panels need what into the page given; with --check it only
 // says whether they are up to date.
 import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
