@@ -69,7 +69,6 @@ constexpr std::chrono::seconds kLingerTimeout{2};
 constexpr std::size_t kMostLingering = std::size_t{1} << 20U;
 constexpr std::chrono::milliseconds kAcceptRetry{100};
 constexpr std::chrono::milliseconds kPatienceWithStalled{500};
-constexpr std::chrono::milliseconds kPatienceWithMany{200};  // where more wait than are answered
 constexpr std::chrono::milliseconds kTakenLook{50};
 constexpr std::size_t kWorthPacking = 1024;  // below, one packet carries it anyway
 
@@ -818,9 +817,7 @@ class Door {
   /// would not have taken its answer when its time is over goes now.
   void look_for_stalled() {
     is_looking_ = true;
-    patience_.expires_after(accept_queue_length(acceptor_.native_handle()) > shared_->most
-                                ? kPatienceWithMany
-                                : kPatienceWithStalled);
+    patience_.expires_after(kPatienceWithStalled);
     patience_.async_wait([this](error_code error) {
       if (error) return;
       is_looking_ = false;

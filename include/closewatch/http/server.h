@@ -28,8 +28,8 @@ namespace closewatch::http {
 /// for a request and its answer, small buffers in the kernel. Answers share what they have in
 /// common. Together they have 8 MiB at most, and an answer beyond is a 503, but for those that are
 /// always given. Who takes its answer fast enough for its time is never cut for others' sake. Where
-/// all connections are being answered and others wait, who has taken nothing for half a second is
-/// (a fifth, where many wait), and then who is so slow that it would not have taken all in its
+/// all connections are being answered and others wait, who has taken nothing for half a second is,
+/// and then who is so slow that it would not have taken all in its
 /// time. A client that has three times as many answers under way as connections are free is told
 /// 503.
 class Server {
