@@ -10,8 +10,8 @@
 #include <fmt/format.h>
 
 #include "app/command_line.h"
-#include "app/option_table.h"
 #include "closewatch/base/comma_separated.h"
+#include "closewatch/settings/option_table.h"
 
 namespace closewatch {
 namespace {

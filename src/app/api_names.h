@@ -9,11 +9,11 @@
 
 #include <boost/asio/io_context.hpp>
 
-#include "app/config.h"
 #include "closewatch/base/result.h"
 #include "closewatch/kubernetes/api_transport.h"
 #include "closewatch/kubernetes/pod_directory.h"
 #include "closewatch/kubernetes/pod_watcher.h"
+#include "closewatch/settings/config.h"
 
 namespace closewatch {
 

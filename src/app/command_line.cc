@@ -13,10 +13,10 @@
 #include <fmt/format.h>
 
 #include "app/commands.h"
-#include "app/config_file.h"
-#include "app/option_table.h"
 #include "app/standard_output.h"
 #include "closewatch/base/build_info.h"
+#include "closewatch/settings/config_file.h"
+#include "closewatch/settings/option_table.h"
 #include "closewatch/web/web_access.h"
 
 namespace closewatch {

@@ -5,10 +5,10 @@
 #include <optional>
 #include <string>
 
-#include "app/config.h"
 #include "closewatch/base/exit_status.h"
 #include "closewatch/connections/connection_listing.h"
 #include "closewatch/scan/pod_filter.h"
+#include "closewatch/settings/config.h"
 
 /// What the agent does, one function for each subcommand. Each returns the process's exit status.
 namespace closewatch {

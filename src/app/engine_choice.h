@@ -6,11 +6,11 @@
 #include <string>
 #include <vector>
 
-#include "app/config.h"
 #include "closewatch/base/result.h"
 #include "closewatch/kernel/engine.h"
 #include "closewatch/kernel/socket_source.h"
 #include "closewatch/scan/snapshot.h"
+#include "closewatch/settings/config.h"
 
 namespace closewatch {
 

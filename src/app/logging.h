@@ -5,7 +5,7 @@
 
 #include <spdlog/logger.h>
 
-#include "app/config.h"
+#include "closewatch/settings/config.h"
 
 namespace closewatch {
 

@@ -6,13 +6,13 @@
 #include <string>
 #include <vector>
 
-#include "app/config.h"
 #include "app/engine_choice.h"
 #include "closewatch/base/clock.h"
 #include "closewatch/base/result.h"
 #include "closewatch/kernel/engine.h"
 #include "closewatch/kubernetes/pod_directory.h"
 #include "closewatch/scan/scanner.h"
+#include "closewatch/settings/config.h"
 
 namespace closewatch {
 

@@ -1,12 +1,13 @@
+// SPDX-License-Identifier: Apache-2.0
 #pragma once
 
 #include <chrono>
 #include <optional>
 #include <vector>
 
-#include "app/config.h"
 #include "closewatch/base/unique_fd.h"
 #include "closewatch/kubernetes/api_transport.h"
+#include "closewatch/settings/config.h"
 
 namespace closewatch {
 

@@ -4,10 +4,10 @@
 #include <string>
 #include <vector>
 
-#include "app/config.h"
 #include "app/logging.h"
 #include "closewatch/scan/scan_loop.h"
 #include "closewatch/scan/snapshot.h"
+#include "closewatch/settings/config.h"
 
 namespace closewatch {
 

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/crossing/network_end.h"
 
 #include <unistd.h>

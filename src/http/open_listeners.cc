@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/http/open_listeners.h"
 
 #include <utility>

@@ -8,9 +8,9 @@
 #include "tests/support/engine_under_test.h"
 
 #include "app/make_scanner.h"
-#include "app/option_table.h"
 #include "closewatch/base/clock.h"
 #include "closewatch/scan/scanner.h"
+#include "closewatch/settings/option_table.h"
 
 namespace closewatch::testing {
 

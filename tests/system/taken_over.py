@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """A process that somebody else makes system calls in, by ptrace(2), as whoever has taken it over would: nothing of it is
 there for the test. On x86-64, whose registers these are."""
 

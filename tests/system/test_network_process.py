@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """What talks to the network is a process of its own, that may do nothing else: whoever takes it over is refused the rest by
 the kernel, and what it tells the scanner is checked."""
 

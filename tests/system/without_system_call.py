@@ -1,3 +1,4 @@
+# SPDX-License-Identifier: Apache-2.0
 """Runs a program as on a kernel that lacks a system call: without_system_call.py NUMBER PROGRAM…"""
 
 import ctypes

@@ -1,3 +1,4 @@
+// SPDX-License-Identifier: Apache-2.0
 #include "closewatch/crossing/snapshot_codec.h"
 
 #include "tests/fuzz/fuzz.h"

@@ -292,7 +292,7 @@ TEST(PrometheusText, EscapesWhatANameMayHold) {
   auto snapshot = sample_snapshot();
   snapshot.pods[1].name = "a\"b\\c\nd";
   const auto text = text_of(snapshot);
-  EXPECT_THAT(text, HasSubstr(R"(pod="a\"b\\c\nd"} )"));          // where it is the last label
+  EXPECT_THAT(text, HasSubstr(R"(pod="a\"b\\c\nd"} )"));         // where it is the last label
   EXPECT_THAT(text, HasSubstr(R"(pod="a\"b\\c\nd",reason=")"));  // and where others come after it
   EXPECT_THAT(text, Not(HasSubstr(R"(a"b)")));
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/config_file.h"
+#include "closewatch/settings/config_file.h"
 
 #include <algorithm>
 #include <filesystem>
@@ -11,9 +11,9 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
-#include "app/option_table.h"
 #include "closewatch/base/file.h"
 #include "closewatch/base/printable.h"
+#include "closewatch/settings/option_table.h"
 
 namespace closewatch {
 namespace {

@@ -5,8 +5,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "app/config_file.h"
-#include "app/option_table.h"
+#include "closewatch/settings/config_file.h"
+#include "closewatch/settings/option_table.h"
 
 namespace closewatch {
 namespace {

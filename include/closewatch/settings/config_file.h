@@ -5,8 +5,8 @@
 #include <string_view>
 #include <vector>
 
-#include "app/config.h"
 #include "closewatch/base/result.h"
+#include "closewatch/settings/config.h"
 
 namespace closewatch {
 

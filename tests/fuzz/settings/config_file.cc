@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/config_file.h"
+#include "closewatch/settings/config_file.h"
 
 #include "tests/fuzz/fuzz.h"
 
-#include "app/option_table.h"
+#include "closewatch/settings/option_table.h"
 
 namespace closewatch::fuzz {
 namespace {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "app/option_table.h"
+#include "closewatch/settings/option_table.h"
 
 #include <algorithm>
 #include <array>
