@@ -34,7 +34,7 @@ constexpr ChannelLimits kFromScanner{.bytes = kMostOfSnapshot + 1,
                                      .in_second = std::numeric_limits<std::size_t>::max()};
 
 /// Of a message that says all by its kind.
-const std::string kNothing;
+std::string nothing() { return {}; }
 
 SocketOwnerList nobody(ErrorKind kind, const char* why) { return {{}, Error{kind, why}}; }
 
@@ -50,7 +50,7 @@ class NetworkSide final : public NetworkEnd {
             [this](const std::string& why) { on_end_(why); }) {}
 
   void tell_ready() override {
-    send(ToScanner::kReady, [] { return kNothing; });
+    send(ToScanner::kReady, nothing);
   }
 
   void tell_names(const PodDirectory& names) override {
@@ -123,7 +123,7 @@ class NetworkSide final : public NetworkEnd {
     if (!pulse) return tl::unexpected(pulse.error());
     pulse_ = *pulse;
     pulse_at_ = steady_clock::now();
-    send(ToScanner::kEcho, [] { return kNothing; });
+    send(ToScanner::kEcho, nothing);
     return {};
   }
 

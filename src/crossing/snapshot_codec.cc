@@ -179,7 +179,8 @@ bool has_owner(const CloseWaitSocket& socket, const std::vector<OwnerSums>& owne
 }
 
 bool is_consistent(const PodSnapshot& pod) {
-  const auto& [diagnosis, held] = std::tie(pod.diagnosis, pod.held);
+  const auto& diagnosis = pod.diagnosis;
+  const auto& held = pod.held;
   return std::all_of(diagnosis.sockets.begin(), diagnosis.sockets.end(),
                      [&](const auto& socket) { return has_owner(socket, diagnosis.owners); }) &&
          (held == nullptr ||

@@ -38,6 +38,9 @@ class ListeningSocket {
 
   ListeningSocket(ListeningSocket&&) noexcept = default;
   ListeningSocket& operator=(ListeningSocket&&) = delete;
+  ListeningSocket(const ListeningSocket&) = delete;
+  ListeningSocket& operator=(const ListeningSocket&) = delete;
+  ~ListeningSocket() = default;
 
   /// The socket alone: its file stays this one's.
   [[nodiscard]] UniqueFd hand_over() { return std::move(socket_); }
