@@ -147,6 +147,8 @@ class Unpacker {
     Rep count{};
     get(count);
     duration = std::chrono::duration<Rep, Period>(count);
+    const std::chrono::duration<double> time = duration;
+    require(time >= -kLongestTime && time <= kLongestTime);
   }
   template <typename Clock, typename Duration>
   void get(std::chrono::time_point<Clock, Duration>& time) {
@@ -158,6 +160,9 @@ class Unpacker {
   void get(T& value) {
     fields(*this, value);
   }
+
+  /// So long that also the difference of two times fits into 64 bits of nanoseconds.
+  static constexpr std::chrono::duration<double> kLongestTime = std::chrono::years(100);
 
   /// Of a text or a list: of one that is right no longer than what is left, as nothing takes less
   /// than a byte.
