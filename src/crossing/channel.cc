@@ -29,10 +29,16 @@ std::string framed(std::uint8_t kind, const std::string& content) {
   return frame;
 }
 
-/// Nobody waits for the end of a channel that has gone.
-bool is_over(const error_code& error) { return error == asio::error::operation_aborted; }
-
 }  // namespace
+
+/// What was done already when the channel went is told to it no more, nor is what was given up.
+template <typename Handler>
+auto Channel::while_here(Handler handler) {
+  return [here = std::weak_ptr(here_), handler = std::move(handler)](const error_code& error,
+                                                                     auto...) {
+    if (!here.expired() && error != asio::error::operation_aborted) handler(error);
+  };
+}
 
 Channel::Channel(asio::io_context& context, UniqueFd socket, ChannelLimits limits,
                  OnMessage on_message, OnEnd on_end)
@@ -47,27 +53,26 @@ Channel::Channel(asio::io_context& context, UniqueFd socket, ChannelLimits limit
 }
 
 void Channel::receive() {
-  asio::async_read(socket_, asio::buffer(head_), [this](const error_code& error, std::size_t) {
-    if (is_over(error)) return;
-    if (error) return end(error);
-    std::uint32_t size = 0;
-    std::memcpy(&size, head_.data(), sizeof(size));
-    if (size == 0 || size > limits_.bytes) return end(fmt::format("a message of {} bytes", size));
-    received_.clear();
-    receive_rest(size);
-  });
+  asio::async_read(socket_, asio::buffer(head_), while_here([this](const error_code& error) {
+                     if (error) return end(error);
+                     std::uint32_t size = 0;
+                     std::memcpy(&size, head_.data(), sizeof(size));
+                     if (size == 0 || size > limits_.bytes)
+                       return end(fmt::format("a message of {} bytes", size));
+                     received_.clear();
+                     receive_rest(size);
+                   }));
 }
 
 void Channel::receive_rest(std::size_t size) {
   const auto begin = received_.size();
   received_.resize(std::min(size, begin + kPiece));
   asio::async_read(socket_, asio::buffer(received_.data() + begin, received_.size() - begin),
-                   [this, size](const error_code& error, std::size_t) {
-                     if (is_over(error)) return;
+                   while_here([this, size](const error_code& error) {
                      if (error) return end(error);
                      if (received_.size() < size) return receive_rest(size);
                      take();
-                   });
+                   }));
 }
 
 void Channel::take() {
@@ -85,9 +90,7 @@ void Channel::go_on() {
     left_in_second_ = limits_.in_second;
   }
   if (--left_in_second_ > 0) return receive();
-  next_second_.async_wait([this](const error_code& error) {
-    if (!is_over(error)) go_on();
-  });
+  next_second_.async_wait(while_here([this](const error_code&) { go_on(); }));
 }
 
 void Channel::end(const error_code& error) {
@@ -116,11 +119,10 @@ void Channel::send_next() {
     const auto next = waiting_.extract(waiting_.begin());
     if (const auto content = next.mapped()()) sending_ = framed(next.key(), *content);
   }
-  asio::async_write(socket_, asio::buffer(sending_), [this](const error_code& error, std::size_t) {
-    if (is_over(error)) return;
-    std::string().swap(sending_);
-    if (!error) send_next();  // else the end is read
-  });
+  asio::async_write(socket_, asio::buffer(sending_), while_here([this](const error_code& error) {
+                      std::string().swap(sending_);
+                      if (!error) send_next();  // else the end is read
+                    }));
 }
 
 }  // namespace closewatch::crossing

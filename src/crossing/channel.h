@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,7 +28,7 @@ struct ChannelLimits {
 
 /// Messages between two processes, each of a kind, over a socket of a pair: four bytes that say how
 /// long it is, one for its kind, and its content. Descriptors that are sent along are not received:
-/// the kernel closes them. Belongs to the thread of its context, which runs no more when it ends.
+/// the kernel closes them. Belongs to the thread of its context.
 class Channel {
  public:
   /// Takes a message; an error ends the channel.
@@ -48,6 +49,8 @@ class Channel {
   void close();
 
  private:
+  template <typename Handler>
+  auto while_here(Handler handler);
   void receive();
   void receive_rest(std::size_t size);
   void take();
@@ -66,6 +69,7 @@ class Channel {
   std::string received_;
   std::map<std::uint8_t, Write> waiting_;
   std::string sending_;  ///< empty: nothing is
+  std::shared_ptr<const bool> here_ = std::make_shared<const bool>(true);
 };
 
 }  // namespace closewatch::crossing
