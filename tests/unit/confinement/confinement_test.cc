@@ -52,7 +52,7 @@ class ConfinementDeathTest : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
 
-  [[nodiscard]] int open(const std::string& path, int flags) const {
+  [[nodiscard]] static int open(const std::string& path, int flags) {
     return ::open(path.c_str(), flags | O_CLOEXEC, S_IRUSR);
   }
 

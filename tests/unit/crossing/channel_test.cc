@@ -140,7 +140,7 @@ TEST_F(ChannelTest, WhoeverDoesNotReadCostsNoMemory) {
   auto& channel = open(kLimits);
   const std::string big(4 << 20, 'x');
   int written = 0;
-  channel.send(1, [&] { return big; });
+  channel.send(1, [&] { return std::optional(big); });
   for (int i = 0; i < 100; ++i) {
     channel.send(2, [&written, i] {
       ++written;
