@@ -32,6 +32,7 @@ class AgentScanner {
   static Config config_for(PodDiscovery discovery) {
     auto config = default_config();
     config.pods.discovery = discovery;
+    config.scan.cpu_budget = 1;             // whatever a sanitizer takes, nothing is put off
     config.diagnosis.held_sockets = false;  // to load a program for it takes a while
     for (const auto& option : option_table()) {
       if (option.name == "scan.engine") (void)option.set(config, engine_under_test());
