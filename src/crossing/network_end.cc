@@ -49,9 +49,7 @@ class NetworkSide final : public NetworkEnd {
             [this](std::uint8_t kind, std::string_view content) { return take(kind, content); },
             [this](const std::string& why) { on_end_(why); }) {}
 
-  void tell_ready() override {
-    send(ToScanner::kReady, nothing);
-  }
+  void tell_ready() override { send(ToScanner::kReady, nothing); }
 
   void tell_names(const PodDirectory& names) override {
     // Before the API server has answered there is nothing to tell, neither names nor a failure.
