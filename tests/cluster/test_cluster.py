@@ -562,7 +562,7 @@ class KubectlPlugin(ClusterTest):
         self.assert_gap("no agent")
 
     def test_a_node_whose_agent_does_not_run_is_named(self):
-        self.add_node({"kubernetes.io/os": "linux"})
+        self.add_node({"kubernetes.io/os": "linux", "kubernetes.io/arch": "amd64"})
         wait_for(lambda: any(key.namespace == agent.NAMESPACE and pod["spec"].get("nodeName") == "node-2"
                              for key, pod in kube.pods().items()), "an agent for the new node")
         self.assert_gap("its pod is Pending")
