@@ -56,10 +56,12 @@ http::Response try_later(unsigned status, std::string why, const char* seconds) 
 }
 
 /// The path as it is answered, in the one form in which roles can name it: what is encoded and need
-/// not be, is not.
-std::string plain_path(const http::Request& request) {
+/// not be, is not. Kubernetes lets each account get its own /api/* and /apis/* (the ClusterRole
+/// system:discovery), so what begins like that here has another name.
+std::string path_in_roles(const http::Request& request) {
   std::string path;
   for (const auto& segment : request.segments) path += "/" + http::url_segment(segment);
+  if (path.starts_with("/api")) path.insert(0, "/closewatch");
   return path.empty() ? "/" : path;
 }
 
@@ -154,7 +156,7 @@ class GuardedAccess final : public WebAccess {
   void check(std::string token, const http::Handler& inner, const http::Request& request,
              const http::Reply& reply) {
     tokens_->check(
-        std::move(token), plain_path(request), request.client,
+        std::move(token), path_in_roles(request), request.client,
         [this, inner, request = without_secret(request), reply](const TokenCheck::Answer& answer) {
           switch (answer.outcome) {
             case TokenCheck::Outcome::kAllowed:
@@ -203,7 +205,7 @@ class GuardedAccess final : public WebAccess {
 
   void refuse_path(const std::string& user, const http::Request& request,
                    const http::Reply& reply) {
-    const auto path = plain_path(request);
+    const auto path = path_in_roles(request);
     const auto why = printable(fmt::format("{} may not get {}", user, path));
     count(Refusal::kForbidden, request.client, why);
     reply({.status = 403,

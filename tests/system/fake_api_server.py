@@ -15,6 +15,7 @@ import datetime
 import http.server
 import json
 import queue
+import re
 import ssl
 import subprocess
 import threading
@@ -598,6 +599,8 @@ class FakeApiServer(contextlib.ExitStack):
     def access(self, spec):
         """Whether somebody may get a path."""
         asked = spec["nonResourceAttributes"]
+        if asked["verb"] == "get" and re.match(r"/(api|apis|openapi|version|healthz|livez|readyz)(/|$)", asked["path"]):
+            return {"allowed": True, "reason": "RBAC: allowed by ClusterRoleBinding \"system:discovery\""}
         if asked["verb"] == "get" and (spec["user"], asked["path"]) in self.allowed_paths:
             return {"allowed": True, "reason": "RBAC: allowed by ClusterRoleBinding"}
         return {"allowed": False}

@@ -96,11 +96,11 @@ TEST_F(WebAccessTest, AsksForThePathThatIsAnswered) {
   asked.path = "/api/%761/pods";
   asked.segments = {"api", "v1", "pods"};
   ask(asked);
-  EXPECT_EQ(reviewer_.asked.back().path, "/api/v1/pods");
+  EXPECT_EQ(reviewer_.asked.back().path, "/closewatch/api/v1/pods");
   asked.path = "/api%2Fv1/%2e%2e/";
   asked.segments = {"api/v1", "..", ""};
   ask(asked);
-  EXPECT_EQ(reviewer_.asked.back().path, "/api%2Fv1/%2E%2E/");
+  EXPECT_EQ(reviewer_.asked.back().path, "/closewatch/api%2Fv1/%2E%2E/");
   asked.path = "/";
   asked.segments = {};
   ask(asked);
