@@ -121,10 +121,7 @@ class ScannerSide final : public ScannerEnd {
     if (!question) return tl::unexpected(question.error());
     if (is_looking_) {
       send_holders({question->number,
-                    {{},
-                     Error{ErrorKind::kOverLimit,
-                           "another pod is being "
-                           "looked through"}}});
+                    {{}, Error{ErrorKind::kOverLimit, "another pod is being looked through"}}});
       return {};
     }
     is_looking_ = true;

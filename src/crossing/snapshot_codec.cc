@@ -27,12 +27,6 @@ namespace {
 template <typename T, typename Type>
 concept Is = std::is_same_v<std::remove_const_t<T>, Type>;
 
-/// All that an engine may be out of use for: reasons are words of the program, and none of a
-/// snapshot's own.
-constexpr std::array<std::string_view, 8> kReasons = {
-    "",       kEngineNotTried, kEngineNotNeeded, kEngineDear, kEngineDisagrees,
-    "denied", "unsupported",   "failed"};
-
 }  // namespace
 
 template <typename Archive, Is<Endpoint> T>
@@ -161,9 +155,10 @@ void fields(Packer& packer, const EngineStatus& status) {
 void fields(Unpacker& unpacker, EngineStatus& status) {
   std::string reason;
   unpacker(status.engine, reason);
-  const auto* const known = std::find(kReasons.begin(), kReasons.end(), reason);
-  unpacker.require(known != kReasons.end());
-  if (known != kReasons.end()) status.reason = *known;
+  // Reasons are words of the program, and none of a snapshot's own.
+  const auto* const known = std::find(kEngineReasons.begin(), kEngineReasons.end(), reason);
+  unpacker.require(known != kEngineReasons.end());
+  if (known != kEngineReasons.end()) status.reason = *known;
 }
 
 template <typename Archive, Is<SocketSums> T>

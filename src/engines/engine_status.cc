@@ -8,9 +8,9 @@ namespace closewatch {
 std::string_view reason_of(const Error& error) {
   switch (error.kind) {
     case ErrorKind::kDenied:
-      return "denied";
+      return kEngineDenied;
     case ErrorKind::kUnsupported:
-      return "unsupported";
+      return kEngineUnsupported;
     case ErrorKind::kGone:
     case ErrorKind::kForeign:
     case ErrorKind::kInterrupted:
@@ -18,9 +18,9 @@ std::string_view reason_of(const Error& error) {
     case ErrorKind::kSystem:
     case ErrorKind::kOverLimit:
     case ErrorKind::kHung:
-      return "failed";
+      return kEngineFailed;
   }
-  return "failed";
+  return kEngineFailed;
 }
 
 std::size_t namespaces_of_pod(Engine engine) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <string_view>
 
@@ -24,7 +25,20 @@ inline constexpr std::string_view kEngineNotNeeded = "not_needed";
 inline constexpr std::string_view kEngineDear = "dear";
 /// It has told, twice, what inet_diag shows not to be true.
 inline constexpr std::string_view kEngineDisagrees = "disagrees";
-/// Why it cannot be had: "denied", "unsupported" or "failed".
+/// It cannot be had.
+inline constexpr std::string_view kEngineDenied = "denied";
+inline constexpr std::string_view kEngineUnsupported = "unsupported";
+inline constexpr std::string_view kEngineFailed = "failed";
+/// All reasons, and that of the one in use.
+inline constexpr std::array<std::string_view, 8> kEngineReasons = {"",
+                                                                   kEngineNotTried,
+                                                                   kEngineNotNeeded,
+                                                                   kEngineDear,
+                                                                   kEngineDisagrees,
+                                                                   kEngineDenied,
+                                                                   kEngineUnsupported,
+                                                                   kEngineFailed};
+/// Why it cannot be had.
 std::string_view reason_of(const Error& error);
 
 /// How many namespaces of a pod an engine reads: for bpf one walk is for all of them, for the

@@ -106,6 +106,16 @@ TEST(SnapshotCodec, PodsOutOfOrderAreRefused) {
       [](Snapshot& snapshot) { std::swap(snapshot.pods.front(), snapshot.pods.at(1)); }));
 }
 
+TEST(SnapshotCodec, EveryReasonOfAnEngineIsTaken) {
+  for (const auto kind : {ErrorKind::kGone, ErrorKind::kDenied, ErrorKind::kForeign,
+                          ErrorKind::kInterrupted, ErrorKind::kMalformed, ErrorKind::kUnsupported,
+                          ErrorKind::kSystem, ErrorKind::kOverLimit, ErrorKind::kHung}) {
+    EXPECT_TRUE(crossed_with([&](Snapshot& snapshot) {
+      snapshot.engines.front().reason = reason_of(Error(kind, "why"));
+    }));
+  }
+}
+
 TEST(SnapshotCodec, AReasonThatIsNoneIsRefused) {
   EXPECT_FALSE(
       crossed_with([](Snapshot& snapshot) { snapshot.engines.front().reason = "because"; }));
