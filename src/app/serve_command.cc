@@ -61,12 +61,12 @@ http::Listeners where_to_be_probed(const Config& config) {
   return {.addresses = {*config.web.health_address}};
 }
 
-/// Another signal that asks for the same must not change how it ends.
-void block_ending_signals() {
+/// `how` is SIG_BLOCK or SIG_UNBLOCK.
+void mask_ending_signals(int how) {
   sigset_t ending;
   sigemptyset(&ending);
   for (const int number : {SIGTERM, SIGINT}) sigaddset(&ending, number);
-  pthread_sigmask(SIG_BLOCK, &ending, nullptr);
+  pthread_sigmask(how, &ending, nullptr);
 }
 
 /// The process that talks to the network, and what joins it with this one, which keeps no socket of
@@ -133,6 +133,8 @@ int serve_here(Config config) {
   const auto manager = Notifier::from_environment();
   const auto watchdog_within = watchdog_period();
   raise_descriptor_limit();
+  // The other process says that it serves while this one is not yet ready for a signal: it waits.
+  mask_ending_signals(SIG_BLOCK);
   auto network = start_network(config);
   if (!network) return fail_with(logger, network.error());
 
@@ -140,11 +142,12 @@ int serve_here(Config config) {
   boost::asio::signal_set signals(context, SIGTERM, SIGINT);
   signals.async_wait([&](const boost::system::error_code& error, int number) {
     if (error) return;
-    block_ending_signals();
+    mask_ending_signals(SIG_BLOCK);  // another that asks for the same must not change how it ends
     logger->info("signal {}: ending", number);
     manager.tell("STOPPING=1");
     context.stop();
   });
+  mask_ending_signals(SIG_UNBLOCK);
 
   PodDirectory names;
   auto made = make_scanner(config, clock, network->names ? &names : nullptr);
