@@ -22,7 +22,7 @@ namespace closewatch::http {
 namespace {
 
 constexpr int kSendBuffer = 96 << 10;  // the kernel doubles it; without, it takes megabytes
-constexpr int kReceiveBuffer = 8 << 10;
+constexpr int kReceiveBuffer = 4 << 10;
 constexpr int kSwitchedOn = 1;
 constexpr int kSwitchedOff = 0;
 

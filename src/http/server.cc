@@ -1,15 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "closewatch/http/server.h"
 
-#include <netinet/in.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <cstring>
 #include <exception>
 #include <functional>
+#include <iterator>
 #include <list>
 #include <map>
 #include <numeric>
@@ -37,10 +36,10 @@
 #include <boost/url/parse.hpp>
 #include <boost/url/url_view.hpp>
 
-#include "closewatch/http/client_network.h"
 #include "closewatch/http/content.h"
-#include "closewatch/http/gzip.h"
+#include "http/answer.h"
 #include "http/beast_text.h"
+#include "http/clients.h"
 #include "http/listening_socket.h"
 #include "http/tcp_progress.h"
 
@@ -58,6 +57,12 @@ using PlainStream = beast::basic_stream<Protocol>;
 using TlsStream = beast::ssl_stream<PlainStream>;
 
 constexpr std::size_t kFewestConnections = 4;
+// What a connection of TLS has in buffers is some of those in plain text.
+constexpr std::size_t kPlainInOneOfTls = 4;
+// Of what the kernel holds for as many clients as take nothing. Others' wait for one of these.
+constexpr std::size_t kMostDeliveries = 64;
+// What may lie in each connection's buffer beside these: the answers to probes, refusals.
+constexpr std::size_t kSmallAnswer = 4096;
 // An eighth of the descriptors, as cgroups and processes have each: the others are for scans.
 constexpr rlim_t kShareOfDescriptors = 8;
 constexpr std::size_t kMostAnswerBytes = std::size_t{8} << 20U;  // that are being written
@@ -68,9 +73,9 @@ constexpr std::chrono::seconds kIdleTimeout{120};  // longer than a usual scrape
 constexpr std::chrono::seconds kLingerTimeout{2};
 constexpr std::size_t kMostLingering = std::size_t{1} << 20U;
 constexpr std::chrono::milliseconds kAcceptRetry{100};
-constexpr std::chrono::milliseconds kPatienceWithStalled{500};
+constexpr std::chrono::milliseconds kPatience{500};  // some round trips to the farthest client
+constexpr std::chrono::milliseconds kLookForStalled{100};
 constexpr std::chrono::milliseconds kTakenLook{50};
-constexpr std::size_t kWorthPacking = 1024;  // below, one packet carries it anyway
 
 /// How many connections may be open, where `most` are wanted.
 std::size_t most_connections(std::size_t most) {
@@ -80,73 +85,6 @@ std::size_t most_connections(std::size_t most) {
                                  std::min(kFewestConnections, most), most);
 }
 
-/// Whose a connection is. All who come over a UNIX socket are one: the unspecified address, which
-/// nobody else can have.
-struct Client {
-  explicit Client(const Protocol::endpoint& peer)
-      : address(address_of(peer)), network(network_of(address)) {}
-
-  [[nodiscard]] bool is_local() const { return address.is_v4() && address.is_unspecified(); }
-
-  asio::ip::address address;
-  asio::ip::address network;
-
- private:
-  static asio::ip::address address_of(const Protocol::endpoint& peer) {
-    if (peer.data()->sa_family == AF_INET) {
-      const auto& ipv4 = *reinterpret_cast<const sockaddr_in*>(peer.data());
-      return asio::ip::address_v4(ntohl(ipv4.sin_addr.s_addr));
-    }
-    if (peer.data()->sa_family != AF_INET6) return {};
-    const auto& ipv6 = *reinterpret_cast<const sockaddr_in6*>(peer.data());
-    asio::ip::address_v6::bytes_type bytes{};
-    std::memcpy(bytes.data(), &ipv6.sin6_addr, bytes.size());
-    const asio::ip::address_v6 address(bytes);
-    if (!address.is_v4_mapped()) return address;
-    return asio::ip::make_address_v4(asio::ip::v4_mapped, address);
-  }
-};
-
-/// A weight of nothing: "0", "0.", "0.0" … (RFC 9110, section 12.4.2).
-bool is_zero(std::string_view weight) {
-  return weight.starts_with('0') && weight.find_first_not_of("0.") == std::string_view::npos;
-}
-
-bool accepts_gzip(const wire::request<wire::string_body>& request) {
-  for (const auto& [coding, parameters] : wire::ext_list(request[wire::field::accept_encoding])) {
-    if (!beast::iequals(coding, "gzip")) continue;
-    return std::none_of(parameters.begin(), parameters.end(), [](const auto& parameter) {
-      const auto& [name, value] = parameter;
-      return beast::iequals(name, "q") && is_zero(view(value));
-    });
-  }
-  return false;
-}
-
-/// A body of two parts in one another's sequence, which are somebody else's.
-struct TwoParts {
-  using value_type = std::array<asio::const_buffer, 2>;
-  static std::uint64_t size(const value_type& parts) { return asio::buffer_size(parts); }
-
-  class writer {  // NOLINT(readability-identifier-naming): the library's name
-   public:
-    using const_buffers_type = value_type;
-    template <bool is_request, typename Fields>
-    writer(const wire::header<is_request, Fields>& /*header*/, const value_type& parts)
-        : parts_(parts) {}
-    static void init(error_code& error) { error = {}; }
-    boost::optional<std::pair<const_buffers_type, bool>> get(error_code& error) {
-      error = {};
-      return {{parts_, false}};
-    }
-
-   private:
-    const value_type& parts_;
-  };
-};
-
-using WireResponse = wire::response<TwoParts>;
-
 /// What is asked for, of what host.
 struct Target {
   std::string path;
@@ -155,7 +93,7 @@ struct Target {
 
 /// Also one that is asked as a proxy is: its own host counts then, and not the header's (RFC 9112,
 /// section 3.2.2). nullopt when it is neither.
-std::optional<Target> target_of(const wire::request<wire::string_body>& message) {
+std::optional<Target> target_of(const WireRequest& message) {
   if (message.target().starts_with('/')) {
     return Target{std::string(view(message.target())),
                   std::string(view(message[wire::field::host]))};
@@ -170,7 +108,7 @@ std::optional<Target> target_of(const wire::request<wire::string_body>& message)
 }
 
 /// nullopt when the target is no path.
-std::optional<Request> to_request(const wire::request<wire::string_body>& message) {
+std::optional<Request> to_request(const WireRequest& message) {
   auto target = target_of(message);
   if (!target) return std::nullopt;
   const auto path = boost::urls::parse_origin_form(target->path);
@@ -198,55 +136,6 @@ std::optional<Response> refusal_of(const error_code& error, bool has_header) {
   if (error.category() != error_code(wire::error::bad_method).category()) return std::nullopt;
   return Response{.status = 400, .body = "not a request of HTTP: " + error.message() + "\n"};
 }
-
-/// An answer with all that it is made of.
-class Answer {
- public:
-  Answer(const wire::request<wire::string_body>& request, Response response, bool closes)
-      : message_(static_cast<wire::status>(response.status), request.version()),
-        front_(std::move(response.front)),
-        end_(std::move(response.body)) {
-    message_.set(wire::field::content_type, response.content_type);
-    message_.set("X-Content-Type-Options", "nosniff");
-    if (message_.result() == wire::status::method_not_allowed) {
-      message_.set(wire::field::allow, "GET, HEAD");
-    }
-    message_.set(wire::field::vary, "Accept-Encoding");
-    for (const auto& [name, value] : response.headers) message_.set(name, value);
-    std::string_view front = front_ == nullptr ? std::string_view() : front_->text();
-    if (front.size() + end_.size() >= kWorthPacking && accepts_gzip(request)) front = pack(front);
-    message_.keep_alive(request.keep_alive() && !closes);
-    message_.content_length(front.size() + end_.size());
-    if (request.method() == wire::verb::head) return;
-    message_.body() = {asio::const_buffer(front.data(), front.size()), asio::buffer(end_)};
-  }
-  Answer(const Answer&) = delete;
-  Answer& operator=(const Answer&) = delete;
-  Answer(Answer&&) = delete;
-  Answer& operator=(Answer&&) = delete;
-  ~Answer() = default;
-
-  WireResponse& message() { return message_; }
-  [[nodiscard]] bool is_last() const { return message_.need_eof(); }
-  /// In bytes, without its headers.
-  [[nodiscard]] std::uint64_t size() const { return TwoParts::size(message_.body()); }
-
- private:
-  /// The packed front; plain as it was where zlib fails.
-  std::string_view pack(std::string_view plain) {
-    static const PackedFront nothing = pack_front("");
-    const auto& front = front_ == nullptr ? nothing : front_->packed();
-    auto end = pack_end(front, end_);
-    if (front.bytes.empty() || end.empty()) return plain;
-    message_.set(wire::field::content_encoding, "gzip");
-    end_ = std::move(end);
-    return front.bytes;
-  }
-
-  WireResponse message_;
-  std::shared_ptr<const Content> front_;
-  std::string end_;
-};
 
 /// Contents that are being written to somebody, each counted once.
 class InWriting {
@@ -289,11 +178,16 @@ class Visitor {
     return client_.is_local() ? "" : client_.address.to_string();
   }
   virtual void close() = 0;
-  /// Whether it has been given an answer before.
-  [[nodiscard]] virtual bool was_answered() const = 0;
+  /// Its turn has come: gives its answer.
+  virtual void deliver() = 0;
+  /// Whether it has just come, so that its first request may be on its way.
+  [[nodiscard]] virtual bool is_new() const = 0;
+  /// Whether it has one of the places for large answers.
+  [[nodiscard]] virtual bool has_delivery() const = 0;
   /// Whether some of an answer has still to be taken, by the kernel or from it.
   [[nodiscard]] virtual bool owes() = 0;
-  /// Whether its client has taken nothing of an answer since this was asked before.
+  /// Whether its client has taken nothing of an answer for as long as others are patient. What it
+  /// has taken is noticed when this is asked.
   virtual bool stalls() = 0;
   /// By how much its client is faster than it has to be for taking its answer in time; below 1 it
   /// will not. nullopt where that cannot be told, or not yet.
@@ -303,88 +197,56 @@ class Visitor {
   Client client_;
 };
 
-/// How many connections somebody has, and how many of them are being given an answer.
-struct Connections {
-  std::size_t open = 0;
-  std::size_t answered = 0;
-};
-
-/// Those of each client: of its address, and of all addresses of its network together.
-class Clients {
- public:
-  void opened(const Client& client) {
-    ++addresses_[client.address].open;
-    ++networks_[client.network].open;
-  }
-  void closed(const Client& client) {
-    remove(addresses_, client.address);
-    remove(networks_, client.network);
-  }
-  void begins_answer(const Client& client) {
-    ++addresses_.at(client.address).answered;
-    ++networks_.at(client.network).answered;
-  }
-  void ends_answer(const Client& client) {
-    --addresses_.at(client.address).answered;
-    --networks_.at(client.network).answered;
-  }
-
-  [[nodiscard]] Connections of_address(const Client& client) const {
-    return find(addresses_, client.address);
-  }
-  [[nodiscard]] Connections of_network(const Client& client) const {
-    return find(networks_, client.network);
-  }
-
- private:
-  using Known = std::map<asio::ip::address, Connections>;
-  static Connections find(const Known& known, const asio::ip::address& whose) {
-    const auto found = known.find(whose);
-    return found == known.end() ? Connections{} : found->second;
-  }
-  static void remove(Known& known, const asio::ip::address& whose) {
-    const auto found = known.find(whose);
-    if (--found->second.open == 0) known.erase(found);
-  }
-
-  Known addresses_;
-  Known networks_;
-};
-
 /// What server and sessions share; sessions may outlive the server, in the context's queue.
 struct Shared {
   asio::io_context& context;
   Handler handler;
   ServerOptions options;
-  std::size_t most = 0;
-  std::list<Visitor*> waiting{};  ///< that are given nothing; the one that waits longest first
+  std::size_t most = 0;             ///< connections
+  std::size_t most_deliveries = 0;  ///< large answers that are being delivered
+  std::list<Visitor*> waiting{};    ///< that are given nothing; the one that waits longest first
   std::size_t open = 0;
-  std::list<Visitor*> answered{};  ///< that are being given one; who has been longest first
+  std::list<Visitor*> queued{};      ///< whose large answer waits for its turn; the longest first
+  std::list<Visitor*> delivering{};  ///< whose large answer is taken; who has been longest first
   Clients clients{};
   InWriting in_writing{};
-  std::function<void()> on_room{};  ///< called when a session has ended
+  std::function<void()> on_room{};      ///< called when a session has ended
+  std::function<void()> on_shortage{};  ///< called when somebody waits for who does not go
 
-  /// For one client, so that nobody keeps all others out.
+  /// Of connections, for one client, so that nobody keeps all others out.
   [[nodiscard]] std::size_t most_of_one() const { return most - most / 4; }
   /// Whether a client may be answered once more. Who is being answered is not cut for others' sake,
   /// so each has one, or three times as many as are free: one that reads nothing leaves others a
   /// quarter, two that do not a seventh, and so on.
   [[nodiscard]] bool may_answer(const Client& client) const {
-    const auto free = most - std::min(answered.size(), most);
+    const auto free = most_deliveries - delivering.size();
     return clients.of_network(client).answered < std::max<std::size_t>(3 * free, 1) ||
-           (clients.of_address(client).answered == 0 && free > kept_for_networks());
+           (clients.of_address(client).answered == 0 && free > kept_for_networks(most_deliveries));
   }
   /// Whether another connection of that client has room beside those of its network.
   [[nodiscard]] bool has_room_beside_neighbours(const Client& client) const {
     return clients.of_network(client).open < most_of_one() ||
-           (clients.of_address(client).open == 0 && open + kept_for_networks() < most);
+           (clients.of_address(client).open == 0 && open + kept_for_networks(most) < most);
+  }
+  /// To who waits for it. Whose network is given least comes first: O(queued).
+  void deliver_more() {
+    const auto given = [this](const Visitor* one) {
+      return clients.of_network(one->client()).answered;
+    };
+    while (!queued.empty() && delivering.size() < most_deliveries) {
+      const auto next = std::min_element(
+          queued.begin(), queued.end(),
+          [&](const Visitor* one, const Visitor* other) { return given(one) < given(other); });
+      (*next)->deliver();
+    }
+    if (!queued.empty() && on_shortage) on_shortage();
   }
 
  private:
   /// Neighbours of whoever has all that a network may have are still let in, one connection each:
   /// where a node has one network for its pods, they are different people's. But for these, which
   /// are for others, as who has many connections may have many addresses of a network.
-  [[nodiscard]] std::size_t kept_for_networks() const { return most / 8; }
+  [[nodiscard]] static std::size_t kept_for_networks(std::size_t all) { return all / 8; }
 };
 
 constexpr std::string_view kNoTls =
@@ -399,6 +261,29 @@ bool is_plain_request(const error_code& error) {
          ERR_GET_REASON(static_cast<unsigned long>(error.value())) == SSL_R_HTTP_REQUEST;
 }
 
+/// One's place among others.
+class Place {
+ public:
+  explicit Place(std::list<Visitor*>& all) : all_(all), here_(all.end()) {}
+
+  /// At the end, from wherever it was.
+  void enter(Visitor& one) {
+    leave();
+    here_ = all_.insert(all_.end(), &one);
+  }
+  /// False where it was not there.
+  bool leave() {
+    if (!is_in()) return false;
+    all_.erase(std::exchange(here_, all_.end()));
+    return true;
+  }
+  [[nodiscard]] bool is_in() const { return here_ != all_.end(); }
+
+ private:
+  std::list<Visitor*>& all_;
+  std::list<Visitor*>::iterator here_;
+};
+
 /// One connection: reads a request, answers, again. Kept alive by its own pending operations, and
 /// by the answer that is being made.
 template <typename Stream>
@@ -412,8 +297,10 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
         stream_(std::move(stream)),
         shared_(std::move(shared)),
         taken_(shared_->context),
-        place_(shared_->waiting.end()),
-        place_of_answer_(shared_->answered.end()) {
+        turn_(shared_->context),
+        waiting_(shared_->waiting),
+        queued_(shared_->queued),
+        delivering_(shared_->delivering) {
     ++shared_->open;
     shared_->clients.opened(this->client());
   }
@@ -422,12 +309,14 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   Session(Session&&) = delete;
   Session& operator=(Session&&) = delete;
   ~Session() override {
-    stop_waiting();
+    waiting_.leave();
+    queued_.leave();
     drop_answer();
     end_answer();
     part_friendly();
     --shared_->open;
     shared_->clients.closed(client());
+    end_delivery();
     if (shared_->on_room) shared_->on_room();
   }
 
@@ -439,31 +328,42 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     }
     // What it sent before it was let in has been read by now, but is looked at in its turn: until
     // then it makes no room for others.
-    stop_waiting();
+    waiting_.leave();
     asio::post(shared_->context, [self = this->shared_from_this()] {
-      const bool is_listed = self->place_ != self->shared_->waiting.end() ||
-                             self->place_of_answer_ != self->shared_->answered.end();
-      if (!is_listed && self->transport().socket().is_open()) self->start_waiting();
+      const bool is_listed = self->waiting_.is_in() || self->is_answered_;
+      if (!is_listed && self->transport().socket().is_open()) self->waiting_.enter(*self);
     });
   }
   void close() override {
-    stop_waiting();
+    waiting_.leave();
+    queued_.leave();
     part_friendly();
     taken_.cancel();
+    turn_.cancel();
     transport().close();
   }
-  bool was_answered() const override { return was_answered_; }
-  bool owes() override { return answer_ || undelivered(); }
+  void deliver() override {
+    queued_.leave();
+    delivering_.enter(*this);
+    turn_.cancel();
+    send();
+  }
+  bool is_new() const override {
+    return !was_answered_ && std::chrono::steady_clock::now() - opened_ < kPatience;
+  }
+  bool has_delivery() const override { return delivering_.is_in(); }
+  bool owes() override { return answer_ || undelivered() > 0; }
   bool stalls() override {
-    if (!owes()) return false;
-    const auto now = bytes_acknowledged(descriptor());
-    const auto before = std::exchange(acknowledged_, now);
-    return now.has_value() && now == before;
+    if (queued_.is_in() || !owes()) return false;
+    const auto now = std::chrono::steady_clock::now();
+    const auto acknowledged = bytes_acknowledged(descriptor());
+    if (acknowledged != std::exchange(acknowledged_, acknowledged)) progressed_ = now;
+    return acknowledged.has_value() && now - progressed_ >= kPatience;
   }
   std::optional<double> pace() override {
     const auto time = std::chrono::steady_clock::now() - begun_;
     const auto now = bytes_acknowledged(descriptor());
-    if (!owes() || time < kPatienceWithStalled || !now || !acknowledged_before_) {
+    if (queued_.is_in() || !owes() || time < kPatience || !now || !acknowledged_before_) {
       return std::nullopt;
     }
     const auto share = static_cast<double>(*now - *acknowledged_before_) /
@@ -476,8 +376,9 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   PlainStream& transport() { return beast::get_lowest_layer(stream_); }
   int descriptor() { return transport().socket().native_handle(); }
 
-  [[nodiscard]] bool undelivered() {
-    return transport().socket().is_open() && bytes_undelivered(descriptor()) > 0;
+  /// In bytes.
+  [[nodiscard]] std::size_t undelivered() {
+    return transport().socket().is_open() ? bytes_undelivered(descriptor()) : 0;
   }
   /// Whoever has been given everything sees a FIN, and no RST.
   void part_friendly() {
@@ -491,7 +392,10 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   /// asked.
   void wait_until_taken(std::chrono::steady_clock::time_point deadline) {
     if (answer_ || !transport().socket().is_open()) return;
-    if (!undelivered()) return drop_undelivered_on_close(descriptor(), false);
+    if (undelivered() == 0) {
+      drop_undelivered_on_close(descriptor(), false);
+      return end_delivery();
+    }
     if (std::chrono::steady_clock::now() >= deadline) return close();
     taken_.expires_after(kTakenLook);
     taken_.async_wait([self = this->shared_from_this(), deadline](error_code error) {
@@ -501,7 +405,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
 
   /// Whoever does it makes room for others until it has asked.
   void shake_hands() {
-    start_waiting();
+    waiting_.enter(*this);
     transport().expires_after(kRequestTimeout);
     stream_.async_handshake(
         asio::ssl::stream_base::server,
@@ -527,35 +431,24 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
                       });
   }
 
-  /// From now on it makes room for others.
-  void start_waiting() {
-    stop_waiting();
-    place_ = shared_->waiting.insert(shared_->waiting.end(), this);
-  }
-  void stop_waiting() {
-    if (place_ != shared_->waiting.end()) shared_->waiting.erase(place_);
-    place_ = shared_->waiting.end();
-  }
-
   /// From now on it makes no room for others.
   void begin_answer() {
-    stop_waiting();
-    if (place_of_answer_ != shared_->answered.end()) return;
-    place_of_answer_ = shared_->answered.insert(shared_->answered.end(), this);
+    waiting_.leave();
+    if (std::exchange(is_answered_, true)) return;
     shared_->clients.begins_answer(client());
-    acknowledged_.reset();
   }
   void end_answer() {
-    if (place_of_answer_ == shared_->answered.end()) return;
-    shared_->answered.erase(std::exchange(place_of_answer_, shared_->answered.end()));
-    shared_->clients.ends_answer(client());
+    if (std::exchange(is_answered_, false)) shared_->clients.ends_answer(client());
+  }
+  void end_delivery() {
+    if (delivering_.leave()) shared_->deliver_more();
   }
 
   /// The next request may be long in coming; once it has begun it has as long as the first. Who
   /// waits has no buffer.
   void wait_for_request() {
     if (buffer_.size() > 0) return read();
-    start_waiting();
+    waiting_.enter(*this);
     parser_.reset();
     buffer_.shrink_to_fit();
     transport().expires_after(kIdleTimeout);
@@ -570,11 +463,12 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
 
   /// From here to the end of the answer there is one deadline.
   void read() {
-    start_waiting();
+    waiting_.enter(*this);
     parser_.emplace();
     parser_->header_limit(kMaxHeaderBytes);
     parser_->body_limit(kMaxBodyBytes);
-    transport().expires_after(kRequestTimeout);
+    deadline_ = std::chrono::steady_clock::now() + kRequestTimeout;
+    transport().expires_at(deadline_);
     wire::async_read_header(stream_, buffer_, *parser_,
                             [self = this->shared_from_this()](error_code error, std::size_t) {
                               self->on_header(error);
@@ -639,8 +533,18 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     front_ = response.front;
     if (front_ != nullptr) shared_->in_writing.add(front_.get());
     answer_.emplace(parser_->get(), std::move(response), closes);
-    begun_ = std::chrono::steady_clock::now();
-    acknowledged_before_ = bytes_acknowledged(descriptor());
+    if (has_delivery() || answer_->size() + undelivered() <= kSmallAnswer) return send();
+    queued_.enter(*this);
+    turn_.expires_at(deadline_);
+    turn_.async_wait([self = this->shared_from_this()](error_code error) {
+      if (!error) self->close();
+    });
+    shared_->deliver_more();
+  }
+
+  void send() {
+    progressed_ = begun_ = std::chrono::steady_clock::now();
+    acknowledged_ = acknowledged_before_ = bytes_acknowledged(descriptor());
     size_ = answer_->size();
     drop_undelivered_on_close(descriptor(), true);
     wire::async_write(stream_, answer_->message(),
@@ -663,7 +567,7 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
     was_answered_ = true;
     wait_until_taken(std::chrono::steady_clock::now() + kRequestTimeout);
     if (!is_last) return wait_for_request();
-    start_waiting();
+    waiting_.enter(*this);
     transport().expires_after(kLingerTimeout);
     if constexpr (std::is_same_v<Stream, TlsStream>) {
       stream_.async_shutdown(
@@ -676,8 +580,8 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   void end_of_answers() {
     error_code ignored;
     transport().socket().shutdown(Socket::shutdown_send, ignored);
-    start_waiting();
-    transport().expires_after(undelivered() ? kRequestTimeout : kLingerTimeout);
+    waiting_.enter(*this);
+    transport().expires_after(undelivered() > 0 ? kRequestTimeout : kLingerTimeout);
     buffer_.clear();
     linger();
   }
@@ -700,16 +604,22 @@ class Session final : public Visitor, public std::enable_shared_from_this<Sessio
   std::optional<wire::request_parser<wire::string_body>> parser_;
   std::shared_ptr<const Content> front_;  ///< of the answer
   std::optional<Answer> answer_;
-  std::chrono::steady_clock::time_point begun_{};     ///< the last answer
-  std::optional<std::uint64_t> acknowledged_before_;  ///< it
-  std::uint64_t size_ = 0;                            ///< of it
-  std::optional<std::uint64_t> acknowledged_;         ///< when it was last looked
+  std::chrono::steady_clock::time_point opened_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point deadline_{};    ///< of the last request and its answer
+  std::chrono::steady_clock::time_point begun_{};       ///< to deliver the last answer
+  std::optional<std::uint64_t> acknowledged_before_;    ///< it
+  std::uint64_t size_ = 0;                              ///< of it
+  std::optional<std::uint64_t> acknowledged_;           ///< when it was last looked
+  std::chrono::steady_clock::time_point progressed_{};  ///< when that was last seen to grow
+  bool is_answered_ = false;
   bool was_answered_ = false;
   std::size_t lingered_ = 0;
   std::shared_ptr<Shared> shared_;
   asio::steady_timer taken_;
-  std::list<Visitor*>::iterator place_;
-  std::list<Visitor*>::iterator place_of_answer_;
+  asio::steady_timer turn_;
+  Place waiting_;
+  Place queued_;
+  Place delivering_;
 };
 
 /// Lets in as many as there is room for, by one socket that listens.
@@ -719,7 +629,6 @@ class Door {
       : socket_(std::move(socket)),
         acceptor_(shared->context),
         retry_(shared->context),
-        patience_(shared->context),
         shared_(std::move(shared)) {
     acceptor_.assign(Protocol(socket_.family(), 0), socket_.fd());
   }
@@ -735,14 +644,18 @@ class Door {
 
   [[nodiscard]] const ListenAddress& address() const { return socket_.address(); }
 
-  /// One more than there may be is let in where all others are being answered: it waits for one of
-  /// them, and the next in the kernel's queue.
+  /// How many wait in the kernel's queue for who does not go.
+  [[nodiscard]] std::size_t kept_out() {
+    return shared_->open <= shared_->most ? 0 : accept_queue_length(acceptor_.native_handle());
+  }
+  /// One more than there may be is let in where nobody goes: it waits for that, and the next in the
+  /// kernel's queue.
   void accept_if_room() {
     if (is_accepting_) return;
     if (shared_->open <= shared_->most) return accept();
-    // Whose end leads here again. A newcomer would have to go before it is heard.
-    if (close_one([](const Visitor& one) { return one.was_answered(); })) return;
-    if (!is_looking_) look_for_stalled();
+    // Whose end leads here again.
+    if (close_greediest(has_had_its_time)) return;
+    if (shared_->on_shortage) shared_->on_shortage();
   }
 
  private:
@@ -757,7 +670,11 @@ class Door {
     });
   }
 
+  /// Who has just come may have asked: the request is on its way.
+  static bool has_had_its_time(const Visitor& one) { return !one.is_new(); }
+
   /// Whoever holds connections without asking makes room for whoever wants to; nobody else does.
+  /// Of a network that has all it may have, its own: it would be let in no more otherwise.
   void take(Socket socket) {
     error_code error;
     const auto peer = socket.remote_endpoint(error);
@@ -768,7 +685,7 @@ class Door {
           [&](const Visitor& one) { return one.client().network == client.network; });
       if (!has_room) return;
     } else if (shared_->open >= shared_->most) {
-      close_greediest([](const Visitor& /*one*/) { return true; });
+      close_greediest(has_had_its_time);
     }
     const auto& source = shared_->options.tls;
     auto tls = source && !client.is_local() ? source() : nullptr;
@@ -783,8 +700,8 @@ class Door {
     }
   }
 
-  /// One of these that has taken its last answer: of the network that has most, of the address in
-  /// it that has most, that which has waited longest.
+  /// One of these that has taken its last answer: of the network
+  /// that has most, of the address in it that has most, that which has waited longest.
   template <typename Which>
   bool close_greediest(const Which& which) {
     const auto greed = [&](const Visitor& one) {
@@ -801,50 +718,6 @@ class Door {
     return true;
   }
 
-  /// The one of these that has waited longest, and has taken its last answer.
-  template <typename Which>
-  bool close_one(const Which& which) {
-    const auto found =
-        std::find_if(shared_->waiting.begin(), shared_->waiting.end(),
-                     [&](Visitor* session) { return which(*session) && !session->owes(); });
-    if (found == shared_->waiting.end()) return false;
-    (*found)->close();
-    return true;
-  }
-
-  /// While others wait, who takes nothing of its answer from one look to the next has to go: so
-  /// many as wait, those who have been answered longest first. Where these make not much room, who
-  /// would not have taken its answer when its time is over goes now.
-  void look_for_stalled() {
-    is_looking_ = true;
-    patience_.expires_after(kPatienceWithStalled);
-    patience_.async_wait([this](error_code error) {
-      if (error) return;
-      is_looking_ = false;
-      if (shared_->open <= shared_->most) return accept_if_room();
-      const auto wanted = accept_queue_length(acceptor_.native_handle());
-      auto owing = shared_->answered;  // who is closed leaves it, now or later
-      owing.insert(owing.end(), shared_->waiting.begin(), shared_->waiting.end());
-      std::size_t closed = 0;
-      std::vector<std::pair<double, Visitor*>> late;
-      for (auto* const session : owing) {
-        if (session->stalls() && closed < wanted) {
-          session->close();
-          ++closed;
-        } else if (const auto pace = session->pace(); pace && *pace < 1) {
-          late.emplace_back(*pace, session);
-        }
-      }
-      std::sort(late.begin(), late.end());
-      for (const auto& [pace, session] : late) {
-        if (closed >= std::min(wanted, shared_->most / 2)) break;
-        session->close();
-        ++closed;
-      }
-      accept_if_room();
-    });
-  }
-
   void accept_later() {
     retry_.expires_after(kAcceptRetry);
     retry_.async_wait([this](error_code error) {
@@ -855,26 +728,31 @@ class Door {
   ListeningSocket socket_;
   asio::basic_socket_acceptor<Protocol> acceptor_;
   asio::steady_timer retry_;
-  asio::steady_timer patience_;
   bool is_accepting_ = false;
-  bool is_looking_ = false;
   std::shared_ptr<Shared> shared_;
 };
 
 class BeastServer final : public Server {
  public:
   BeastServer(asio::io_context& context, Handler handler, ServerOptions options)
-      : shared_(std::make_shared<Shared>(Shared{context, std::move(handler), std::move(options)})) {
-    shared_->most = most_connections(shared_->options.most_connections);
-    shared_->on_room = [this] {
-      for (const auto& door : doors_) door->accept_if_room();
+      : shared_(std::make_shared<Shared>(Shared{context, std::move(handler), std::move(options)})),
+        look_(context) {
+    const auto wanted = shared_->options.most_connections;
+    shared_->most = most_connections(shared_->options.tls ? wanted / kPlainInOneOfTls : wanted);
+    shared_->most_deliveries = std::min(kMostDeliveries, shared_->most);
+    shared_->on_room = [this] { let_in(); };
+    shared_->on_shortage = [this] {
+      if (!is_looking_) look_for_stalled();
     };
   }
   BeastServer(const BeastServer&) = delete;
   BeastServer& operator=(const BeastServer&) = delete;
   BeastServer(BeastServer&&) = delete;
   BeastServer& operator=(BeastServer&&) = delete;
-  ~BeastServer() override { shared_->on_room = {}; }
+  ~BeastServer() override {
+    shared_->on_room = {};
+    shared_->on_shortage = {};
+  }
 
   void open(ListeningSocket socket) {
     doors_.push_back(std::make_unique<Door>(shared_, std::move(socket)));
@@ -888,7 +766,75 @@ class BeastServer final : public Server {
   }
 
  private:
+  void let_in() {
+    for (const auto& door : doors_) door->accept_if_room();
+  }
+
+  /// How many wait for somebody to go.
+  [[nodiscard]] std::size_t wanted() const {
+    return std::accumulate(
+        doors_.begin(), doors_.end(), shared_->queued.size(),
+        [](std::size_t sum, const auto& door) { return sum + door->kept_out(); });
+  }
+
+  void look_for_stalled() {
+    if (!is_short_) window_ = {std::chrono::steady_clock::now(), 0};
+    is_short_ = is_looking_ = true;
+    look_.expires_after(kLookForStalled);
+    look_.async_wait([this](error_code error) {
+      if (error) return;
+      is_looking_ = false;
+      make_room(wanted());
+      shared_->deliver_more();
+      let_in();
+      is_short_ = is_looking_;
+    });
+  }
+
+  /// While others wait, who takes nothing of its answer has to go: so many as wait, those who have
+  /// been answered longest first. Where these make not much room for as long as others are patient,
+  /// who would not have taken its answer when its time is over goes now.
+  void make_room(std::size_t most) {
+    std::vector<std::pair<double, Visitor*>> late;
+    std::size_t closed = 0;
+    for (auto* const session : owing()) {
+      if (session->stalls() && closed < most) {
+        session->close();
+        ++closed;
+      } else if (const auto pace = session->pace(); pace && *pace < 1) {
+        late.emplace_back(*pace, session);
+      }
+    }
+    window_.closed += closed;
+    const auto now = std::chrono::steady_clock::now();
+    if (now - window_.begun < kPatience) return;
+    const auto enough = std::min(most, shared_->most_deliveries / 2);
+    const auto missing = enough - std::min(enough, window_.closed);
+    std::sort(late.begin(), late.end());
+    late.resize(std::min(late.size(), missing));
+    for (const auto& [pace, session] : late) session->close();
+    window_ = {now, 0};
+  }
+
+  /// Who has been longest first. Who is closed leaves the lists, now or later.
+  [[nodiscard]] std::list<Visitor*> owing() const {
+    auto owing = shared_->delivering;
+    std::copy_if(shared_->waiting.begin(), shared_->waiting.end(), std::back_inserter(owing),
+                 [](const Visitor* one) { return !one->has_delivery(); });
+    return owing;
+  }
+
+  /// Of looks, with how many were closed in them.
+  struct Window {
+    std::chrono::steady_clock::time_point begun{};
+    std::size_t closed = 0;
+  };
+
   std::shared_ptr<Shared> shared_;
+  asio::steady_timer look_;
+  bool is_looking_ = false;
+  bool is_short_ = false;
+  Window window_{};
   std::vector<std::unique_ptr<Door>> doors_;
 };
 

@@ -147,7 +147,7 @@ class CrowdTest(Crowded):
                 with contextlib.suppress(OSError):
                     slow[-1].sendall(question("/metrics"))
             wait_for(lambda: len(begun(slow)) >= 48, "answers to slow readers")
-            # In the ten seconds that an answer may take, and 64 at a time, they would keep it waiting for longer than it waits.
+            # In the ten seconds that an answer may take, 64 at a time, they would keep it waiting for longer than it waits.
             self.scrape(agent, "127.0.9.1")
             self.assert_bounded()
 
@@ -159,9 +159,26 @@ class CrowdTest(Crowded):
                 slow.append(kept.enter_context(connected(agent.port, f"127.0.1.{1 + number % 250}", receive_buffer=2048)))
                 slow[-1].sendall(question("/metrics"))
             wait_for(lambda: len(begun(slow)) >= 60, "answers to slow readers")
-            # In the ten seconds that an answer may take, and 64 at a time, they would keep it waiting for longer than it waits.
+            # In the ten seconds that an answer may take, 64 at a time, they would keep it waiting for longer than it waits.
             self.scrape(agent, "127.0.9.1")
             self.assert_bounded()
+
+    def test_small_answers_wait_for_nobody(self):
+        """A probe, while a scrape waits for its turn behind those of whoever reads nothing."""
+        agent = self.serve()
+
+        def is_overtaken():
+            with contextlib.ExitStack() as kept:
+                for number in range(200):
+                    kept.enter_context(connected(agent.port, f"127.0.1.{1 + number}", receive_buffer=2048)).sendall(question("/metrics"))
+                scrape, probe = [kept.enter_context(connected(agent.port, client)) for client in ("127.0.9.1", "127.0.9.2")]
+                scrape.sendall(question("/metrics"))
+                probe.sendall(question("/healthz"))
+                self.assertEqual((200, b"ok\n"), whole_answer(probe))
+                overtaken = not selectable(scrape)
+                self.assertEqual(200, whole_answer(scrape)[0])
+                return overtaken
+        wait_for(is_overtaken, "a probe that is answered before a scrape that came before it")
 
     def test_what_nobody_takes_leaves_memory_with_its_connection(self):
         """Answers that the kernel takes whole, to clients that read nothing, stay, or go."""

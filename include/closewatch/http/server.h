@@ -22,16 +22,16 @@ class context;
 namespace closewatch::http {
 
 /// An HTTP/1.1 server on somebody's io_context. It keeps connections alive, packs answers with gzip
-/// for whoever accepts it, and bounds what a client can hold: 64 connections (the one that has been
-/// waited longest for a request makes room for the next; fewer where few descriptors may be open;
-/// 48 for one client, which is a /64 of IPv6), 8 KiB of headers, 10 s for a handshake of TLS, 10 s
-/// for a request and its answer, small buffers in the kernel. Answers share what they have in
-/// common. Together they have 8 MiB at most, and an answer beyond is a 503, but for those that are
-/// always given. Who takes its answer fast enough for its time is never cut for others' sake. Where
-/// all connections are being answered and others wait, who has taken nothing for half a second is,
-/// and then who is so slow that it would not have taken all in its
-/// time. A client that has three times as many answers under way as connections are free is told
-/// 503.
+/// for whoever accepts it, and bounds what a client can hold: 512 connections (128 with TLS, fewer
+/// where few descriptors may be open; three quarters for one client, which is a /64 of IPv6; the one
+/// that has been waited longest for a request makes room for the next), 8 KiB of headers, 10 s for a
+/// handshake of TLS, 10 s for a request and its answer, small buffers in the kernel. Answers share
+/// what they have in common. Together they have 8 MiB at most, and an answer beyond is a 503, but
+/// for those that are always given. 64 large ones are being taken at a time, and the next wait for
+/// their turn; small ones, as those to probes, wait for nobody. Who takes its answer fast enough for
+/// its time is never cut for others' sake. Where others wait, who has taken nothing for half a
+/// second is, and then who is so slow that it would not have taken all in its time. A client that
+/// has three times as many answers under way as large ones are free is told 503.
 class Server {
  public:
   Server() = default;
@@ -50,7 +50,7 @@ struct Listeners {
 };
 
 struct ServerOptions {
-  std::size_t most_connections = 64;  ///< at all addresses together
+  std::size_t most_connections = 512;  ///< at all addresses together; a quarter of it with `tls`
   /// By what a new connection over TCP speaks TLS; it keeps that. Without, or null: it speaks none,
   /// as over a UNIX socket.
   std::function<std::shared_ptr<boost::asio::ssl::context>()> tls{};
