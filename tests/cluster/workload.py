@@ -172,22 +172,32 @@ WORKLOADS = (
 )
 
 
-def start():
+def start(workloads=WORKLOADS):
     """Makes them all, but what an earlier run has left, and returns when they run."""
     apply(*({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}} for name in NAMESPACES))
     # The API server refuses pods until a namespace has its service account.
     for name in NAMESPACES:
         wait_for(lambda name=name: "default" in kubectl("-n", name, "get", "serviceaccounts", "-o", "name"),
                  f"the service account of {name}")
-    apply(*(made for workload in WORKLOADS for made in workload.objects()))
-    for workload in WORKLOADS:
+    apply(*(made for workload in workloads for made in workload.objects()))
+    for workload in workloads:
         workload.start()
-    wait_for(all_run, "the pods")
+    wait_for(lambda: all_run(workloads), "the pods")
 
 
-def of_test(found):
-    """The pods of WORKLOADS among others: Key -> (pod, workload)."""
-    by_identity = {(workload.namespace, workload.identity): workload for workload in WORKLOADS}
+def stop(workloads=WORKLOADS):
+    """Takes them all away again, and returns when they have gone."""
+    for workload in workloads:
+        if workload.is_static():
+            remove_static_pod(workload)
+        else:
+            kubectl("-n", workload.namespace, "delete", "--wait=false", workload.kind or "pod", workload.name)
+    wait_for(lambda: not of_test(pods(), workloads), "the end of the pods")
+
+
+def of_test(found, workloads=WORKLOADS):
+    """The pods of these among others: Key -> (pod, workload)."""
+    by_identity = {(workload.namespace, workload.identity): workload for workload in workloads}
     result = {}
     for key, pod in found.items():
         identity = pod["metadata"].get("labels", {}).get(LABEL)
@@ -196,9 +206,9 @@ def of_test(found):
     return result
 
 
-def all_run():
+def all_run(workloads=WORKLOADS):
     """All pods when each workload has as many as it shall, all running."""
-    found = of_test(pods())
+    found = of_test(pods(), workloads)
     numbers = collections.Counter((workload.namespace, workload.identity) for _, workload in found.values())
-    expected = {(workload.namespace, workload.identity): workload.count for workload in WORKLOADS}
+    expected = {(workload.namespace, workload.identity): workload.count for workload in workloads}
     return found if numbers == expected and all(is_running(pod) for pod, _ in found.values()) else None

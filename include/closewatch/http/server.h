@@ -23,15 +23,15 @@ namespace closewatch::http {
 
 /// An HTTP/1.1 server on somebody's io_context. It keeps connections alive, packs answers with gzip
 /// for whoever accepts it, and bounds what a client can hold: 512 connections (128 with TLS, fewer
-/// where few descriptors may be open; three quarters for one client, which is a /64 of IPv6; the one
-/// that has been waited longest for a request makes room for the next), 8 KiB of headers, 10 s for a
-/// handshake of TLS, 10 s for a request and its answer, small buffers in the kernel. Answers share
-/// what they have in common. Together they have 8 MiB at most, and an answer beyond is a 503, but
-/// for those that are always given. 64 large ones are being taken at a time, and the next wait for
-/// their turn; small ones, as those to probes, wait for nobody. Who takes its answer fast enough for
-/// its time is never cut for others' sake. Where others wait, who has taken nothing for half a
-/// second is, and then who is so slow that it would not have taken all in its time. A client that
-/// has three times as many answers under way as large ones are free is told 503.
+/// where few descriptors may be open; three quarters for one client, which is a /64 of IPv6; the
+/// one that has been waited longest for a request makes room for the next), 8 KiB of headers, 10 s
+/// for a handshake of TLS, 10 s for a request and its answer, small buffers in the kernel. Answers
+/// share what they have in common. Together they have 8 MiB at most, and an answer beyond is a 503,
+/// but for those that are always given. 64 large ones are being taken at a time, and the next wait
+/// for their turn; small ones, as those to probes, wait for nobody. Who takes its answer fast
+/// enough for its time is never cut for others' sake. Where others wait, who has taken nothing for
+/// half a second is, and then who is so slow that it would not have taken all in its time. A client
+/// that has three times as many answers under way as large ones are free is told 503.
 class Server {
  public:
   Server() = default;
