@@ -45,6 +45,8 @@ ROOT_CGROUPS = ("/sys/fs/cgroup", "/sys/fs/cgroup/*")  # v2 alone; v1 and hybrid
 
 Response = collections.namedtuple("Response", "status headers body")
 
+MOST_CONNECTIONS_OF_A_CLIENT = 384  # docs/architecture.md
+
 # Where a kubelet, or another test, has cgroups below kubepods, the agent would look there instead.
 STANDALONE = ("--pods.discovery", "standalone")
 

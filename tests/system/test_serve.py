@@ -20,11 +20,10 @@ import urllib.parse
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 
-from agent import (DEADLINE_SECONDS, STANDALONE, Agent, Namespace, binary,  # noqa: E402
-                   by_label, cleaned_up, has_ended, pod_states, run_closewatch, select, wait_for)
+from agent import (DEADLINE_SECONDS, MOST_CONNECTIONS_OF_A_CLIENT, STANDALONE, Agent, Namespace,  # noqa: E402
+                   binary, by_label, cleaned_up, has_ended, pod_states, run_closewatch, select, wait_for)
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
-MAX_CONNECTIONS = 64  # that the agent serves at a time
 # The agent may close before it has read everything.
 CLOSED_EARLY = (errno.ECONNRESET, errno.EPIPE, errno.ENOTCONN)
 
@@ -182,7 +181,7 @@ class CrowdTest(unittest.TestCase):
         with contextlib.ExitStack() as crowd:
             connections = [
                 crowd.enter_context(socket.create_connection(("127.0.0.1", agent.port)))
-                for _ in range(MAX_CONNECTIONS + 16)
+                for _ in range(MOST_CONNECTIONS_OF_A_CLIENT + 16)
             ]
 
             def closed_by_the_agent():
