@@ -3,6 +3,7 @@
 
 import contextlib
 import os
+import pathlib
 import subprocess
 import uuid
 
@@ -29,12 +30,26 @@ class RunningPods(contextlib.ExitStack):
         require("unshare", "sleep")
         self.enter_context(cleaned_up(
             lambda: wait_for(lambda: remove_cgroup(self._name), f"{self.cgroup} to be removed")))
-        for uid in self._uids:
-            self.start(uid)
+        processes = [self._begin(uid) for uid in self._uids]
+        wait_for(lambda: all(map(self._is_there, processes)), "the pods' processes")
         return self
 
     def start(self, uid, *command, host_network=False, **other):
         """Starts another, or another container of one, whose process is `command`; `other` is for Popen. Returns it."""
+        process = self._begin(uid, *command, host_network=host_network, **other)
+        wait_for(lambda: self._is_there(process, host_network), f"the process of {uid}")
+        return process
+
+    def _is_there(self, process, host_network=False):
+        """In its cgroup and its network, or gone already."""
+        try:
+            cgroup = pathlib.Path(f"/proc/{process.pid}/cgroup").read_text(encoding="ascii")
+            network = os.stat(f"/proc/{process.pid}/ns/net").st_ino
+        except OSError:
+            return process.poll() is not None
+        return self._name in cgroup and (host_network or network != os.stat("/proc/self/ns/net").st_ino)
+
+    def _begin(self, uid, *command, host_network=False, **other):
         directory = f"{self.cgroup}/kubepods/besteffort/pod{uid}/{uuid.uuid4().hex * 2}"
         os.makedirs(directory)
         process = subprocess.Popen(
