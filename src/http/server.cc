@@ -219,7 +219,7 @@ struct Shared {
   /// so each has one, or three times as many as are free: one that reads nothing leaves others a
   /// quarter, two that do not a seventh, and so on.
   [[nodiscard]] bool may_answer(const Client& client) const {
-    const auto free = most_deliveries - delivering.size();
+    const auto free = most_deliveries - std::min(delivering.size(), most_deliveries);
     return clients.of_network(client).answered < std::max<std::size_t>(3 * free, 1) ||
            (clients.of_address(client).answered == 0 && free > kept_for_networks(most_deliveries));
   }
@@ -700,8 +700,9 @@ class Door {
     }
   }
 
-  /// One of these that has taken its last answer: of the network
-  /// that has most, of the address in it that has most, that which has waited longest.
+  /// One of these that has taken its last answer: of the network that has most, of the address in
+  /// it that has most, that which has waited longest. Only who comes into question is looked at in
+  /// the kernel.
   template <typename Which>
   bool close_greediest(const Which& which) {
     const auto greed = [&](const Visitor& one) {
@@ -710,8 +711,9 @@ class Door {
     };
     Visitor* greediest = nullptr;
     for (auto* const one : shared_->waiting) {
-      if (!which(*one) || one->owes()) continue;
-      if (greediest == nullptr || greed(*one) > greed(*greediest)) greediest = one;
+      if (!which(*one)) continue;
+      if (greediest != nullptr && greed(*one) <= greed(*greediest)) continue;
+      if (!one->owes()) greediest = one;
     }
     if (greediest == nullptr) return false;
     greediest->close();
@@ -752,6 +754,7 @@ class BeastServer final : public Server {
   ~BeastServer() override {
     shared_->on_room = {};
     shared_->on_shortage = {};
+    shared_->most_deliveries = 0;  // sessions that end with the context begin nobody's answer
   }
 
   void open(ListeningSocket socket) {

@@ -180,6 +180,16 @@ class CrowdTest(Crowded):
                 return overtaken
         wait_for(is_overtaken, "a probe that is answered before a scrape that came before it")
 
+    def test_it_ends_well_while_answers_wait_for_their_turn(self):
+        agent = self.serve()
+        with contextlib.ExitStack() as kept:
+            slow = [kept.enter_context(connected(agent.port, f"127.0.1.{1 + number}", receive_buffer=2048)) for number in range(250)]
+            for connection in slow:
+                connection.sendall(question("/metrics"))
+            wait_for(lambda: len(begun(slow)) >= 60, "answers to slow readers")
+            agent.stop()
+        self.assertEqual(0, agent.process.returncode, agent.log)
+
     def test_what_nobody_takes_leaves_memory_with_its_connection(self):
         """Answers that the kernel takes whole, to clients that read nothing, stay, or go."""
         agent = self.serve()
